@@ -1,0 +1,142 @@
+# The whole build. `make deps run` opens the demo, `make deps check` runs every test; `make help` lists the rest.
+# SPDX-License-Identifier: MIT
+
+VERSION = 0.1.0
+BUILD  ?= release
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC     ?= cc
+AR     ?= ar
+O      := build/$(BUILD)
+
+# --- platform differences: only here -------------------------------------------------------------------------
+UNAME := $(shell uname -s)
+ARCH  := $(shell uname -m)
+ifeq ($(UNAME),Darwin)
+  PLAT_DEFS = -D_DARWIN_C_SOURCE
+  PLAT_LIBS = -framework CoreFoundation -framework IOKit
+  PKG_PATH  = PKG_CONFIG_PATH="$$(brew --prefix 2>/dev/null)/opt/ncurses/lib/pkgconfig:$$(brew --prefix 2>/dev/null)/opt/libedit/lib/pkgconfig:$$PKG_CONFIG_PATH"
+else
+  PLAT_DEFS = -D_GNU_SOURCE
+  PLAT_LIBS = -ldl
+  PKG_PATH  =
+endif
+ifneq ($(filter x86_64 amd64,$(ARCH)),)
+  SIMD_avx2   = -mavx2 -mfma -mf16c
+  SIMD_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
+endif
+# arm64: NEON is part of the base set, *_neon.c needs no flag.
+
+# --- flags ---------------------------------------------------------------------------------------------------
+WARN = -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
+ifdef WERROR
+  WARN += -Werror
+endif
+OPT_release = -O2 -g
+OPT_debug   = -O0 -g3
+OPT_asan    = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT_tsan    = -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+ifeq ($(OPT_$(BUILD)),)
+  $(error BUILD=$(BUILD): must be release, debug, asan or tsan)
+endif
+SAN = $(filter -fsanitize% -fno-sanitize%,$(OPT_$(BUILD)))
+# -fno-math-errno: sqrtf and friends become instructions; no rule of arithmetic changes.
+CFLAGS_ALL = -std=c11 $(OPT_$(BUILD)) -fno-math-errno -pthread $(WARN) $(PLAT_DEFS) -Isrc/core -Isrc \
+             -DANETUI_VERSION='"$(VERSION)"' -DANETUI_DATADIR='"$(PREFIX)/share/anetui"' $(CFLAGS)
+
+# Evaluated when a recipe runs, not when this file is read: with `make deps run` pkg-config may not be there yet.
+PKG        = $(PKG_PATH) pkg-config
+PKG_CFLAGS = $$($(PKG) --cflags ncursesw libedit jansson)
+PKG_LIBS   = $$($(PKG) --libs ncursesw libedit jansson)
+TEST_CFLAGS = $$($(PKG) --cflags cmocka vterm)
+TEST_LIBS   = $$($(PKG) --libs cmocka vterm)
+
+# --- what is built -------------------------------------------------------------------------------------------
+CORE_SRC := $(sort $(shell find src/core -name '*.c'))
+REPL_SRC := $(sort $(wildcard src/repl/*.c))
+TUI_SRC  := $(sort $(wildcard src/tui/*.c))
+LIB_SRC  := $(CORE_SRC) $(REPL_SRC) $(TUI_SRC)
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+HELP_SRC := $(sort $(wildcard tests/support/*.c))
+CLI_TESTS := $(sort $(wildcard tests/cli/*.sh))
+obj = $(patsubst %.c,$(O)/%.o,$(1))
+UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/tests/%,$(UNIT_SRC))
+ifeq ($(BUILD),release)
+  PROGRAM = anetui
+else
+  PROGRAM = $(O)/anetui
+endif
+
+.DEFAULT_GOAL := all
+.PHONY: all run check check-unit check-cli deps install uninstall clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(PROGRAM)
+
+$(O)/libanetui.a: $(call obj,$(LIB_SRC))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(O)/anetui: $(call obj,src/main.c) $(O)/libanetui.a
+	@echo "  link  $@"
+	@$(CC) $(OPT_$(BUILD)) -pthread -o $@ $^ $(PKG_LIBS) $(PLAT_LIBS) -lm $(LDFLAGS)
+
+ifeq ($(BUILD),release)
+anetui: $(O)/anetui
+	@cp -f $< $@.new && mv -f $@.new $@
+endif
+
+$(O)/%.o: %.c Makefile | $(if $(filter deps,$(MAKECMDGOALS)),deps)
+	@mkdir -p $(@D)
+	@echo "  cc    $<"
+	@$(CC) $(CFLAGS_ALL) $(SIMD_$(lastword $(subst _, ,$(basename $(notdir $<))))) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/tests/%.o: tests/%.c Makefile | $(if $(filter deps,$(MAKECMDGOALS)),deps)
+	@mkdir -p $(@D)
+	@echo "  cc    $<"
+	@$(CC) $(CFLAGS_ALL) -Itests $(PKG_CFLAGS) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/tests/test_%: $(O)/tests/unit/test_%.o $(call obj,$(HELP_SRC)) $(O)/libanetui.a
+	@echo "  link  $@"
+	@$(CC) $(OPT_$(BUILD)) -pthread -o $@ $^ $(TEST_LIBS) $(PKG_LIBS) $(PLAT_LIBS) -lutil -lm $(LDFLAGS)
+
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) src/main.c $(UNIT_SRC) $(HELP_SRC)))
+
+# --- goals ---------------------------------------------------------------------------------------------------
+run: $(PROGRAM)
+	./$(PROGRAM)
+
+# Prints what it will install, then asks the system's package manager; does nothing when all is there.
+deps:
+	@sh tools/deps.sh $(if $(filter check check-unit check-cli,$(MAKECMDGOALS)),run check,run)
+
+# Every test; the exit status is the verdict, the last line `N passed, N failed, N skipped`.
+check: $(PROGRAM) $(UNIT_BIN)
+	@sh tests/run.sh $(O) $(PROGRAM) $(UNIT_BIN) $(CLI_TESTS)
+
+check-unit: $(UNIT_BIN)
+	@sh tests/run.sh $(O) - $(UNIT_BIN)
+
+check-cli: $(PROGRAM)
+	@sh tests/run.sh $(O) $(PROGRAM) $(CLI_TESTS)
+
+install: $(PROGRAM)
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/anetui" "$(DESTDIR)$(PREFIX)/share/man/man1"
+	install -m 755 $(PROGRAM) "$(DESTDIR)$(PREFIX)/bin/anetui"
+	cp -R assets/. "$(DESTDIR)$(PREFIX)/share/anetui/"
+	./$(PROGRAM) --man > "$(DESTDIR)$(PREFIX)/share/man/man1/anetui.1"
+
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/bin/anetui" "$(DESTDIR)$(PREFIX)/share/man/man1/anetui.1"
+	rm -rf "$(DESTDIR)$(PREFIX)/share/anetui"
+
+clean:
+	rm -rf build anetui
+
+help:
+	@echo "make [BUILD=release|debug|asan|tsan]  build ./anetui (release) or build/BUILD/anetui"
+	@echo "make deps run        install what is missing, build, open the demo"
+	@echo "make deps check      install what is missing (test tools too), build, run every test"
+	@echo "make install         to DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away"
+	@echo "make clean           remove what was built"

@@ -1,0 +1,179 @@
+/* file.c: reading files and finding folders.
+ * SPDX-License-Identifier: MIT */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#endif
+
+#ifndef ANETUI_DATADIR
+#define ANETUI_DATADIR "/usr/local/share/anetui"
+#endif
+
+static int open_regular(const char *path, const char *what, size_t *size, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st)) {
+		err_set(e, ERR_IO, "%s: %s: %s", what, path, strerror(errno));
+	} else if (!S_ISREG(st.st_mode)) {
+		err_set(e, ERR_IO, "%s: %s: %s", what, path,
+			S_ISDIR(st.st_mode) ? "is a folder, a file is needed" : "not a regular file");
+	} else {
+		*size = (size_t)st.st_size;
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+int file_map(struct file_map *m, const char *path, const char *what, struct err *e)
+{
+	*m = (struct file_map){0};
+	int fd = open_regular(path, what, &m->size, e);
+	if (fd < 0)
+		return ERR_IO;
+	if (m->size) {
+		void *p = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (p == MAP_FAILED) {
+			err_set(e, ERR_IO, "%s: %s: can not be mapped: %s", what, path, strerror(errno));
+			close(fd);
+			m->size = 0;
+			return ERR_IO;
+		}
+		m->data = p;
+	}
+	close(fd);
+	return 0;
+}
+
+void file_unmap(struct file_map *m)
+{
+	if (m->data)
+		munmap((void *)m->data, m->size);
+	*m = (struct file_map){0};
+}
+
+int file_read(struct str *out, const char *path, const char *what, size_t max, struct err *e)
+{
+	struct file_map m;
+	if (file_map(&m, path, what, e))
+		return ERR_IO;
+	int rc = 0;
+	if (m.size > max)
+		rc = err_set(e, ERR_RANGE, "%s: %s: %zu bytes: at most %zu are read", what, path, m.size, max);
+	else
+		str_add(out, m.data ? (const void *)m.data : "", m.size);
+	if (!rc && out->failed)
+		rc = err_nomem(e, path, m.size);
+	file_unmap(&m);
+	return rc;
+}
+
+int file_is_dir(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) ? -1 : S_ISDIR(st.st_mode) != 0;
+}
+
+int file_mkdirs(const char *path, struct err *e)
+{
+	char tmp[4096];
+	if ((size_t)snprintf(tmp, sizeof tmp, "%s", path) >= sizeof tmp)
+		return err_set(e, ERR_RANGE, "folder: %.60s...: path too long", path);
+	for (char *p = tmp + 1;; p++) {
+		if (*p && *p != '/')
+			continue;
+		char c = *p;
+		*p = 0;
+		if (mkdir(tmp, 0777) && errno != EEXIST)
+			return err_set(e, ERR_IO, "folder: %s: %s", tmp, strerror(errno));
+		if (!c)
+			break;
+		*p = c;
+	}
+	if (file_is_dir(path) != 1)
+		return err_set(e, ERR_IO, "folder: %s: exists and is no folder", path);
+	return 0;
+}
+
+static int xdg(char *out, size_t n, const char *var, const char *under_home, struct err *e)
+{
+	const char *x = getenv(var), *home = getenv("HOME");
+	int len;
+	if (x && x[0] == '/')
+		len = snprintf(out, n, "%s/anetui", x);
+	else if (home && home[0])
+		len = snprintf(out, n, "%s/%s/anetui", home, under_home);
+	else
+		return err_set(e, ERR_STATE, "%s: neither it nor HOME is set (nowhere to keep files)", var);
+	return (size_t)len < n ? 0 : err_set(e, ERR_RANGE, "%s: path too long", var);
+}
+
+int file_cache_dir(char *out, size_t n, struct err *e)
+{
+	int rc = xdg(out, n, "XDG_CACHE_HOME", ".cache", e);
+	return rc ? rc : file_mkdirs(out, e);
+}
+
+int file_state_dir(char *out, size_t n, struct err *e)
+{
+	int rc = xdg(out, n, "XDG_STATE_HOME", ".local/state", e);
+	return rc ? rc : file_mkdirs(out, e);
+}
+
+int file_config_dir(char *out, size_t n, struct err *e)
+{
+	return xdg(out, n, "XDG_CONFIG_HOME", ".config", e);
+}
+
+static int program_dir(char *out, size_t n)
+{
+#ifdef __APPLE__
+	char raw[4096];
+	uint32_t len = sizeof raw;
+	if (_NSGetExecutablePath(raw, &len) || len >= n)
+		return -1;
+	snprintf(out, n, "%s", raw);
+#else
+	ssize_t len = readlink("/proc/self/exe", out, n - 1);
+	if (len <= 0)
+		return -1;
+	out[len] = 0;
+#endif
+	char *slash = strrchr(out, '/');
+	if (!slash)
+		return -1;
+	*slash = 0;
+	return 0;
+}
+
+int file_asset(char *out, size_t n, const char *name, struct err *e)
+{
+	char dir[4096] = "";
+	const char *env = getenv("ANETUI_ASSETS");
+	if (env && env[0]) {
+		snprintf(out, n, "%s/%s", env, name);
+		if (!access(out, R_OK))
+			return 0;
+	}
+	/* Beside the program (a build tree: also two folders up, for build/BUILD/anetui), then the installed place. */
+	static const char *const beside[] = {"assets", "../assets", "../../assets", "../../../assets", "../share/anetui"};
+	if (!program_dir(dir, sizeof dir))
+		for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
+			if ((size_t)snprintf(out, n, "%s/%s/%s", dir, beside[i], name) < n && !access(out, R_OK))
+				return 0;
+	if ((size_t)snprintf(out, n, "%s/%s", ANETUI_DATADIR, name) < n && !access(out, R_OK))
+		return 0;
+	return err_set(e, ERR_IO, "assets: %s: not found beside the program or in %s (set ANETUI_ASSETS)", name,
+		       ANETUI_DATADIR);
+}

@@ -1,0 +1,39 @@
+/* file.h: whole files, maps, folders, and where a user's caches and state belong. The save protocol is in save.h.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_BASE_FILE_H
+#define ANETUI_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* A read-only view of a whole file. The descriptor is closed; a file that is cut while mapped raises SIGBUS. */
+struct file_map {
+	const unsigned char *data; /* NULL when the file is empty */
+	size_t size;
+};
+
+/* Refuses folders and what is no regular file. Messages name the path: "data: x.bin: No such file or directory". */
+int file_map(struct file_map *m, const char *path, const char *what, struct err *e);
+void file_unmap(struct file_map *m);
+
+/* The whole file into `out` (NUL-terminated); at most `max` bytes, else ERR_RANGE. */
+int file_read(struct str *out, const char *path, const char *what, size_t max, struct err *e);
+
+/* 1 folder, 0 something else, -1 nothing there. */
+int file_is_dir(const char *path);
+/* mkdir -p, mode 0777 less umask. */
+int file_mkdirs(const char *path, struct err *e);
+
+/* $XDG_CACHE_HOME/anetui (else ~/.cache/anetui), made when missing; likewise state (.local/state) and config
+ * (.config, not made). With neither the variable nor HOME set: ERR_STATE. */
+int file_cache_dir(char *out, size_t n, struct err *e);
+int file_state_dir(char *out, size_t n, struct err *e);
+int file_config_dir(char *out, size_t n, struct err *e);
+
+/* The installed data folder (assets): $ANETUI_ASSETS, else ./assets beside the program, else PREFIX/share/anetui. */
+int file_asset(char *out, size_t n, const char *name, struct err *e);
+
+#endif

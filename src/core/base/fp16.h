@@ -1,0 +1,60 @@
+/* fp16.h: IEEE binary16 to and from fp32, round to nearest even, in plain integer code. Bulk conversion lives with the devices.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_BASE_FP16_H
+#define ANETUI_BASE_FP16_H
+
+#include <stdint.h>
+#include <string.h>
+
+static inline float fp16_to_f32(uint16_t h)
+{
+	uint32_t sign = (uint32_t)(h & 0x8000) << 16, exp = h >> 10 & 31, man = h & 0x3ff, bits;
+	float f;
+	if (exp == 31) {
+		bits = sign | 0x7f800000 | man << 13;
+	} else if (exp) {
+		bits = sign | (exp + 112) << 23 | man << 13;
+	} else {
+		f = (float)man * 0x1p-24f;
+		return sign ? -f : f;
+	}
+	memcpy(&f, &bits, 4);
+	return f;
+}
+
+static inline uint16_t fp16_from_f32(float f)
+{
+	uint32_t x;
+	memcpy(&x, &f, 4);
+	uint32_t sign = x >> 16 & 0x8000, a = x & 0x7fffffff;
+	if (a > 0x7f800000)
+		return (uint16_t)(sign | 0x7e00);
+	if (a >= 0x477ff000) /* 65520 and above round to infinity */
+		return (uint16_t)(sign | 0x7c00);
+	if (a < 0x38800000) { /* below 2^-14: subnormal, in units of 2^-24 */
+		float v;
+		memcpy(&v, &a, 4);
+		v = v + 0.5f; /* 0.5 has an ulp of 2^-24: the addition rounds to nearest even */
+		uint32_t r;
+		memcpy(&r, &v, 4);
+		return (uint16_t)(sign | (r - 0x3f000000));
+	}
+	a += 0xfff + (a >> 13 & 1);
+	return (uint16_t)(sign | (a - 0x38000000) >> 13);
+}
+
+/* The nearest binary16 value, as fp32. */
+static inline float fp16_round(float f)
+{
+	return fp16_to_f32(fp16_from_f32(f));
+}
+
+static inline float bf16_to_f32(uint16_t b)
+{
+	uint32_t bits = (uint32_t)b << 16;
+	float f;
+	memcpy(&f, &bits, 4);
+	return f;
+}
+
+#endif

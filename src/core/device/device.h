@@ -1,0 +1,115 @@
+/* device.h: the one table of functions behind which programs run: device, kernel, surface, binding. Not a scheduler.
+ *
+ * A device is opened once; a kernel is a compiled program; a surface is memory for one tensor; a binding is a kernel with a
+ * surface for each of its inputs and outputs, by name. Compile once, bind once a layer, run every micro-step.
+ * The host sees fp32 windows of channels; how a surface is kept is the device's business.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_DEVICE_DEVICE_H
+#define ANETUI_DEVICE_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "base/str.h"
+#include "mil/mil.h"
+
+struct device;
+struct kernel;
+struct surface;
+struct binding;
+
+/* What a device can do. Asked, never assumed. */
+struct device_caps {
+	const char *name;       /* "cpu" */
+	char about[160];        /* one line for `device`: BLAS, kernels, threads ... */
+	int weights_live;       /* 1: a changed weight counts at the next run; 0: frozen when the kernel is compiled */
+	int host_memory;        /* 1: surfaces over the trainer's memory, windows are pointers, nothing is copied */
+	int batch;              /* 1: B > 1 in the last axis is allowed */
+	int overlaps;           /* 1: the processor is free while a binding runs (weight gradients overlap) */
+	int compiles_left;      /* -1: no limit */
+	size_t min_surface;     /* bytes; 0: none */
+};
+
+/* A weight by the name that the program text gives it. Shape and strides are in elements; on `cpu` a transposed weight is the
+ * same memory seen with other strides. Live weights must stay where they are as long as the kernel lives. */
+struct dev_weight {
+	const char *path;       /* "@model_path/weights/wq.bin" */
+	enum mil_dtype dtype;   /* MIL_FP32 from the trainer; also MIL_FP16, MIL_INT8 from files */
+	int rank;
+	int64_t dim[MIL_MAX_RANK], stride[MIL_MAX_RANK];
+	const void *data;
+};
+
+struct kernel_io {
+	char name[64];
+	struct mil_type type;
+};
+
+/* What one run cost, added up in the binding since it was bound. */
+struct binding_perf {
+	uint64_t calls, ns;     /* ns: of all calls, measured around the run itself */
+	double flops;           /* of one call, as the program asks for (a masked half that was skipped still counts as asked) */
+	double bytes;           /* of one call: inputs, outputs and weights once each */
+};
+
+enum surface_access { SURFACE_READ = 1, SURFACE_WRITE = 2, SURFACE_RW = 3 };
+
+/* --- the door --- */
+/* spec: "cpu". The pool is shared with the caller, who must not be inside pool_run when a binding runs. */
+struct device *device_open(const char *spec, struct pool *pool, struct err *e);
+void device_close(struct device *d);
+const struct device_caps *device_caps(const struct device *d);
+
+/* Compiles n bytes of program text. Everything in `w` must be found by name, and its shape fit; the text is not kept. */
+struct kernel *device_compile(struct device *d, const char *text, size_t n, const struct dev_weight *w, int nw,
+			      struct err *e);
+void kernel_free(struct kernel *k);
+int kernel_inputs(const struct kernel *k, const struct kernel_io **io);  /* count; table owned by the kernel */
+int kernel_outputs(const struct kernel *k, const struct kernel_io **io);
+/* Words about the plan: ops, fused groups, copies, scratch bytes. For `mil show NAME` and tests. */
+struct kernel_plan_info { int nop, nstep, ncopy; size_t scratch; double flops; };
+void kernel_plan(const struct kernel *k, struct kernel_plan_info *out);
+
+/* A surface of the device's own, zeroed. */
+struct surface *device_surface(struct device *d, const struct mil_type *t, struct err *e);
+/* A surface over the caller's fp32 memory (caps.host_memory only): row-major, contiguous. The caller keeps it alive. */
+struct surface *device_surface_over(struct device *d, const struct mil_type *t, float *mem, struct err *e);
+void surface_free(struct surface *s);
+/* Channels [c0, c0 + n) of a [1, C, 1, S] (or any rank >= 2: axis 1) surface as fp32, row-major, contiguous. With WRITE
+ * the window must be released for the device to see it. One window at a time a surface. */
+float *surface_window(struct surface *s, int64_t c0, int64_t n, enum surface_access how);
+void surface_release(struct surface *s);
+
+/* One surface for each input and output, by name; shapes must be equal. */
+struct binding *device_bind(struct kernel *k, const char *const *names, struct surface *const *surfaces, int n,
+			    struct err *e);
+void binding_free(struct binding *b);
+int binding_run(struct binding *b, struct err *e);
+const struct binding_perf *binding_perf(const struct binding *b);
+
+/* --- the table that a device fills in (device/cpu, device/sim, device/ane) --- */
+struct device_ops {
+	const char *name;
+	struct device *(*open)(const char *args, struct pool *pool, struct err *e);
+	void (*close)(struct device *d);
+	struct kernel *(*compile)(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e);
+	void (*kernel_free)(struct kernel *k);
+	void (*plan)(const struct kernel *k, struct kernel_plan_info *out);
+	struct surface *(*surface)(struct device *d, const struct mil_type *t, float *mem, struct err *e);
+	void (*surface_free)(struct surface *s);
+	float *(*window)(struct surface *s, int64_t c0, int64_t n, enum surface_access how);
+	void (*release)(struct surface *s);
+	struct binding *(*bind)(struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e);
+	void (*binding_free)(struct binding *b);
+	int (*run)(struct binding *b, struct err *e);
+};
+
+/* Devices put these at the head of their own structs. */
+struct device { const struct device_ops *ops; struct device_caps caps; struct pool *pool; };
+struct kernel { struct device *dev; int nin, nout; struct kernel_io *in, *out; double flops, bytes; };
+struct surface { struct device *dev; struct mil_type type; };
+struct binding { struct kernel *kernel; struct binding_perf perf; };
+
+#endif

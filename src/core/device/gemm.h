@@ -1,0 +1,40 @@
+/* gemm.h: single-precision matrix products on the pool, through whichever BLAS was found. Not a BLAS.
+ *
+ * The library is opened at run time, after its environment was set so that it picks the right kernels and stays single-threaded.
+ * A product is cut into blocks fixed by its shape alone, each one single-threaded call, so the bytes do not depend on the
+ * number of threads. SPDX-License-Identifier: MIT */
+#ifndef ANETUI_DEVICE_GEMM_H
+#define ANETUI_DEVICE_GEMM_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/pool.h"
+
+/* What was found, for the screen, the start event and checkpoints. */
+struct blas_info {
+	char library[64]; /* "OpenBLAS 0.3.21", "Accelerate", "built-in" */
+	char kernels[32]; /* "SkylakeX", "Haswell", ... as the library reports it; "plain" for the built-in one */
+	char note[160];   /* what we had to do, or why the built-in one is used; may be empty */
+	double gflops;    /* measured by blas_measure, 0 before */
+};
+
+/* Opens the BLAS once a process (later calls return the same). Never fails: without a library the built-in
+ * kernel is used and info->note says so. $ANETUI_BLAS names a library to take, or "built-in". */
+const struct blas_info *blas_open(void);
+/* sgemm(1024) on this pool for at most ~100 ms, GFLOP/s; remembered in blas_info. */
+double blas_measure(struct pool *p);
+
+/* C[m,n] = alpha * op(A)[m,k] * op(B)[k,n] + beta * C, row-major. lda is the row stride of A as it is stored
+ * (A[m,k], or A[k,m] when ta). beta == 0 does not read C. */
+void gemm(struct pool *p, int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
+	  const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+
+/* The same inside a pool task: one single-threaded call. */
+void gemm_here(int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b,
+	       int64_t ldb, float beta, float *c, int64_t ldc);
+
+/* y[m] = A[m,n] x[n], row-major, on the pool: one token of decoding, bound by memory. */
+void gemv(struct pool *p, int64_t m, int64_t n, const float *a, int64_t lda, const float *x, float *y);
+
+#endif

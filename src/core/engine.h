@@ -1,0 +1,147 @@
+/* engine.h: the one door to the engine. Commands go in, observations come out; both are plain values without pointers.
+ *
+ * engine_start makes the worker thread, which owns trainer, model, device, data and run. Everything here is called from one other thread.
+ * A command is answered exactly once, between micro-steps: any number of EV_TEXT chunks, then one EV_DONE with its id. Commands are worked off in order;
+ * `train N`, `wait` and `sample` are done when their end is reached, and meanwhile later commands are answered (between micro-steps; between tokens only cancel is looked at).
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_ENGINE_H
+#define ANETUI_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "meter/power.h"
+#include "meter/proc.h"
+#include "meter/timing.h"
+#include "model/config.h"
+#include "train/settings.h"
+
+enum { COMMAND_REST = -2 };
+enum command_where { COMMAND_ENGINE, COMMAND_SHELL, COMMAND_LATER };
+enum command_group { GROUP_MODEL, GROUP_DEVICE, GROUP_RUN, GROUP_LOOK, GROUP_KEEP, GROUP_SHELL };
+
+enum command_id {
+#define COMMAND(ID, name, where, min, max, args, kinds, group, help, more) CMD_##ID,
+#include "commands.def"
+#undef COMMAND
+	CMD_N,
+	/* What keys and signals do without a command line: */
+	CMD_STOP_NOW = 1000, /* end the worker without saving */
+	CMD_STOP_SAVE,       /* save what is unsaved (when a run is open), stop event, end the worker; text: the reason ("quit", "SIGTERM") */
+	CMD_AUTO_DEMO,       /* the screen's start: new demo, train */
+};
+
+struct command_row {
+	const char *name;
+	enum command_where where;
+	int min, max;
+	const char *args, *kinds;
+	enum command_group group;
+	const char *help, *more;
+};
+const struct command_row *command_row(enum command_id id);
+
+/* --- in --- */
+enum { ENGINE_WORDS = 4096 };
+struct engine_cmd {
+	uint32_t id;               /* from engine_next_id */
+	int op;                    /* enum command_id */
+	int argc;
+	int scripted;              /* 1: plain or script: `train` without a number is done when interrupted, not at once */
+	char words[ENGINE_WORDS];  /* argc strings one after the other, each with its NUL */
+};
+
+/* --- out --- */
+enum engine_event_kind {
+	EV_TEXT,    /* a chunk of the answer to command `id`: whole lines or parts of one, '\n' included */
+	EV_DONE,    /* command `id` is finished: code 0, or enum err_code with its line in text */
+	EV_LOG,     /* a line for the log pane or standard error; level */
+	EV_STEP,    /* an update: obs */
+	EV_EVAL,    /* a validation: obs.step, obs.val, obs.bpb */
+	EV_MARK,    /* a setting changed while training: text "lr.max 0.0006 -> 0.0003" */
+	EV_CKPT,    /* a checkpoint was written: text is its path */
+	EV_RESET,   /* another run or another point of it: forget the curves; text is the run's folder */
+	EV_SAMPLE_BEGIN, /* a sample begins: text is the prompt; id is 0 for one that came by itself */
+	EV_SAMPLE,       /* a piece of it (whole characters), to standard output for id != 0 */
+	EV_SAMPLE_END,   /* text: "200 tokens in 1.9 s" */
+	EV_STOPPED, /* the worker has ended; nothing follows */
+};
+enum log_level { LOG_INFO, LOG_GOOD, LOG_WARN, LOG_ERROR };
+
+struct step_obs {
+	uint64_t step, tokens;
+	double t;                       /* seconds since the run began (resumed time counted on) */
+	double loss, grad_norm, lr;
+	double ms, micro_ms;            /* of the step; mean of its micro-steps */
+	double watts, joules;           /* NAN: no source. joules since the run began */
+	double val, bpb;                /* EV_EVAL only */
+};
+
+enum { EVENT_TEXT = 400 };
+struct engine_event {
+	enum engine_event_kind kind;
+	uint32_t id;
+	int code, level;
+	double t;
+	struct step_obs obs;
+	char text[EVENT_TEXT];          /* longer texts come as several events */
+};
+
+enum engine_state { ENGINE_EMPTY, ENGINE_PREPARING, ENGINE_PAUSED, ENGINE_TRAINING, ENGINE_SAMPLING, ENGINE_EVALUATING, ENGINE_SAVING, ENGINE_STOPPED };
+const char *engine_state_name(enum engine_state s);
+
+/* Everything that a screen shows beside the series: copied whole under a lock held for microseconds. */
+struct engine_snapshot {
+	enum engine_state state;
+	char doing[96];                 /* "reading tinyshakespeare.txt" while preparing, else empty */
+	float progress;                 /* 0..1 while preparing; < 0: unknown */
+	struct model_config config;     /* config.layers == 0: no model */
+	uint64_t params;
+	char run_dir[256];              /* empty: none open */
+	char device[160], blas[160];    /* one line each */
+	double blas_gflops;             /* 0: not measured */
+	int threads;
+	char data_name[256];
+	uint64_t data_tokens;
+	double epoch;
+	int tokenizer_vocab;
+	uint64_t step, target;          /* target 0: until interrupted */
+	uint64_t tokens;
+	double elapsed, remaining;      /* seconds of training; remaining < 0: unknown */
+	double tokens_per_s, step_ms, micro_ms;
+	double flops_per_micro;
+	struct step_obs last;
+	double best_val; uint64_t best_step;  /* NAN: none */
+	uint64_t ckpt_step; double ckpt_age;  /* age < 0: none yet */
+	double lr_now;
+	int queued;                     /* commands not yet answered */
+	uint64_t dropped_logs;
+	struct settings settings;
+	struct timing timing;
+	struct power_view power;
+	struct proc_view proc;
+};
+
+struct engine;
+struct engine_options {
+	const char *run_dir;   /* --run DIR, or NULL: runs/<preset> */
+	int resume;            /* --resume: continue the newest run, or run_dir's */
+	void (*wake)(void *);  /* called from the worker when events are there after none were; must only write a byte. May be NULL */
+	void *wake_arg;
+};
+
+struct engine *engine_start(const struct engine_options *o, struct err *e);
+/* Waits for the worker (after CMD_STOP_*) and frees. Without a stop before, it stops without saving. */
+void engine_free(struct engine *g);
+
+/* Both never wait. engine_send: 0, or ERR_STATE when 256 commands are queued already. */
+uint32_t engine_next_id(struct engine *g);
+int engine_send(struct engine *g, const struct engine_cmd *c, struct err *e);
+/* 1 and the next event, or 0. */
+int engine_event(struct engine *g, struct engine_event *ev);
+void engine_snapshot(struct engine *g, struct engine_snapshot *out);
+/* Ends what is running (train, wait, sample, eval, prepare) at the next program, token or step; what was waiting for its end gets EV_DONE with ERR_CANCEL. */
+void engine_cancel(struct engine *g);
+
+#endif

@@ -1,0 +1,115 @@
+/* timing.c: adding up rows, closing micro-steps.
+ * SPDX-License-Identifier: MIT */
+#include "meter/timing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+int timing_row(struct timing *t, const char *name, enum timing_kind kind)
+{
+	if (!t)
+		return -1;
+	for (int i = 0; i < t->n; i++)
+		if (!strncmp(t->row[i].name, name, TIMING_NAME - 1) && t->row[i].kind == kind)
+			return i;
+	if (t->n == TIMING_ROWS)
+		return -1;
+	struct timing_row *r = &t->row[t->n];
+	*r = (struct timing_row){.kind = kind};
+	strncpy(r->name, name, TIMING_NAME - 1);
+	return t->n++;
+}
+
+void timing_add(struct timing *t, int row, uint64_t ns, double flops)
+{
+	if (!t || row < 0)
+		return;
+	struct timing_row *r = &t->row[row];
+	r->calls++;
+	r->ns += ns;
+	r->flops += flops;
+	r->now_ns += ns;
+	r->now_calls++;
+	r->now_flops += flops;
+}
+
+void timing_micro_begin(struct timing *t)
+{
+	if (!t)
+		return;
+	/* What was added since the last end (the update, a checkpoint) is no part of this micro-step. */
+	for (int i = 0; i < t->n; i++) {
+		t->row[i].now_ns = 0;
+		t->row[i].now_calls = 0;
+		t->row[i].now_flops = 0;
+	}
+	t->start_ns = clock_ns();
+}
+
+void timing_micro_end(struct timing *t)
+{
+	if (!t)
+		return;
+	uint64_t ns = clock_ns() - t->start_ns;
+	size_t slot = t->micro % TIMING_HIST;
+	for (int i = 0; i < t->n; i++) {
+		struct timing_row *r = &t->row[i];
+		r->hist_ns[slot] = (uint32_t)MIN(r->now_ns, UINT32_MAX);
+		r->last_calls = r->now_calls;
+		r->last_flops = r->now_flops;
+		r->now_ns = 0;
+		r->now_calls = 0;
+		r->now_flops = 0;
+	}
+	t->hist_total[slot] = (uint32_t)MIN(ns, UINT32_MAX);
+	t->total_ns += ns;
+	t->micro++;
+}
+
+void timing_reset(struct timing *t)
+{
+	memset(t, 0, sizeof *t);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return (x > y) - (x < y);
+}
+
+void timing_percentiles(const struct timing *t, int row, double *p50, double *p95)
+{
+	uint32_t v[TIMING_HIST];
+	size_t n = (size_t)MIN(t->micro, TIMING_HIST);
+	*p50 = *p95 = 0;
+	if (!n)
+		return;
+	memcpy(v, row < 0 ? t->hist_total : t->row[row].hist_ns, n * sizeof *v);
+	qsort(v, n, sizeof *v, by_value);
+	*p50 = v[n / 2] / 1e6;
+	*p95 = v[(n * 95 + 99) / 100 - 1] / 1e6;
+}
+
+double timing_mean_ms(const struct timing *t, int row, int n)
+{
+	int have = (int)MIN(t->micro, (uint64_t)MIN(n, TIMING_HIST));
+	if (have <= 0)
+		return 0;
+	double sum = 0;
+	for (int k = 0; k < have; k++) {
+		size_t slot = (t->micro - 1 - (uint64_t)k) % TIMING_HIST;
+		if (row >= 0) {
+			sum += t->row[row].hist_ns[slot];
+			continue;
+		}
+		sum += t->hist_total[slot];
+		if (row == -2)
+			for (int i = 0; i < t->n; i++)
+				if (t->row[i].kind != TIMING_OVERLAP)
+					sum -= t->row[i].hist_ns[slot];
+	}
+	return sum / have / 1e6;
+}

@@ -1,0 +1,40 @@
+/* model.h: forward and backward of a whole model on a device: programs, surfaces, host work between them. No optimizer.
+ *
+ * Host work: embedding, RMSNorm backward, final norm, classifier and loss, weight gradients (on a queue that overlaps where the
+ * device leaves the processor free). SPDX-License-Identifier: MIT */
+#ifndef ANETUI_MODEL_MODEL_H
+#define ANETUI_MODEL_MODEL_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "device/device.h"
+#include "meter/timing.h"
+#include "model/params.h"
+
+struct model;
+
+/* Compiles the programs for B sequences of S tokens and binds them for every layer. `p` must have gradients for training
+ * (params_train); without, only model_loss works. Keeps d, p, pool, t (may be NULL) and cancel (may be NULL): looked at
+ * between programs. Refuses what does not fit in memory. */
+struct model *model_new(struct device *d, struct params *p, struct pool *pool, int batch, int seq, struct timing *t,
+			const atomic_int *cancel, struct err *e);
+void model_free(struct model *m);
+
+/* Forward only: mean cross-entropy in nats over the B*S targets. x, y: [B*S] ids, checked against V by the data layer.
+ * A target of -1 does not count. ERR_CANCEL when interrupted. */
+int model_loss(struct model *m, const int *x, const int *y, double *loss, struct err *e);
+
+/* One micro-step: forward, loss, backward; adds `scale` * d(loss)/dw to p->g (scale = 1/accum). When interrupted the
+ * gradients are undefined and must be zeroed. */
+int model_micro_step(struct model *m, const int *x, const int *y, float scale, double *loss, struct err *e);
+
+/* The programs in use, for `mil list` and `mil show`, and the compiled kernel of each. */
+const struct program *model_program(const struct model *m, int id);
+const struct kernel *model_kernel(const struct model *m, int id);
+/* Bytes of activations and scratch. */
+uint64_t model_bytes(const struct model_config *c, int batch, int seq);
+
+#endif

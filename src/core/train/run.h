@@ -1,0 +1,48 @@
+/* run.h: a run's folder: its lock, settings.cmd, metrics.jsonl, and which checkpoints stay. Trains nothing.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_TRAIN_RUN_H
+#define ANETUI_TRAIN_RUN_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "train/ckpt.h"
+
+struct run {
+	char dir[1024];
+	int lock_fd;
+	FILE *metrics;
+	uint64_t start_ns;     /* t = 0 */
+	double t_before;       /* seconds of earlier sessions of a resumed run */
+	int failed;            /* the last write to metrics failed: said once, training goes on */
+};
+
+/* A new run below `base` ("runs/demo"): when that folder holds a run, -2, -3 ... is appended. Takes the lock. */
+int run_create(struct run *r, const char *base, struct err *e);
+/* An existing run: takes the lock ("run: runs/demo: in use by process 1234"). A torn last line of metrics.jsonl is cut off. */
+int run_open(struct run *r, const char *dir, struct err *e);
+void run_close(struct run *r);
+int run_is_open(const struct run *r);
+
+/* Appends one JSON object with t and step in front and flushes. `fields` is what follows, without braces: "\"loss\":2.31". */
+int run_event(struct run *r, const char *event, uint64_t step, const char *fields, struct err *e);
+double run_seconds(const struct run *r);
+/* Rewrites settings.cmd. */
+int run_settings(struct run *r, const char *commands, struct err *e);
+
+/* step-00000400.ckpt, or NAME.ckpt, or best.ckpt. */
+void run_ckpt_path(const struct run *r, const char *name, uint64_t step, char *out, size_t n);
+/* Deletes numbered checkpoints beyond the newest `keep`; never the best, never named ones. Missing permission is reported, not fatal. */
+int run_rotate(const struct run *r, int keep, struct err *e);
+/* The newest numbered checkpoint that verifies; each that does not gets a line in `notes`. Falls back to the older ones. */
+int run_newest_ckpt(const char *dir, char *out, size_t n, struct str *notes, struct err *e);
+/* The newest run below `base`'s parent ("runs"): by the time of its metrics. */
+int run_newest(const char *runs_dir, char *out, size_t n, struct err *e);
+
+/* One row for `runs`. */
+struct run_info { char dir[256]; uint64_t step; double loss, val; uint64_t bytes; int ckpts; long long mtime; };
+/* Fills at most n; returns how many there are. */
+int run_list(const char *runs_dir, struct run_info *out, int n, struct err *e);
+
+#endif

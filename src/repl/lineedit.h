@@ -1,0 +1,38 @@
+/* lineedit.h: the line editor: libedit on a private pseudo-terminal, drawn by the caller. No curses, no commands.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_REPL_LINEEDIT_H
+#define ANETUI_REPL_LINEEDIT_H
+
+#include <stddef.h>
+#include <wchar.h>
+
+#include "base/err.h"
+
+struct lineedit;
+
+/* The caller's loop lives inside `next`: it is called whenever the editor wants a character; it draws, waits and returns 1 with *c, or 0 to end lineedit_run. */
+struct lineedit_host {
+	void *ctx;
+	int (*next)(void *ctx, wchar_t *c);
+	void (*line)(void *ctx, const char *utf8);  /* Enter: a whole line */
+	void (*complete)(void *ctx);                /* Tab: the host reads lineedit_state and calls lineedit_insert or shows candidates */
+};
+
+/* history: file path (0600; the two libedit faults are worked around), or NULL for none. */
+struct lineedit *lineedit_new(const struct lineedit_host *h, const char *history, struct err *e);
+void lineedit_free(struct lineedit *l);    /* writes the history (merging what another session added) */
+/* Returns when next returned 0. */
+void lineedit_run(struct lineedit *l);
+
+/* Codes that `next` may return for keys that have no character; bound in every map. */
+enum lineedit_key { LE_UP = 0x80, LE_DOWN, LE_LEFT, LE_RIGHT, LE_HOME, LE_END, LE_DELETE, LE_CANCEL };
+
+/* The line as it stands: UTF-8, cursor as a byte offset; `search` is the incremental search prompt ("bck:pat") or empty. */
+struct lineedit_view { const char *line; size_t cursor; const char *search; int vi_command; };
+void lineedit_state(struct lineedit *l, struct lineedit_view *v);
+void lineedit_insert(struct lineedit *l, const char *utf8);
+/* Replaces the bytes [from, cursor) by utf8. */
+void lineedit_replace(struct lineedit *l, size_t from, const char *utf8);
+void lineedit_set(struct lineedit *l, const char *utf8);
+
+#endif

@@ -1,0 +1,48 @@
+/* shell.h: the command language: a line in, a command out to the engine or done here. The same for screen, plain mode and scripts. No curses.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_REPL_SHELL_H
+#define ANETUI_REPL_SHELL_H
+
+#include "engine.h"
+
+/* What a host (screen, plain mode) does for the shell. ctx is handed back. */
+struct shell_host {
+	void *ctx;
+	void (*text)(void *ctx, const char *s);                 /* an answer made by the shell itself, whole lines */
+	int (*layout)(void *ctx, const char *name, struct err *e);   /* NULL: "needs the screen" */
+	int (*zoom)(void *ctx, const char *pane, struct err *e);
+	int (*screen)(void *ctx, const char *file, struct err *e);
+	void (*quit)(void *ctx, int now);
+};
+
+struct shell;
+struct shell *shell_new(struct engine *g, const struct shell_host *host, int scripted, struct err *e);
+void shell_free(struct shell *s);
+
+/* Runs one line (leading ':' and blanks allowed, '#' comment, empty: nothing). Returns 0 when finished, a positive number (the command's id: EV_DONE will
+ * come) or a negative error code with its line in e. */
+int64_t shell_line(struct shell *s, const char *line, struct err *e);
+
+/* --- the language, without an engine --- */
+enum { SHELL_ARGS = 64 };
+struct parsed {
+	int id;                 /* enum command_id, -1: an empty line or a comment */
+	int keep_going;         /* the line began with '-' */
+	int argc;
+	char *argv[SHELL_ARGS]; /* into buf */
+	char buf[4096];
+};
+/* Exact names first, then unique prefixes; unknown: the nearest name. Quotes keep blanks together; the last argument of a REST command is the rest of the line. */
+int shell_parse(struct parsed *p, const char *line, struct err *e);
+
+/* Completion of the word before `cursor` (a byte offset): candidates, each the whole word; the first `from` byte that they replace. */
+struct completion { int n; size_t from; char word[64][128]; int more; };
+void shell_complete(const char *line, size_t cursor, const struct engine_snapshot *snap, struct completion *out);
+/* What to show dimmed behind the cursor: the rest of the arguments, and the present value ("now 0.0006, cosine"). Empty when there is nothing. */
+void shell_hint(const char *line, const struct engine_snapshot *snap, char *out, size_t n);
+
+/* Help text from the one table: all commands (what NULL), one command, or one key. 0, or ERR_USAGE naming the nearest. */
+int shell_help(struct str *out, const char *what, struct err *e);
+void shell_man(struct str *out);   /* roff, for --man */
+
+#endif
