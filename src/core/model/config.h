@@ -18,6 +18,7 @@ enum rope_layout {
 struct model_config {
 	char name[64];       /* "demo"; also the run folder's name */
 	int dim, hidden, layers, heads, kv_heads, head_dim, vocab;
+	int head_dim_follows; /* 1: head_dim was not given and is dim / heads, also after an override of either */
 	int context;         /* tokens that a sequence may have: at least 256 for presets */
 	int tied;            /* 1: the classifier is the embedding */
 	enum rope_layout rope;

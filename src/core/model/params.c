@@ -1,0 +1,278 @@
+/* params.c: laying out and mapping a model's tensors. No arithmetic but the random start.
+ *
+ * The arena is one file in memory that is as long as w, m and v together from the beginning and is mapped once: pages that are
+ * never touched cost nothing, so a model that only samples pays for its weights alone, and w never moves. Gradients are no
+ * part of it: a restarted process makes them anew. SPDX-License-Identifier: MIT */
+#include "model/params.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+enum { ALIGN_FLOATS = 16, LAYER_KINDS = PARAM_NORM_OUT - PARAM_NORM_ATT };
+
+static const struct {
+	const char *name; /* with %d for the layer */
+	int rank;
+} kinds[] = {
+	[PARAM_EMBED] = {"model.embed_tokens.weight", 2},
+	[PARAM_NORM_ATT] = {"model.layers.%d.input_layernorm.weight", 1},
+	[PARAM_WQ] = {"model.layers.%d.self_attn.q_proj.weight", 2},
+	[PARAM_WK] = {"model.layers.%d.self_attn.k_proj.weight", 2},
+	[PARAM_WV] = {"model.layers.%d.self_attn.v_proj.weight", 2},
+	[PARAM_WO] = {"model.layers.%d.self_attn.o_proj.weight", 2},
+	[PARAM_NORM_FFN] = {"model.layers.%d.post_attention_layernorm.weight", 1},
+	[PARAM_W1] = {"model.layers.%d.mlp.gate_proj.weight", 2},
+	[PARAM_W2] = {"model.layers.%d.mlp.down_proj.weight", 2},
+	[PARAM_W3] = {"model.layers.%d.mlp.up_proj.weight", 2},
+	[PARAM_NORM_OUT] = {"model.norm.weight", 1},
+	[PARAM_HEAD] = {"lm_head.weight", 2},
+};
+
+static void kind_shape(const struct model_config *c, enum param_kind kind, int64_t dim[2])
+{
+	int64_t d = c->dim, q = model_q_dim(c), kv = model_kv_dim(c);
+	int64_t out = kind == PARAM_EMBED || kind == PARAM_HEAD ? c->vocab :
+		      kind == PARAM_WQ ? q : kind == PARAM_WK || kind == PARAM_WV ? kv :
+		      kind == PARAM_W1 || kind == PARAM_W3 ? c->hidden : d;
+	dim[0] = out;
+	dim[1] = kind == PARAM_WO ? q : kind == PARAM_W2 ? c->hidden : d;
+	if (kinds[kind].rank == 1)
+		dim[1] = 1;
+}
+
+static int table_rows(const struct model_config *c)
+{
+	return 2 + LAYER_KINDS * c->layers + !c->tied;
+}
+
+static size_t padded(size_t n)
+{
+	return (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+}
+
+/* Writes row `i` of the table at *offset and moves the offset on. */
+static void row_fill(const struct model_config *c, struct param *r, enum param_kind kind, int layer, size_t *offset)
+{
+	*r = (struct param){.kind = kind, .layer = layer, .rank = kinds[kind].rank, .offset = *offset};
+	if (layer >= 0)
+		/* The format comes from the table above. */
+		snprintf(r->name, sizeof r->name, "model.layers.%d.%s", layer, strstr(kinds[kind].name, "%d.") + 3);
+	else
+		snprintf(r->name, sizeof r->name, "%s", kinds[kind].name);
+	kind_shape(c, kind, r->dim);
+	r->count = (size_t)(r->dim[0] * r->dim[1]);
+	r->decay = r->rank == 2;
+	*offset += padded(r->count);
+}
+
+static size_t table_fill(const struct model_config *c, struct param *t)
+{
+	size_t offset = 0;
+	row_fill(c, t++, PARAM_EMBED, -1, &offset);
+	for (int l = 0; l < c->layers; l++)
+		for (int k = PARAM_NORM_ATT; k < PARAM_NORM_OUT; k++)
+			row_fill(c, t++, (enum param_kind)k, l, &offset);
+	row_fill(c, t++, PARAM_NORM_OUT, -1, &offset);
+	if (!c->tied)
+		row_fill(c, t++, PARAM_HEAD, -1, &offset);
+	return offset;
+}
+
+/* Floats of one block. With the ranges of model_config_check this stays far below 2^63. */
+static uint64_t block_floats(const struct model_config *c)
+{
+	uint64_t total = 0;
+	int64_t dim[2];
+	for (int k = PARAM_EMBED; k <= PARAM_HEAD; k++) {
+		if (k == PARAM_HEAD && c->tied)
+			break;
+		kind_shape(c, (enum param_kind)k, dim);
+		uint64_t n = ((uint64_t)dim[0] * (uint64_t)dim[1] + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+		total += k >= PARAM_NORM_ATT && k < PARAM_NORM_OUT ? n * (uint64_t)c->layers : n;
+	}
+	return total;
+}
+
+uint64_t params_bytes(const struct model_config *c, int train)
+{
+	return block_floats(c) * sizeof(float) * (train ? 4 : 1);
+}
+
+static int check_memory(const struct model_config *c, uint64_t need, struct err *e)
+{
+	char a[16], b[16];
+	uint64_t have = mem_available();
+	if (need > SIZE_MAX / 8 || (have && need > have))
+		return err_set(e, ERR_NOMEM, "model: %s: %s needed, %s free (choose a smaller preset, fewer layers or a smaller dim)",
+			       c->name, str_bytes(a, need), str_bytes(b, have));
+	return 0;
+}
+
+/* A nameless file in memory, zero-filled, whose pages come when they are touched. */
+static int arena_file(size_t bytes)
+{
+#ifdef __linux__
+	int fd = memfd_create("anetui-weights", MFD_CLOEXEC);
+#else
+	char name[32];
+	int fd = -1;
+	for (int i = 0; i < 100 && fd < 0; i++) {
+		snprintf(name, sizeof name, "/anetui-%d-%d", (int)getpid() % 100000, i);
+		fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+		if (fd >= 0)
+			shm_unlink(name);
+		else if (errno != EEXIST)
+			break;
+	}
+#endif
+	if (fd >= 0 && ftruncate(fd, (off_t)bytes)) {
+		int saved = errno;
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+static int arena_map(struct params *p, struct err *e)
+{
+	p->map_bytes = p->total * sizeof(float) * 3;
+	p->fd = arena_file(p->map_bytes);
+	if (p->fd < 0)
+		return err_set(e, ERR_IO, "model: %s: a file in memory: %s", p->config.name, strerror(errno));
+	p->map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->fd, 0);
+	if (p->map == MAP_FAILED) {
+		p->map = NULL;
+		return err_set(e, ERR_NOMEM, "model: %s: mapping weights: %s", p->config.name, strerror(errno));
+	}
+	p->w = p->map;
+	return 0;
+}
+
+struct params *params_new(const struct model_config *c, struct err *e)
+{
+	if (model_config_check(c, e) || check_memory(c, params_bytes(c, 0), e))
+		return NULL;
+	struct params *p = mem_zalloc(1, sizeof *p);
+	if (!p || !(p->table = mem_zalloc((size_t)table_rows(c), sizeof *p->table))) {
+		free(p);
+		err_nomem(e, "model: table of tensors", (unsigned long long)table_rows(c) * sizeof *p->table);
+		return NULL;
+	}
+	p->config = *c;
+	p->n = table_rows(c);
+	p->total = table_fill(c, p->table);
+	p->fd = -1;
+	if (arena_map(p, e)) {
+		params_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void params_free(struct params *p)
+{
+	if (!p)
+		return;
+	if (p->g)
+		munmap(p->g, p->total * sizeof(float));
+	if (p->map)
+		munmap(p->map, p->map_bytes);
+	if (p->fd >= 0)
+		close(p->fd);
+	free(p->table);
+	free(p);
+}
+
+int params_train(struct params *p, struct err *e)
+{
+	if (p->g)
+		return 0;
+	size_t bytes = p->total * sizeof(float);
+	int r = check_memory(&p->config, 3 * (uint64_t)bytes, e);
+	if (r)
+		return r;
+	void *g = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+	if (g == MAP_FAILED)
+		return err_nomem(e, "model: gradients", bytes);
+#ifdef MADV_HUGEPAGE
+	madvise(g, bytes, MADV_HUGEPAGE); /* a wish: fewer page faults in the first step */
+#endif
+	p->g = g;
+	p->m = p->w + p->total;
+	p->v = p->m + p->total;
+	return 0;
+}
+
+/* Two independent standard normals from one draw (Box and Muller 1958); the tail ends at 6.7 sigma. */
+static void normal_pair(struct rng *r, float *a, float *b)
+{
+	uint64_t u = rng_u64(r);
+	float radius = sqrtf(-2 * logf(((float)(u >> 32) + 0.5f) * 0x1p-32f));
+	float angle = (float)(uint32_t)u * (6.2831853f * 0x1p-32f);
+	*a = radius * cosf(angle);
+	*b = radius * sinf(angle);
+}
+
+static void fill_normal(float *w, size_t n, float std, struct rng *r)
+{
+	size_t i;
+	float a, b;
+	for (i = 0; i + 1 < n; i += 2) {
+		normal_pair(r, &a, &b);
+		w[i] = std * a;
+		w[i + 1] = std * b;
+	}
+	if (i < n) {
+		normal_pair(r, &a, &b);
+		w[i] = std * a;
+	}
+}
+
+void params_init(struct params *p, uint64_t seed)
+{
+	float residual = 1 / sqrtf(2.0f * (float)p->config.layers);
+	for (int i = 0; i < p->n; i++) {
+		const struct param *t = &p->table[i];
+		float *w = p->w + t->offset;
+		if (t->rank == 1) {
+			for (size_t j = 0; j < t->count; j++)
+				w[j] = 1;
+			continue;
+		}
+		struct rng r; /* one a tensor: another layer count or vocabulary leaves the rest as it was */
+		rng_seed(&r, rng_mix(rng_mix(seed, (uint64_t)t->kind), (uint64_t)(t->layer + 1)));
+		fill_normal(w, t->count, t->kind == PARAM_WO || t->kind == PARAM_W2 ? 0.02f * residual : 0.02f, &r);
+	}
+}
+
+const struct param *params_find(const struct params *p, enum param_kind kind, int layer)
+{
+	int i = kind == PARAM_EMBED ? 0 : 1 + LAYER_KINDS * p->config.layers + (kind == PARAM_HEAD);
+	if (kind >= PARAM_NORM_ATT && kind < PARAM_NORM_OUT)
+		i = 1 + LAYER_KINDS * layer + (int)kind - PARAM_NORM_ATT;
+	return &p->table[i];
+}
+
+const struct param *params_named(const struct params *p, const char *name)
+{
+	for (int i = 0; i < p->n; i++)
+		if (!strcmp(p->table[i].name, name))
+			return &p->table[i];
+	return NULL;
+}
+
+const struct param *params_head(const struct params *p)
+{
+	return params_find(p, p->config.tied ? PARAM_EMBED : PARAM_HEAD, -1);
+}
