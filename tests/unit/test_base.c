@@ -1,0 +1,311 @@
+/* test_base.c: errors, strings, UTF-8, random numbers, fp16, rings, the pool, CRC-32C, files, settings.
+ * SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/fp16.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "base/ring.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "train/settings.h"
+
+static void err_messages(void **state)
+{
+	(void)state;
+	struct err e;
+	assert_int_equal(err_set(&e, ERR_IO, "a: %s: b", "x"), ERR_IO);
+	assert_string_equal(e.msg, "a: x: b");
+	assert_int_equal(err_prefix(&e, "file:%d", 3), ERR_IO);
+	assert_string_equal(e.msg, "file:3: a: x: b");
+	assert_int_equal(err_set(NULL, ERR_RANGE, "nobody listens"), ERR_RANGE);
+	err_set(&e, ERR_RANGE, "%s", e.msg); /* its own text as an argument */
+	assert_string_equal(e.msg, "file:3: a: x: b");
+	char lng[2000];
+	memset(lng, 'y', sizeof lng);
+	lng[1999] = 0;
+	err_set(&e, ERR_IO, "%s", lng);
+	assert_int_equal(strlen(e.msg), ERR_MSG_MAX - 1);
+	assert_string_equal(e.msg + ERR_MSG_MAX - 4, "...");
+}
+
+static void strings(void **state)
+{
+	(void)state;
+	struct str s = {0};
+	for (int i = 0; i < 1000; i++)
+		str_printf(&s, "%d,", i);
+	assert_int_equal(s.len, 3890);
+	str_clear(&s);
+	const char raw[] = "a\"b\\\n\x01\xff z";
+	str_json(&s, raw, sizeof raw - 1);
+	assert_string_equal(s.s, "\"a\\\"b\\\\\\n\\u0001\xef\xbf\xbd z\"");
+	str_done(&s);
+	char b[16];
+	assert_string_equal(str_si(b, 109529856), "110 M");
+	assert_string_equal(str_si(b, 0), "0");
+	assert_string_equal(str_si(b, NAN), "nan");
+	assert_string_equal(str_si(b, 41234), "41.2 k");
+	assert_string_equal(str_bytes(b, 1536), "1.5 KiB");
+	assert_string_equal(str_bytes(b, 17), "17 B");
+	assert_int_equal(str_distance("sample", "smaple"), 1);
+	assert_int_equal(str_distance("", "abc"), 3);
+	assert_int_equal(str_distance("train", "train"), 0);
+}
+
+static void utf8(void **state)
+{
+	(void)state;
+	uint32_t cp;
+	char b[4];
+	for (uint32_t c = 0; c <= 0x10ffff; c += c < 0x3000 ? 1 : 97) {
+		int n = utf8_encode(c, b);
+		if (c >= 0xd800 && c < 0xe000) {
+			assert_int_equal(n, 0);
+			continue;
+		}
+		assert_int_equal(utf8_decode(b, (size_t)n, &cp), n);
+		assert_int_equal(cp, c);
+		if (n > 1)
+			assert_int_equal(utf8_decode(b, (size_t)n - 1, &cp), -2);
+	}
+	static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf5\x80\x80\x80", "\xf4\x90\x80\x80", "\xff"};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(utf8_decode(bad[i], strlen(bad[i]), &cp), -1);
+}
+
+static void random_numbers(void **state)
+{
+	(void)state;
+	struct rng a, b;
+	rng_seed(&a, 7);
+	b = a;
+	double sum = 0, sq = 0;
+	int hist[7] = {0};
+	for (int i = 0; i < 70000; i++) {
+		double x = rng_normal(&a);
+		sum += x;
+		sq += x * x;
+		hist[rng_below(&a, 7)]++;
+	}
+	assert_true(fabs(sum / 70000) < 0.02 && fabs(sq / 70000 - 1) < 0.03);
+	for (int i = 0; i < 7; i++)
+		assert_true(abs(hist[i] - 10000) < 500);
+	/* The state is all there is. */
+	struct rng c = b;
+	for (int i = 0; i < 100; i++)
+		assert_true(rng_u64(&b) == rng_u64(&c));
+}
+
+static void half_floats(void **state)
+{
+	(void)state;
+	for (uint32_t h = 0; h < 65536; h++) {
+		float f = fp16_to_f32((uint16_t)h);
+		if (isnan(f))
+			continue;
+		assert_int_equal(fp16_from_f32(f), h);
+	}
+	assert_true(fp16_round(65519.9f) == 65504.0f);
+	assert_true(isinf(fp16_round(65520.0f)));
+	assert_true(fp16_round(1.00048828125f) == 1.0f);       /* tie: to even */
+	assert_true(fp16_round(1.00146484375f) == 1.001953125f); /* tie: to even, upwards */
+	assert_true(fp16_round(2.98e-8f) == 0.0f && fp16_round(2.99e-8f) > 0);
+	assert_true(isnan(fp16_round(NAN)));
+	/* The nearest of the two neighbours, for random numbers. */
+	struct rng r;
+	rng_seed(&r, 1);
+	for (int i = 0; i < 100000; i++) {
+		float x = (float)((rng_double(&r) - 0.5) * exp2(rng_double(&r) * 40 - 24));
+		uint16_t h = fp16_from_f32(x);
+		float d = fabsf(fp16_to_f32(h) - x);
+		assert_true(d <= fabsf(fp16_to_f32((uint16_t)(h + 1)) - x));
+		if (h & 0x7fff)
+			assert_true(d <= fabsf(fp16_to_f32((uint16_t)(h - 1)) - x));
+	}
+}
+
+static void crc(void **state)
+{
+	(void)state;
+	assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283u);
+	unsigned char b[1000];
+	for (size_t i = 0; i < sizeof b; i++)
+		b[i] = (unsigned char)(i * 7);
+	uint32_t whole = crc32c(0, b, sizeof b);
+	for (size_t k = 0; k < sizeof b; k += 13)
+		assert_int_equal(crc32c(crc32c(0, b, k), b + k, sizeof b - k), whole);
+}
+
+struct sums {
+	atomic_int seen[500];
+	atomic_long total;
+	int nthreads;
+};
+
+static void add_task(void *arg, int task, int thread)
+{
+	struct sums *s = arg;
+	assert_true(thread >= 0 && thread < s->nthreads);
+	atomic_fetch_add(&s->seen[task], 1);
+	atomic_fetch_add(&s->total, task);
+}
+
+static void pool_runs_each_task_once(void **state)
+{
+	(void)state;
+	struct err e;
+	for (int nt = 1; nt <= 5; nt++) {
+		struct pool *p = pool_new(nt, &e);
+		assert_non_null(p);
+		for (int round = 0; round < 400; round++) {
+			static struct sums s;
+			memset(&s, 0, sizeof s);
+			s.nthreads = nt;
+			int n = (round * 37) % 500;
+			pool_run(p, n, add_task, &s);
+			for (int i = 0; i < 500; i++)
+				assert_int_equal(atomic_load(&s.seen[i]), i < n);
+			assert_int_equal(atomic_load(&s.total), (long)n * (n - 1) / 2);
+			if (round % 100 == 99)
+				usleep(2000); /* let the threads fall asleep */
+		}
+		pool_free(p);
+	}
+	assert_null(pool_new(0, &e));
+	assert_non_null(strstr(e.msg, "1 to 256"));
+	assert_true(pool_cpus() >= 1);
+}
+
+static void *produce(void *arg)
+{
+	struct ring *r = arg;
+	for (int i = 0; i < 20000;)
+		if (!ring_push(r, &i))
+			i++;
+	return NULL;
+}
+
+static void ring_keeps_order(void **state)
+{
+	(void)state;
+	struct ring *r = ring_new(5, sizeof(int)); /* rounded up to 8 */
+	int v = 0;
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(ring_push(r, &i), 0);
+	assert_int_equal(ring_push(r, &v), -1);
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(ring_pop(r, &v), 1);
+		assert_int_equal(v, i);
+	}
+	assert_int_equal(ring_pop(r, &v), 0);
+	pthread_t t;
+	assert_int_equal(pthread_create(&t, NULL, produce, r), 0);
+	for (int want = 0; want < 20000;)
+		if (ring_pop(r, &v))
+			assert_int_equal(v, want++);
+	pthread_join(t, NULL);
+	ring_free(r);
+}
+
+static void files(void **state)
+{
+	(void)state;
+	struct err e;
+	struct file_map m;
+	struct str s = {0};
+	assert_int_equal(file_map(&m, "no/such/file", "data", &e), ERR_IO);
+	assert_string_equal(e.msg, "data: no/such/file: No such file or directory");
+	assert_int_equal(file_map(&m, ".", "data", &e), ERR_IO);
+	assert_non_null(strstr(e.msg, "is a folder"));
+	assert_int_equal(file_mkdirs("a/b/c", &e), 0);
+	assert_int_equal(file_is_dir("a/b/c"), 1);
+	FILE *f = fopen("a/x", "w");
+	fputs("hello", f);
+	fclose(f);
+	assert_int_equal(file_mkdirs("a/x/y", &e), ERR_IO);
+	assert_int_equal(file_read(&s, "a/x", "text", 4, &e), ERR_RANGE);
+	assert_int_equal(file_read(&s, "a/x", "text", 5, &e), 0);
+	assert_string_equal(s.s, "hello");
+	str_done(&s);
+	fclose(fopen("a/empty", "w"));
+	assert_int_equal(file_map(&m, "a/empty", "data", &e), 0);
+	assert_int_equal(m.size, 0);
+	file_unmap(&m);
+	char path[4096];
+	assert_int_equal(file_asset(path, sizeof path, "presets.conf", &e), 0);
+	assert_int_equal(file_asset(path, sizeof path, "no.such", &e), ERR_IO);
+}
+
+static void memory_sizes(void **state)
+{
+	(void)state;
+	size_t v;
+	assert_int_equal(mem_mul(&v, SIZE_MAX, 2), -1);
+	assert_int_equal(mem_mul(&v, 3, 5), 0);
+	assert_int_equal(v, 15);
+	assert_null(mem_aligned(SIZE_MAX, 2));
+	void *p = mem_aligned(3, 5);
+	assert_int_equal((uintptr_t)p % 64, 0);
+	free(p);
+	assert_true(mem_total() >= mem_available());
+	assert_true(mem_available() > 0);
+}
+
+static void settings_table(void **state)
+{
+	(void)state;
+	struct settings s;
+	struct err e;
+	char v[SETTING_TEXT_MAX];
+	settings_init(&s);
+	for (int i = 0; i < SET_N; i++) {
+		const struct setting_row *r = setting_row((enum setting_id)i);
+		assert_int_equal(setting_find(r->key, &e), i);
+		assert_true(strlen(r->help) > 5);
+		/* Every default is a legal value of its own key. */
+		assert_int_equal(settings_set(&s, (enum setting_id)i, setting_text(&s, (enum setting_id)i, v), &e), 0);
+		assert_true(s.num[i] == r->def);
+	}
+	assert_int_equal(settings_set(&s, SET_LR_MAX, "20", &e), ERR_RANGE);
+	assert_string_equal(e.msg, "lr.max: 20: must be 0 to 10");
+	static const char *const no_number[] = {"", "x", "1x", "nan", "inf", "-inf", "1e999", "0x"};
+	for (size_t i = 0; i < ARRAY_LEN(no_number); i++)
+		assert_int_equal(settings_set(&s, SET_LR_MAX, no_number[i], &e), ERR_RANGE);
+	assert_int_equal(settings_set(&s, SET_SEQ, "12.5", &e), ERR_RANGE);
+	assert_int_equal(settings_set(&s, SET_SEQ, "64", &e), 0);
+	assert_int_equal(settings_int(&s, SET_SEQ), 64);
+	assert_int_equal(settings_set(&s, SET_LR_SHAPE, "wsd", &e), 0);
+	assert_string_equal(setting_text(&s, SET_LR_SHAPE, v), "wsd");
+	assert_int_equal(settings_set(&s, SET_LR_SHAPE, "cos", &e), ERR_RANGE);
+	assert_non_null(strstr(e.msg, "constant cosine linear wsd"));
+	assert_int_equal(setting_find("temprature", &e), ERR_USAGE);
+	assert_non_null(strstr(e.msg, "sample.temperature"));
+	assert_int_equal(setting_find("lr", &e), SET_LR_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(err_messages), cmocka_unit_test(strings), cmocka_unit_test(utf8), cmocka_unit_test(random_numbers),
+		cmocka_unit_test(half_floats), cmocka_unit_test(crc), cmocka_unit_test(pool_runs_each_task_once), cmocka_unit_test(ring_keeps_order),
+		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(settings_table),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
