@@ -20,8 +20,8 @@ struct power_source_view {
 	double watts;        /* only with POWER_OK (and POWER_STALE: the last one) */
 	double joules;       /* since opened; counters only, else integrated */
 	double age;          /* seconds since it last changed */
-	int part;            /* 1: a part of another source (core, dram, psys): shown, never added */
-	char reason[128];    /* why there is no number: "energy_uj is root-only" */
+	int part;            /* 1: shown, never added: a part of another source (core, dram), another scope (psys), or counted by a better source */
+	char reason[128];    /* why there is no number: "energy_uj is root-only"; beside a number a remark ("slow"), or empty */
 	char fix[128];       /* the one command that mends it, or empty */
 };
 
@@ -38,7 +38,8 @@ struct power;
 /* root: "" for the real /sys, or a folder that stands for / in tests (then perf is read from files energy-*.value below it). NULL when memory is out. */
 struct power *power_open(const char *root);
 void power_close(struct power *p);
-/* Reads every source if at least 200 ms have passed since the last time; now in ns (clock_ns). busy: the engine works, so a counter that stands still is frozen. */
+/* Reads every source if at least 200 ms have passed since the last time; now in ns (clock_ns). busy: the engine works, so a counter that stands still is frozen.
+ * To be called at least every 10 s: a counter that wraps twice between two readings can not be told from one that wraps once. */
 void power_poll(struct power *p, uint64_t now, int busy);
 void power_look(const struct power *p, struct power_view *out);
 /* watts > 0: counts with that where no source works; 0: ends it. */
