@@ -3,6 +3,7 @@
 #ifndef ANETUI_REPL_SHELL_H
 #define ANETUI_REPL_SHELL_H
 
+#include "base/str.h"
 #include "engine.h"
 
 /* What a host (screen, plain mode) does for the shell. ctx is handed back. */
@@ -32,12 +33,17 @@ struct parsed {
 	char *argv[SHELL_ARGS]; /* into buf */
 	char buf[4096];
 };
-/* Exact names first, then unique prefixes; unknown: the nearest name. Quotes keep blanks together; the last argument of a REST command is the rest of the line. */
+/* Exact names first, then unique prefixes; unknown: the nearest name. Quotes keep blanks together (inside: \" \\ \n \t); the last argument of a REST command is the rest of the line. */
 int shell_parse(struct parsed *p, const char *line, struct err *e);
 
+/* The line that reads back as these words (a command's name first): quotes where needed, the rest of a REST command as it stands. */
+void shell_join(struct str *line, int n, const char *const *words);
+
 /* Completion of the word before `cursor` (a byte offset): candidates, each the whole word; the first `from` byte that they replace. */
-struct completion { int n; size_t from; char word[64][128]; int more; };
+struct completion { int n; size_t from; char word[64][128]; int more; };  /* more: candidates that found no room */
 void shell_complete(const char *line, size_t cursor, const struct engine_snapshot *snap, struct completion *out);
+/* What Tab puts in the place of [from, cursor): the only candidate and a blank (none after '/' and '='), or what all of them begin with. Returns its length. */
+size_t shell_complete_text(const struct completion *c, char *out, size_t n);
 /* What to show dimmed behind the cursor: the rest of the arguments, and the present value ("now 0.0006, cosine"). Empty when there is nothing. */
 void shell_hint(const char *line, const struct engine_snapshot *snap, char *out, size_t n);
 
