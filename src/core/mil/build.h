@@ -35,8 +35,10 @@ void mb_begin(struct mil_builder *b, enum mil_dialect dialect, const struct mb_v
 int mb_end(struct mil_builder *b, const struct mb_value *outputs, int noutput, struct str *text, struct err *e);
 void mb_done(struct mil_builder *b);
 
-/* Constants. The float goes out so that it reads back as exactly the same fp16. */
+/* Constants. The float goes out so that it reads back as exactly the same fp16. It is rounded to fp16: 1/768 loses 4e-4.
+ * Where that is too much, keep the number in a weight file (mb_blob), or the program in fp32 (mb_const_real). */
 struct mb_value mb_const_float(struct mil_builder *b, double v);
+struct mb_value mb_const_real(struct mil_builder *b, enum mil_dtype d, double v); /* d: MIL_FP16 or MIL_FP32 */
 struct mb_value mb_const_int(struct mil_builder *b, int64_t v);
 struct mb_value mb_const_ints(struct mil_builder *b, const int64_t *v, int n);
 struct mb_value mb_const_bool(struct mil_builder *b, int v);

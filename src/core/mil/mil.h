@@ -43,11 +43,11 @@ struct mil_const {
 };
 
 struct mil_value {
-	char *name;
+	char *name;               /* "" for literals written inline */
 	struct mil_type type;
 	int op;                   /* index of the op that makes it; -1 for inputs and constants */
 	struct mil_const *konst;  /* not NULL for constants (also those that were written inline as an argument) */
-	int line, col;
+	int line, col;            /* where its declaration begins */
 };
 
 /* One argument: its name as in the text, and the values given (one, or several for a tuple like concat's values=). */
@@ -103,7 +103,8 @@ const char *mil_op_name(enum mil_opcode c);
 int mil_arg(const struct mil_op *op, const char *name);
 const struct mil_arg *mil_arg_tuple(const struct mil_op *op, const char *name);
 /* Constant arguments with the op's default where the text leaves them out. The checker has made sure that they are
- * constants of the right type. mil_arg_ints writes at most MIL_MAX_RANK * 2 values and returns how many. */
+ * constants of the right type. mil_arg_ints writes at most MIL_MAX_RANK * 2 values and returns how many (the sizes of a split
+ * may be more: they are in the types of its results). Axes, slices and paddings in normal form: mil/shape.h. */
 int mil_arg_ints(const struct mil_graph *g, const struct mil_op *op, const char *name, int64_t *out);
 int64_t mil_arg_int(const struct mil_graph *g, const struct mil_op *op, const char *name, int64_t otherwise);
 int mil_arg_bool(const struct mil_graph *g, const struct mil_op *op, const char *name, int otherwise);
