@@ -1,4 +1,13 @@
 /* ckpt.h: checkpoints: one safetensors file with weights, moments and all else that resuming needs. No policy: run.h decides when.
+ *
+ * Tensors, in this order: the weights by Hugging Face's names (F32), adam.m.NAME and adam.v.NAME likewise (only when there are moments), `tokenizer` (U8,
+ * filled up with zeros to a multiple of 4; only when there is one), and last `anetui.crc` (U32, [1 + number of tensors before it]): CRC-32C of the header
+ * (its length and its padding included), then of each tensor before it in file order. Padding floats between tensors in memory are not written.
+ *
+ * __metadata__, string to string: format "pt" (for other readers), anetui.version "1", config.* (struct model_config), state.* (struct train_state),
+ * set.KEY (each setting as `set` takes it), user.KEY "1" (those that the user set), tokenizer.name, tokenizer.bytes (without the fill). 64-bit numbers are
+ * hexadecimal; floating-point numbers have as many digits as it takes to read back the same bits. Unknown keys are passed over, and a setting
+ * that is not there has its default, so that files go on to be read when keys are added.
  * SPDX-License-Identifier: MIT */
 #ifndef ANETUI_TRAIN_CKPT_H
 #define ANETUI_TRAIN_CKPT_H
@@ -18,18 +27,20 @@ struct train_state {
 	uint64_t best_step;
 	struct data_cursor cursor;
 	uint64_t sample_count;       /* samples taken: seeds of the next */
+	uint64_t skipped;            /* updates left out because a loss or gradient was not finite (nan = skip) */
 	struct settings settings;
 	char data_name[256];         /* as the user named it */
 	uint64_t data_hash;
 	char blas[96];               /* library, kernels, threads: other ones give other bytes */
 };
 
-/* Tensors by Hugging Face names, adam.m.NAME, adam.v.NAME, tokenizer (U8), and last anetui.crc. Saved by base/save.h, read back and checked (below 1 GiB) before it counts. */
+/* Saved by base/save.h, straight from the arena (nobody may write to it meanwhile), read back and checked (below 1 GiB) before it counts. A weight or
+ * moment that is not finite is refused: "ckpt: PATH: weights are not finite (tensor NAME), not saved". t may be NULL. *bytes (may be NULL): of the file. */
 int ckpt_save(const char *path, const struct params *p, const struct train_state *s, const struct tokenizer *t,
 	      uint64_t *bytes, struct err *e);
 /* Reads everything anew: params with moments (when the file has them) and the tokenizer (NULL when it has none). Checks CRCs, shapes, config. */
 int ckpt_load(const char *path, struct params **p, struct train_state *s, struct tokenizer **t, struct err *e);
-/* Only the checks. */
+/* Only the checks: structure, every CRC, metadata. Needs no memory for the model. */
 int ckpt_verify(const char *path, struct err *e);
 
 #endif

@@ -4,19 +4,18 @@
 #define ANETUI_TRAIN_RUN_H
 
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/err.h"
-#include "train/ckpt.h"
+#include "base/str.h"
 
 struct run {
 	char dir[1024];
 	int lock_fd;
-	FILE *metrics;
+	int metrics_fd;
 	uint64_t start_ns;     /* t = 0 */
 	double t_before;       /* seconds of earlier sessions of a resumed run */
 	int failed;            /* the last write to metrics failed: said once, training goes on */
-};
+}; /* zeroed: not open */
 
 /* A new run below `base` ("runs/demo"): when that folder holds a run, -2, -3 ... is appended. Takes the lock. */
 int run_create(struct run *r, const char *base, struct err *e);
@@ -25,24 +24,28 @@ int run_open(struct run *r, const char *dir, struct err *e);
 void run_close(struct run *r);
 int run_is_open(const struct run *r);
 
-/* Appends one JSON object with t and step in front and flushes. `fields` is what follows, without braces: "\"loss\":2.31". */
+/* Appends one JSON object with t, step and event in front, in one write. `fields` is what follows, without braces: "\"loss\":2.31" (NULL or
+ * empty: nothing). A line that could not be written whole is taken back; ERR_IO the first time, then 0 until writing works again. */
 int run_event(struct run *r, const char *event, uint64_t step, const char *fields, struct err *e);
 double run_seconds(const struct run *r);
 /* Rewrites settings.cmd. */
 int run_settings(struct run *r, const char *commands, struct err *e);
 
-/* step-00000400.ckpt, or NAME.ckpt, or best.ckpt. */
+/* step-00000400.ckpt (name NULL), or NAME.ckpt in the run's folder ("best"); a NAME with a slash is a path of its own. An ending .ckpt is not doubled. */
 void run_ckpt_path(const struct run *r, const char *name, uint64_t step, char *out, size_t n);
-/* Deletes numbered checkpoints beyond the newest `keep`; never the best, never named ones. Missing permission is reported, not fatal. */
+/* Deletes numbered checkpoints beyond the newest `keep`; never the best, never named ones, never the file written last. To be called after a
+ * checkpoint was saved and its `ckpt` event written. Missing permission is reported (ERR_IO), not fatal: the others are still deleted. */
 int run_rotate(const struct run *r, int keep, struct err *e);
-/* The newest numbered checkpoint that verifies; each that does not gets a line in `notes`. Falls back to the older ones. */
+/* The newest numbered checkpoint that verifies; each that does not gets a line in `notes` (may be NULL). Falls back to the older ones. Newest is
+ * what the last `ckpt` event of metrics.jsonl names, then the one before: after `load` of an old step the higher numbers belong to a branch that
+ * was left, and times do not survive a copy of the folder. Files without an event go by their number. */
 int run_newest_ckpt(const char *dir, char *out, size_t n, struct str *notes, struct err *e);
 /* The newest run below `base`'s parent ("runs"): by the time of its metrics. */
 int run_newest(const char *runs_dir, char *out, size_t n, struct err *e);
 
 /* One row for `runs`. */
 struct run_info { char dir[256]; uint64_t step; double loss, val; uint64_t bytes; int ckpts; long long mtime; };
-/* Fills at most n; returns how many there are. */
+/* Newest first, at most n of them; returns how many there are (0 when the folder is missing). loss and val: NAN when none was logged. bytes: of the checkpoints. */
 int run_list(const char *runs_dir, struct run_info *out, int n, struct err *e);
 
 #endif

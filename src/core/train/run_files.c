@@ -1,0 +1,297 @@
+/* run_files.c: what lies in run folders: which checkpoint is the newest, which may go, and the rows of `runs`. Opens no run.
+ * SPDX-License-Identifier: MIT */
+#include "train/run.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "train/ckpt.h"
+
+/* How much of a log's end is looked at: some 30,000 steps. */
+#define TAIL_BYTES ((size_t)4 << 20)
+
+struct numbered {
+	char name[64];
+	uint64_t step;
+	int64_t mtime;
+	int event;         /* 1: a `ckpt` event names it, at `at` */
+	size_t at;
+	int age;           /* 2: younger than every event, 1: by its event, 0: older than every event */
+};
+
+struct numbered_list {
+	struct numbered *v;
+	size_t n, cap;
+};
+
+/* step-00000400.ckpt: 8 digits or more, nothing else. */
+static int parse_name(const char *s, uint64_t *step)
+{
+	if (strncmp(s, "step-", 5))
+		return -1;
+	size_t digits = strspn(s + 5, "0123456789");
+	if (digits < 8 || digits > 19 || strcmp(s + 5 + digits, ".ckpt"))
+		return -1;
+	*step = strtoull(s + 5, NULL, 10);
+	return 0;
+}
+
+static int list_read(struct numbered_list *l, const char *dir, struct err *e)
+{
+	DIR *d = opendir(dir);
+	struct dirent *x;
+	int rc = 0;
+	if (!d)
+		return err_set(e, ERR_IO, "run: %s: %s", dir, strerror(errno));
+	while (!rc && (x = readdir(d))) {
+		struct numbered c = {0};
+		struct stat st;
+		char path[2048];
+		if (parse_name(x->d_name, &c.step))
+			continue;
+		snprintf(path, sizeof path, "%s/%s", dir, x->d_name);
+		if (stat(path, &st) || !S_ISREG(st.st_mode))
+			continue;
+		memcpy(c.name, x->d_name, strlen(x->d_name) + 1); /* at most 29 */
+		c.mtime = (int64_t)st.st_mtime;
+		if (mem_grow(&l->v, &l->cap, l->n + 1, sizeof *l->v))
+			rc = err_nomem(e, "run", (l->n + 1) * sizeof *l->v);
+		else
+			l->v[l->n++] = c;
+	}
+	closedir(d);
+	return rc;
+}
+
+/* Notes the latest `ckpt` event of each file. *last is the number in the last one, or -1. */
+static void list_events(struct numbered_list *l, const char *text, size_t n, int64_t *last)
+{
+	static const char mark[] = "\"event\":\"ckpt\"";
+	const char *end = text + n, *p = text;
+	*last = -1;
+	while (p < end && (p = memmem(p, (size_t)(end - p), mark, sizeof mark - 1))) {
+		const char *eol = memchr(p, '\n', (size_t)(end - p));
+		eol = eol ? eol : end;
+		const char *s = memmem(p, (size_t)(eol - p), "step-", 5);
+		for (size_t i = 0; s && i < l->n; i++) {
+			size_t len = strlen(l->v[i].name);
+			if ((size_t)(eol - s) < len || memcmp(s, l->v[i].name, len))
+				continue;
+			l->v[i].event = 1;
+			l->v[i].at = (size_t)(s - text);
+			*last = (int64_t)l->v[i].step;
+		}
+		p = eol;
+	}
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct numbered *x = a, *y = b;
+	if (x->age != y->age)
+		return y->age - x->age;
+	if (x->age == 1)
+		return x->at < y->at ? 1 : x->at > y->at ? -1 : 0;
+	return x->step < y->step ? 1 : x->step > y->step ? -1 : 0;
+}
+
+static size_t map_tail(struct file_map *m, const char *dir, const char **text)
+{
+	char path[2048];
+	snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
+	*text = "";
+	if (file_map(m, path, "run", NULL) || !m->size)
+		return 0;
+	size_t n = MIN(m->size, TAIL_BYTES);
+	*text = (const char *)m->data + (m->size - n);
+	return n;
+}
+
+/* The folder's numbered checkpoints, newest first (see run.h). */
+static int list_make(struct numbered_list *l, const char *dir, struct err *e)
+{
+	int rc = list_read(l, dir, e);
+	if (rc || !l->n)
+		return rc;
+	struct file_map m;
+	const char *text;
+	int64_t last;
+	size_t n = map_tail(&m, dir, &text);
+	list_events(l, text, n, &last);
+	file_unmap(&m);
+	for (size_t i = 0; i < l->n; i++)
+		l->v[i].age = l->v[i].event ? 1 : (int64_t)l->v[i].step > last ? 2 : 0;
+	qsort(l->v, l->n, sizeof *l->v, newest_first);
+	return 0;
+}
+
+int run_rotate(const struct run *r, int keep, struct err *e)
+{
+	struct numbered_list l = {0};
+	int rc = list_make(&l, r->dir, e);
+	/* Whatever the order says, what was written last is what was checked last. */
+	size_t latest = 0, begin = rc ? l.n : (size_t)MAX(keep, 1);
+	for (size_t i = 1; i < l.n; i++)
+		if (l.v[i].mtime > l.v[latest].mtime)
+			latest = i;
+	for (size_t i = begin; i < l.n; i++) {
+		char path[2048];
+		snprintf(path, sizeof path, "%s/%s", r->dir, l.v[i].name);
+		if (i != latest && unlink(path) && errno != ENOENT)
+			rc = err_set(e, ERR_IO, "run: %s: can not be deleted: %s", path, strerror(errno));
+	}
+	free(l.v);
+	return rc;
+}
+
+int run_newest_ckpt(const char *dir, char *out, size_t n, struct str *notes, struct err *e)
+{
+	struct numbered_list l = {0};
+	int rc = list_make(&l, dir, e), found = 0;
+	for (size_t i = 0; !rc && !found && i < l.n; i++) {
+		struct err why;
+		if ((size_t)snprintf(out, n, "%s/%s", dir, l.v[i].name) >= n)
+			rc = err_set(e, ERR_RANGE, "run: %s: path too long", dir);
+		else if (!ckpt_verify(out, &why))
+			found = 1;
+		else if (notes)
+			str_printf(notes, "%s (skipped)\n", why.msg);
+	}
+	if (!rc && !found)
+		rc = err_set(e, ERR_STATE, "run: %s: %s", dir,
+			     l.n ? "none of its checkpoints is whole" : "no checkpoint to go on from");
+	free(l.v);
+	return rc;
+}
+
+/* --- the rows of `runs` --- */
+
+/* Takes from one line what is still missing; 1 when nothing is. */
+static int read_line(struct run_info *o, const char *line, size_t n, int *have_step, int *have_val)
+{
+	json_t *j = json_loadb(line, n, 0, NULL);
+	const char *event = json_string_value(json_object_get(j, "event"));
+	const json_t *loss = json_object_get(j, "loss"), *step = json_object_get(j, "step");
+	if (event && !*have_step && !strcmp(event, "step") && json_is_integer(step)) {
+		o->step = (uint64_t)json_integer_value(step);
+		o->loss = json_is_number(loss) ? json_number_value(loss) : NAN;
+		*have_step = 1;
+	}
+	if (event && !*have_val && !strcmp(event, "eval")) {
+		o->val = json_is_number(loss) ? json_number_value(loss) : NAN;
+		*have_val = 1;
+	}
+	json_decref(j);
+	return *have_step && *have_val;
+}
+
+static void read_metrics(struct run_info *o, const char *dir)
+{
+	struct file_map m;
+	const char *text;
+	size_t end = map_tail(&m, dir, &text);
+	int have_step = 0, have_val = 0, done = 0;
+	while (end && !done) {
+		size_t stop = end - (text[end - 1] == '\n'), begin = stop;
+		while (begin && text[begin - 1] != '\n')
+			begin--;
+		/* Parsing is what costs: only lines of the two kinds are. */
+		if (memmem(text + begin, stop - begin, "\"event\":\"step\"", 14) || memmem(text + begin, stop - begin, "\"event\":\"eval\"", 14))
+			done = read_line(o, text + begin, stop - begin, &have_step, &have_val);
+		end = begin;
+	}
+	file_unmap(&m);
+}
+
+static void read_ckpts(struct run_info *o, const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *x;
+	while (d && (x = readdir(d))) {
+		size_t len = strlen(x->d_name);
+		struct stat st;
+		char path[2048];
+		snprintf(path, sizeof path, "%s/%s", dir, x->d_name);
+		if (len < 6 || strcmp(x->d_name + len - 5, ".ckpt") || stat(path, &st))
+			continue;
+		o->ckpts++;
+		o->bytes += (uint64_t)st.st_size;
+	}
+	if (d)
+		closedir(d);
+}
+
+/* 1: the folder is a run. */
+static int read_run(struct run_info *o, const char *dir)
+{
+	struct stat st;
+	char path[2048];
+	*o = (struct run_info){.loss = NAN, .val = NAN};
+	if ((size_t)snprintf(o->dir, sizeof o->dir, "%s", dir) >= sizeof o->dir)
+		return 0;
+	snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	o->mtime = (long long)st.st_mtime;
+	read_metrics(o, dir);
+	read_ckpts(o, dir);
+	return 1;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct run_info *x = a, *y = b;
+	if (x->mtime != y->mtime)
+		return x->mtime < y->mtime ? 1 : -1;
+	return strcmp(x->dir, y->dir);
+}
+
+int run_list(const char *runs_dir, struct run_info *out, int n, struct err *e)
+{
+	DIR *d = opendir(runs_dir);
+	struct dirent *x;
+	struct run_info *all = NULL;
+	size_t count = 0, cap = 0;
+	int rc = 0;
+	if (!d)
+		return errno == ENOENT ? 0 : err_set(e, ERR_IO, "runs: %s: %s", runs_dir, strerror(errno));
+	while (!rc && (x = readdir(d))) {
+		char dir[1024];
+		if (x->d_name[0] == '.' || (size_t)snprintf(dir, sizeof dir, "%s/%s", runs_dir, x->d_name) >= sizeof dir)
+			continue;
+		if (mem_grow(&all, &cap, count + 1, sizeof *all))
+			rc = err_nomem(e, "runs", (count + 1) * sizeof *all);
+		else
+			count += (size_t)read_run(&all[count], dir);
+	}
+	closedir(d);
+	if (count)
+		qsort(all, count, sizeof *all, by_time);
+	if (!rc && n > 0 && count)
+		memcpy(out, all, MIN((size_t)n, count) * sizeof *all);
+	free(all);
+	return rc ? rc : (int)count;
+}
+
+int run_newest(const char *runs_dir, char *out, size_t n, struct err *e)
+{
+	struct run_info first;
+	int k = run_list(runs_dir, &first, 1, e);
+	if (k < 0)
+		return k;
+	if (!k)
+		return err_set(e, ERR_STATE, "run: %s: no run there", runs_dir);
+	if ((size_t)snprintf(out, n, "%s", first.dir) >= n)
+		return err_set(e, ERR_RANGE, "run: %s: path too long", first.dir);
+	return 0;
+}

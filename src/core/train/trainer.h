@@ -1,0 +1,61 @@
+/* trainer.h: one training session: micro-steps, updates, evaluation, and the state that resuming needs. No files, no screen.
+ *
+ * A step is accum micro-steps and one update. The engine calls trainer_micro until it says that an update was made, and answers commands in between.
+ * Settings are read at step boundaries (when no micro-step of the step has been made), so a live change never falls into the middle of one.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_TRAIN_TRAINER_H
+#define ANETUI_TRAIN_TRAINER_H
+
+#include <stdatomic.h>
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "device/device.h"
+#include "meter/timing.h"
+#include "model/model.h"
+#include "text/data.h"
+#include "train/ckpt.h"
+#include "train/settings.h"
+
+struct trainer;
+
+/* What the trainer works with; all of it is the caller's and must stay. */
+struct trainer_parts {
+	struct device *dev;
+	struct pool *pool;
+	struct params *params;           /* params_train is called by trainer_new when it was not */
+	const struct data *data;         /* may be replaced by trainer_data */
+	const struct settings *settings; /* read at step boundaries */
+	struct train_state *state;       /* step, tokens, seconds, cursor are kept here; always as of the last step boundary */
+	struct timing *timing;           /* may be NULL */
+	const atomic_int *cancel;        /* may be NULL */
+};
+
+struct trainer *trainer_new(const struct trainer_parts *parts, struct err *e);
+void trainer_free(struct trainer *t);
+/* Other data from the next step on; the cursor is begun anew by the caller. */
+void trainer_data(struct trainer *t, const struct data *data);
+
+struct trainer_step {
+	int updated;             /* 1: a step was completed by this call, and the rest of this struct is set */
+	int skipped;             /* 1: nan=skip: the update was left out (moments, weights, schedule stay) */
+	double loss, grad_norm;  /* mean over the micro-steps, before the update; norm before clipping */
+	double lr;
+	uint64_t ns, micro_ns;   /* of the step (its micro-steps and update); mean of its micro-steps */
+};
+
+/* One micro-step, and the update when it was the last of its step. seq, batch and accum are taken over at the step boundary (programs are compiled anew when
+ * seq or batch changed). ERR_CANCEL: interrupted; the begun step is dropped, gradients zeroed, the cursor is where the step began. A loss or gradient norm that
+ * is not finite, with nan=stop: ERR_STATE naming the step and the first tensor, likewise dropped; weights and moments are untouched. */
+int trainer_micro(struct trainer *t, struct trainer_step *out, struct err *e);
+/* Micro-steps made of the step that has begun; 0 at a step boundary. */
+int trainer_begun(const struct trainer *t);
+/* Drops a begun step (gradients zeroed, cursor back). */
+void trainer_drop(struct trainer *t);
+
+/* Mean loss in nats over at most nbatch validation batches, and bits per byte (NAN when the bytes are unknown). ERR_STATE when there is no validation data. Gradients of a begun step stay. */
+int trainer_eval(struct trainer *t, int nbatch, double *loss, double *bpb, struct err *e);
+/* For `mil list`, FLOPs and memory. NULL before the first micro-step or evaluation. */
+const struct model *trainer_model(const struct trainer *t);
+
+#endif
