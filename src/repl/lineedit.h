@@ -18,10 +18,16 @@ struct lineedit_host {
 	void (*complete)(void *ctx);                /* Tab: the host reads lineedit_state and calls lineedit_insert or shows candidates */
 };
 
-/* history: file path (0600; the two libedit faults are worked around), or NULL for none. */
+/* history: file path (mode 0600), or NULL for none. To be called after setlocale and before the screen is opened. */
 struct lineedit *lineedit_new(const struct lineedit_host *h, const char *history, struct err *e);
 void lineedit_free(struct lineedit *l);    /* writes the history (merging what another session added) */
-/* Returns when next returned 0. */
+/* Writes the history now; for hosts that want to tell why it failed. */
+int lineedit_save(struct lineedit *l, struct err *e);
+/* What reading ~/.editrc had to say, or why there is only the small editor without libedit; NULL when all is well. */
+const char *lineedit_warning(const struct lineedit *l);
+/* 1: vi keys, so that a lone Escape belongs to the editor; 0: it cancels the line (LE_CANCEL). */
+int lineedit_is_vi(const struct lineedit *l);
+/* Returns when next returned 0. Lines that begin with a blank, repeat the latest, or have 1,000 bytes and more are not kept in the history. */
 void lineedit_run(struct lineedit *l);
 
 /* Codes that `next` may return for keys that have no character; bound in every map. */
