@@ -27,15 +27,24 @@ struct program_channel {
 	int offset, count;
 };
 
+enum { PROGRAM_CHANNELS = 24, PROGRAM_WEIGHTS = 12 };
+
 struct program {
 	enum program_id id;
 	const char *name;            /* "fwdAttn" */
 	struct str text;
 	int nchannel;
-	struct program_channel channel[24];
+	struct program_channel channel[PROGRAM_CHANNELS];
 	int nweight;
-	char weight[8][16];          /* file names below @model_path/weights/, without ".bin": "wq", "w2t", "mask" */
+	char weight[PROGRAM_WEIGHTS][16]; /* file names below @model_path/weights/, without ".bin": "wq", "w2t", "mask" */
+	struct mil_type weight_type[PROGRAM_WEIGHTS];
 };
+
+/* Weight files that are no parameters, and what the host puts into them:
+ *   mask               [1, 1, R*S, S], R = heads / kv_heads: 0 where key <= row mod S, else -1e4
+ *   rope_cos rope_sin  HD/2 rows of B*S columns: cos and sin of (t mod S) * theta^(-2i/HD)
+ *   eps scale alpha    one number each, only where fp16 text can not say it exactly: norm_eps, 1/sqrt(HD), the residual scale
+ * wqt wkt wvt wot w1t w2t w3t are the matrices seen transposed. */
 
 const char *program_name(enum program_id id);
 int program_by_name(const char *name);   /* or -1 */

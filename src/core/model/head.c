@@ -1,0 +1,65 @@
+/* head.c: final norm, classifier, cross-entropy and their gradients, in blocks of tokens so that the logits stay bounded.
+ * SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "device/gemm.h"
+#include "model/host.h"
+#include "model/model_state.h"
+
+int head_block(const struct model_config *c, int tokens)
+{
+	int64_t rows = (64 << 20) / (4 * (int64_t)c->vocab) / 16 * 16;
+	return (int)MIN(MAX(rows, 16), tokens);
+}
+
+/* Tokens [t0, t0 + n): logits = xf^T W^T, losses; with grad dxf = W^T dlogits^T and dW += dlogits^T xf^T. */
+static void head_rows(struct model *m, const int *y, int t0, int n, float each, int grad)
+{
+	const struct param *head = params_head(m->p);
+	const float *w = m->p->w + head->offset;
+	int64_t D = m->c->dim, V = m->c->vocab, T = m->T;
+	double flops = 2.0 * (double)D * (double)V * n;
+	uint64_t t[4];
+	t[0] = clock_ns();
+	gemm(m->pool, 1, 1, n, V, D, 1, m->xf + t0, T, w, D, 0, m->logits, V);
+	t[1] = clock_ns();
+	host_cross_entropy(m->pool, m->loss + t0, m->logits, y + t0, n, (int)V, each, grad);
+	t[2] = clock_ns();
+	if (grad) {
+		gemm(m->pool, 1, 1, D, n, V, 1, w, D, m->logits, V, 0, m->dxf + t0, T);
+		gemm(m->pool, 1, 1, V, D, n, 1, m->logits, V, m->xf + t0, T, 1, m->p->g + head->offset, D);
+	}
+	t[3] = clock_ns();
+	timing_add(m->timing, m->row[ROW_CLASSIFIER], t[1] - t[0] + t[3] - t[2], grad ? 3 * flops : flops);
+	timing_add(m->timing, m->row[ROW_LOSS], t[2] - t[1], 0);
+}
+
+int head_run(struct model *m, const int *y, float scale, int grad, double *loss, struct err *e)
+{
+	int D = m->c->dim, T = m->T, last = m->c->layers - 1, valid = 0;
+	float *out = ffn_tap(m, last, "y");
+	const float *w = params_w(m->p, PARAM_NORM_OUT, -1);
+	uint64_t t0 = clock_ns();
+	host_norm(m->pool, m->xf, out, w, T, D, m->c->norm_eps);
+	timing_add(m->timing, m->row[ROW_NORM], clock_ns() - t0, 0);
+	for (int t = 0; t < T; t++)
+		valid += y[t] >= 0;
+	float each = valid ? scale / (float)valid : 0;
+	for (int t = 0; t < T; t += m->logit_rows) {
+		int r = model_cancelled(m, e);
+		if (r)
+			return r;
+		head_rows(m, y, t, MIN(m->logit_rows, T - t), each, grad);
+	}
+	double sum = 0;
+	for (int t = 0; t < T; t++)
+		sum += m->loss[t];
+	*loss = valid ? sum / valid : 0;
+	if (grad) {
+		t0 = clock_ns();
+		host_norm_back(m->pool, out, params_g(m->p, PARAM_NORM_OUT, -1), m->dxf, out, w, NULL, m->norm_part, T, D,
+			       m->c->norm_eps);
+		timing_add(m->timing, m->row[ROW_NORM_BWD], clock_ns() - t0, 0);
+	}
+	return 0;
+}

@@ -1,0 +1,157 @@
+/* host.c: cutting host work into tasks, and choosing the loops that the processor can run. The loops are in host_loops.h.
+ * SPDX-License-Identifier: MIT */
+#include <stddef.h>
+
+#include "base/mem.h"
+#include "model/host.h"
+#include "model/host_loops.h"
+
+extern const struct host_loops host_loops_base;
+#if defined(__x86_64__)
+extern const struct host_loops host_loops_avx2, host_loops_avx512;
+#endif
+
+static const struct host_loops *loops(void)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+	    __builtin_cpu_supports("avx512vl"))
+		return &host_loops_avx512;
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+		return &host_loops_avx2;
+#endif
+	return &host_loops_base;
+}
+
+const char *host_loops_name(void)
+{
+	return loops()->name;
+}
+
+static int blocks(int n, int size)
+{
+	return (n + size - 1) / size;
+}
+
+/* --- embedding --- */
+
+struct embed_args {
+	float *out;
+	const float *in;
+	const int *id;
+	int T, D;
+};
+
+enum { EMBED_CHANNELS = 16 };
+
+static void embed_task(void *arg, int task, int thread)
+{
+	const struct embed_args *a = arg;
+	int t0 = task * BLOCK, t1 = MIN(a->T, t0 + BLOCK);
+	(void)thread;
+	for (int c = 0; c < a->D; c++)
+		for (int t = t0; t < t1; t++)
+			a->out[(size_t)c * a->T + t] = a->in[(size_t)a->id[t] * a->D + c];
+}
+
+void host_embed(struct pool *pool, float *x, const float *table, const int *id, int T, int D)
+{
+	struct embed_args a = {x, table, id, T, D};
+	pool_run(pool, blocks(T, BLOCK), embed_task, &a);
+}
+
+/* A task owns some channels of every row, so no two tasks write the same element and tokens are added in order. */
+static void embed_back_task(void *arg, int task, int thread)
+{
+	const struct embed_args *a = arg;
+	int c0 = task * EMBED_CHANNELS, c1 = MIN(a->D, c0 + EMBED_CHANNELS);
+	(void)thread;
+	for (int t = 0; t < a->T; t++) {
+		float *row = a->out + (size_t)a->id[t] * a->D;
+		for (int c = c0; c < c1; c++)
+			row[c] += a->in[(size_t)c * a->T + t];
+	}
+}
+
+void host_embed_back(struct pool *pool, float *g, const float *dx, const int *id, int T, int D)
+{
+	struct embed_args a = {g, dx, id, T, D};
+	pool_run(pool, blocks(D, EMBED_CHANNELS), embed_back_task, &a);
+}
+
+/* --- norms --- */
+
+struct norm_args {
+	const struct host_loops *loops;
+	float *out, *partial;
+	const float *dn, *x, *w, *res;
+	int T, D;
+	float eps;
+};
+
+static void norm_task(void *arg, int task, int thread)
+{
+	const struct norm_args *a = arg;
+	int t0 = task * BLOCK;
+	(void)thread;
+	a->loops->norm(a->out, a->x, a->w, a->T, a->D, t0, MIN(BLOCK, a->T - t0), a->eps);
+}
+
+void host_norm(struct pool *pool, float *out, const float *x, const float *w, int T, int D, float eps)
+{
+	struct norm_args a = {.loops = loops(), .out = out, .x = x, .w = w, .T = T, .D = D, .eps = eps};
+	pool_run(pool, blocks(T, BLOCK), norm_task, &a);
+}
+
+static void norm_back_task(void *arg, int task, int thread)
+{
+	const struct norm_args *a = arg;
+	int t0 = task * BLOCK;
+	(void)thread;
+	a->loops->norm_back(a->out, a->partial + (size_t)task * a->D, a->dn, a->x, a->w, a->res, a->T, a->D, t0,
+			    MIN(BLOCK, a->T - t0), a->eps);
+}
+
+size_t host_norm_scratch(int T, int D)
+{
+	return (size_t)blocks(T, BLOCK) * (size_t)D;
+}
+
+void host_norm_back(struct pool *pool, float *out, float *dw, const float *dn, const float *x, const float *w, const float *res,
+		    float *scratch, int T, int D, float eps)
+{
+	struct norm_args a = {loops(), out, scratch, dn, x, w, res, T, D, eps};
+	int n = blocks(T, BLOCK);
+	pool_run(pool, n, norm_back_task, &a);
+	for (int i = 0; i < n; i++)
+		for (int c = 0; c < D; c++)
+			dw[c] += scratch[(size_t)i * D + c];
+}
+
+/* --- loss --- */
+
+struct loss_args {
+	const struct host_loops *loops;
+	double *loss;
+	float *logits;
+	const int *target;
+	int n, V;
+	float each;
+	int grad;
+};
+
+enum { LOSS_ROWS = 4 };
+
+static void loss_task(void *arg, int task, int thread)
+{
+	const struct loss_args *a = arg;
+	(void)thread;
+	for (int i = task * LOSS_ROWS; i < MIN(a->n, (task + 1) * LOSS_ROWS); i++)
+		a->loss[i] = a->loops->cross_entropy(a->logits + (size_t)i * a->V, a->target[i], a->V, a->each, a->grad);
+}
+
+void host_cross_entropy(struct pool *pool, double *loss, float *logits, const int *target, int n, int V, float each, int grad)
+{
+	struct loss_args a = {loops(), loss, logits, target, n, V, each, grad};
+	pool_run(pool, blocks(n, LOSS_ROWS), loss_task, &a);
+}

@@ -1,0 +1,33 @@
+/* host.h: the work of a micro-step that no program does: embedding, norms backward, softmax and loss. No matrix products.
+ *
+ * Activations are [C, T], channel by channel, T tokens contiguous. Work is cut by shape, sums are taken in a fixed order: the bytes
+ * depend neither on the number of threads nor on the width of the processor's vectors. SPDX-License-Identifier: MIT */
+#ifndef ANETUI_MODEL_HOST_H
+#define ANETUI_MODEL_HOST_H
+
+#include "base/pool.h"
+
+/* x[D, T]: column t is row id[t] of table[V, D]. */
+void host_embed(struct pool *pool, float *x, const float *table, const int *id, int T, int D);
+/* Row id[t] of g[V, D] += column t of dx[D, T], tokens in order. */
+void host_embed_back(struct pool *pool, float *g, const float *dx, const int *id, int T, int D);
+
+/* out[D, T] = w * x / sqrt(mean over channels of x^2 + eps) */
+void host_norm(struct pool *pool, float *out, const float *x, const float *w, int T, int D, float eps);
+
+/* Floats of scratch that host_norm_back needs. */
+size_t host_norm_scratch(int T, int D);
+/* With r = 1/sqrt(mean(x^2) + eps) and u = dn * w, for each token:
+ *   out[D, T] = r * (u - x * sum(u * x) * r^2 / D) + res        dw[D] += sum over tokens of dn * x * r
+ * out may be x (and is then overwritten); res may be NULL. */
+void host_norm_back(struct pool *pool, float *out, float *dw, const float *dn, const float *x, const float *w, const float *res,
+		    float *scratch, int T, int D, float eps);
+
+/* For n rows of logits[n, V]: loss[i] = -log softmax(row)[target[i]] in nats, 0 for target -1. With `grad` the rows become
+ * each * (softmax(row) - onehot(target)), zero for target -1. */
+void host_cross_entropy(struct pool *pool, double *loss, float *logits, const int *target, int n, int V, float each, int grad);
+
+/* "AVX-512", "AVX2", "base": which of the compiled loops are in use. */
+const char *host_loops_name(void);
+
+#endif

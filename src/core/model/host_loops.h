@@ -1,0 +1,211 @@
+/* host_loops.h: the inner loops of host.c, compiled once for each instruction set by a file that defines HOST_LOOPS and includes this.
+ *
+ * Sixteen lanes everywhere (GCC's and clang's vector types; the compiler splits them where registers are narrower), no contraction of
+ * a*b+c (-std=c11), so every build gives the same bits. SPDX-License-Identifier: MIT */
+#ifndef HOST_LOOPS_H
+#define HOST_LOOPS_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { LANES = 16, BLOCK = 64 }; /* BLOCK tokens are one task of the norms */
+
+struct host_loops {
+	const char *name;
+	void (*norm)(float *out, const float *x, const float *w, int T, int D, int t0, int n, float eps);
+	void (*norm_back)(float *out, float *partial, const float *dn, const float *x, const float *w, const float *res, int T, int D,
+			  int t0, int n, float eps);
+	double (*cross_entropy)(float *row, int target, int V, float each, int grad);
+};
+
+#endif
+
+#ifdef HOST_LOOPS
+
+typedef float vf __attribute__((vector_size(64)));
+typedef int32_t vi __attribute__((vector_size(64)));
+typedef float vfu __attribute__((vector_size(64), aligned(4), may_alias)); /* anywhere in memory */
+
+/* Lanes n.. keep what they had: callers give zeroed vectors. n == LANES is one load. */
+static inline __attribute__((always_inline)) void load(vf *v, const float *p, int n)
+{
+	if (n == LANES)
+		*v = *(const vfu *)p;
+	else
+		memcpy(v, p, (size_t)n * sizeof *p);
+}
+
+static inline __attribute__((always_inline)) void store(float *p, const vf *v, int n)
+{
+	if (n == LANES)
+		*(vfu *)p = *v;
+	else
+		memcpy(p, v, (size_t)n * sizeof *p);
+}
+
+/* Tokens of vector j in a block of n. */
+static inline int width(int n, int j)
+{
+	return n - j * LANES < LANES ? n - j * LANES : LANES;
+}
+
+/* A fixed tree, in doubles. */
+static double lanes_sum(const vf *v)
+{
+	double s[LANES];
+	for (int i = 0; i < LANES; i++)
+		s[i] = (*v)[i];
+	for (int n = LANES / 2; n; n /= 2)
+		for (int i = 0; i < n; i++)
+			s[i] += s[i + n];
+	return s[0];
+}
+
+static inline __attribute__((always_inline)) void inverse_root(vf *r, const vf *sum_squares, int D, float eps)
+{
+	for (int i = 0; i < LANES; i++)
+		(*r)[i] = 1 / sqrtf((*sum_squares)[i] / (float)D + eps);
+}
+
+/* A block is at most BLOCK tokens wide and is walked channel by channel, all of its vectors side by side. */
+static void norm(float *out, const float *x, const float *w, int T, int D, int t0, int n, float eps)
+{
+	vf ss[BLOCK / LANES] = {{0}}, r[BLOCK / LANES];
+	for (int c = 0; c < D; c++) {
+		const float *row = x + (size_t)c * T + t0;
+		for (int j = 0; j * LANES < n; j++) {
+			vf v = {0};
+			load(&v, row + j * LANES, width(n, j));
+			ss[j] += v * v;
+		}
+	}
+	for (int j = 0; j * LANES < n; j++)
+		inverse_root(&r[j], &ss[j], D, eps);
+	for (int c = 0; c < D; c++) {
+		size_t at = (size_t)c * T + t0;
+		for (int j = 0; j * LANES < n; j++) {
+			vf v = {0};
+			load(&v, x + at + j * LANES, width(n, j));
+			v = v * r[j] * w[c];
+			store(out + at + j * LANES, &v, width(n, j));
+		}
+	}
+}
+
+/* partial[D] receives this block's part of dw. */
+static void norm_back(float *out, float *partial, const float *dn, const float *x, const float *w, const float *res, int T, int D,
+		      int t0, int n, float eps)
+{
+	vf ss[BLOCK / LANES] = {{0}}, ux[BLOCK / LANES] = {{0}}, r[BLOCK / LANES], back[BLOCK / LANES];
+	for (int c = 0; c < D; c++) {
+		size_t at = (size_t)c * T + t0;
+		for (int j = 0; j * LANES < n; j++) {
+			vf v = {0}, d = {0};
+			load(&v, x + at + j * LANES, width(n, j));
+			load(&d, dn + at + j * LANES, width(n, j));
+			ss[j] += v * v;
+			ux[j] += d * v * w[c];
+		}
+	}
+	for (int j = 0; j * LANES < n; j++) {
+		inverse_root(&r[j], &ss[j], D, eps);
+		back[j] = ux[j] * r[j] * r[j] * r[j] / (float)D;
+	}
+	for (int c = 0; c < D; c++) {
+		size_t at = (size_t)c * T + t0;
+		vf sum = {0};
+		for (int j = 0; j * LANES < n; j++) {
+			vf v = {0}, d = {0}, z = {0};
+			load(&v, x + at + j * LANES, width(n, j));
+			load(&d, dn + at + j * LANES, width(n, j));
+			if (res)
+				load(&z, res + at + j * LANES, width(n, j));
+			sum += d * v * r[j];
+			z += d * r[j] * w[c] - v * back[j];
+			store(out + at + j * LANES, &z, width(n, j));
+		}
+		partial[c] = (float)lanes_sum(&sum);
+	}
+}
+
+/* exp for x <= 0, below -87 zero, NaN stays NaN: 2^n * p(x - n ln 2), Cephes' polynomial, within 2 ulp. */
+static inline __attribute__((always_inline)) void exp_lanes(vf *px)
+{
+	vf x = *px, z = x * 1.44269504f + 12582912.0f, n = z - 12582912.0f;
+	vi tiny = x < -87.0f;
+	vf r = x - n * 0.693359375f + n * 2.12194440e-4f, p;
+	p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+	p = p * r + 8.3334519073e-3f;
+	p = p * r + 4.1665795894e-2f;
+	p = p * r + 1.6666665459e-1f;
+	p = p * r + 5.0000001201e-1f;
+	p = p * r * r + r + 1.0f;
+	vf two_n = (vf)(((vi)z << 23) + (127 << 23));
+	*px = (vf)((vi)(p * two_n) & ~tiny);
+}
+
+static float row_max(const float *row, int V)
+{
+	vf m, v;
+	for (int i = 0; i < LANES; i++)
+		m[i] = row[0];
+	v = m;
+	for (int i = 0; i < V; i += LANES) {
+		load(&v, row + i, V - i < LANES ? V - i : LANES);
+		vi more = v > m;
+		m = (vf)((more & (vi)v) | (~more & (vi)m));
+	}
+	float max = m[0];
+	for (int i = 1; i < LANES; i++)
+		max = m[i] > max ? m[i] : max;
+	return max;
+}
+
+/* The row becomes exp(row - max) when `keep`; the sum is taken in doubles every 256 terms. */
+static double row_exp(float *row, int V, float max, int keep)
+{
+	double sum = 0;
+	for (int i = 0; i < V;) {
+		vf part = {0};
+		for (int end = i + 16 * LANES; i < end && i < V; i += LANES) {
+			int k = V - i < LANES ? V - i : LANES;
+			vf v;
+			for (int j = 0; k < LANES && j < LANES; j++)
+				v[j] = -INFINITY;
+			load(&v, row + i, k);
+			v = v - max;
+			exp_lanes(&v);
+			part += v;
+			if (keep)
+				store(row + i, &v, k);
+		}
+		sum += lanes_sum(&part);
+	}
+	return sum;
+}
+
+static double cross_entropy(float *row, int target, int V, float each, int grad)
+{
+	if (target < 0) {
+		if (grad)
+			memset(row, 0, (size_t)V * sizeof *row);
+		return 0;
+	}
+	float max = row_max(row, V), hit = row[target];
+	double sum = row_exp(row, V, max, grad);
+	if (grad) {
+		float scale = (float)(each / sum);
+		int i = 0;
+		for (; i + LANES <= V; i += LANES)
+			*(vfu *)(row + i) *= scale;
+		for (; i < V; i++)
+			row[i] *= scale;
+		row[target] -= each;
+	}
+	return log(sum) + ((double)max - hit);
+}
+
+const struct host_loops HOST_LOOPS = {HOST_LOOPS_NAME, norm, norm_back, cross_entropy};
+
+#endif

@@ -1,0 +1,65 @@
+/* program_gen.h: a program under generation and the pieces that generators share. Only for programs.c and program_*.c.
+ *
+ * Activations are [1, C, 1, T], T = B*S; heads are [B, h, S, HD]. With grouped queries q is seen as [B, KV, R*S, HD], so that a
+ * matmul with k or v copies neither, and dk and dv sum over the group by themselves. SPDX-License-Identifier: MIT */
+#ifndef ANETUI_MODEL_PROGRAM_GEN_H
+#define ANETUI_MODEL_PROGRAM_GEN_H
+
+#include "model/programs.h"
+
+struct gen {
+	struct mil_builder b;
+	struct program *p;
+	const struct model_config *c;
+	enum mil_dialect dialect;
+	int64_t B, S, T, D, H, KV, HD, F, R; /* R = H / KV */
+	int64_t Q, K;                        /* H * HD, KV * HD */
+	struct mb_value weight[PROGRAM_WEIGHTS];
+	struct mb_value output[4];
+	int noutput;
+	int overflow;                        /* a table was too small: program_build refuses */
+};
+
+struct gen_channel {
+	const char *name;
+	int64_t count;
+};
+
+/* An input surface of these channels, in this order, [1, sum, 1, last]. */
+struct mb_value gen_surface(struct gen *g, const char *surface, const struct gen_channel *c, int n, int64_t last);
+/* One of its channel groups (a slice, or the surface itself). */
+struct mb_value gen_channel_of(struct gen *g, struct mb_value surface, const char *name);
+/* An output surface: the values side by side along the channels. */
+struct mb_value gen_pack(struct gen *g, const char *surface, const char *const *names, const struct mb_value *v, int n);
+/* An output surface of one value, called as the value is. */
+void gen_output(struct gen *g, const char *name, struct mb_value v);
+
+/* A weight file; asked for twice, it is the same value. */
+struct mb_value gen_weight(struct gen *g, const char *name, struct mil_type type);
+/* A number: written into the text when fp16 holds it exactly, else a weight file of one element. */
+struct mb_value gen_number(struct gen *g, const char *name, double v);
+
+struct mb_value gen_conv(struct gen *g, const char *name, struct mb_value x, const char *weight, int64_t out);
+/* alpha * x, or x itself when alpha is 1. */
+struct mb_value gen_alpha(struct gen *g, const char *name, struct mb_value x);
+/* w * x / sqrt(mean over channels of x^2 + eps) */
+struct mb_value gen_norm(struct gen *g, const char *name, struct mb_value x, const char *weight);
+/* [1, heads*HD, 1, T], turned by the position's angle, or back. */
+struct mb_value gen_rope(struct gen *g, const char *name, struct mb_value x, int64_t heads, int inverse);
+/* [1, heads*HD, 1, T] to [B, KV, S, HD] (heads == KV) or [B, KV, R*S, HD], and back. */
+struct mb_value gen_heads(struct gen *g, const char *name, struct mb_value x, int64_t heads);
+struct mb_value gen_unheads(struct gen *g, const char *name, struct mb_value x, int64_t heads);
+/* softmax(q k^T / sqrt(HD) + mask): [B, KV, R*S, S] */
+struct mb_value gen_probs(struct gen *g, struct mb_value q, struct mb_value k);
+/* [B, KV, R*S, S] to [1, B*H*S, 1, S], and back. */
+struct mb_value gen_score_tap(struct gen *g, const char *name, struct mb_value x);
+struct mb_value gen_score_view(struct gen *g, const char *name, struct mb_value x);
+
+void gen_fwd_attn(struct gen *g);
+void gen_fwd_ffn(struct gen *g);
+void gen_ffn_bwd(struct gen *g);
+void gen_sdpa_bwd1(struct gen *g);
+void gen_sdpa_bwd2(struct gen *g);
+void gen_qkv_bwd(struct gen *g);
+
+#endif

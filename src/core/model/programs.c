@@ -1,0 +1,272 @@
+/* programs.c: which programs there are, their tables, and the pieces they share: norm, RoPE, heads, scores. No layer maths of
+ * its own: program_forward.c and program_backward.c put the pieces together. SPDX-License-Identifier: MIT */
+#include "model/programs.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fp16.h"
+#include "base/mem.h"
+#include "model/program_gen.h"
+
+static const struct {
+	const char *name, *about;
+	void (*generate)(struct gen *g);
+} rows[PROGRAM_N] = {
+	[PROGRAM_FWD_ATTN] = {"fwdAttn", "norm, q k v, RoPE, causal attention, Wo, residual", gen_fwd_attn},
+	[PROGRAM_FWD_FFN] = {"fwdFFN", "norm, SwiGLU feed-forward, residual", gen_fwd_ffn},
+	[PROGRAM_FFN_BWD] = {"ffnBwd", "gradient of the feed-forward: dx before the norm, dh1, dh3", gen_ffn_bwd},
+	[PROGRAM_SDPA_BWD1] = {"sdpaBwd1", "gradient through Wo: dv, and the score taps probs and dp", gen_sdpa_bwd1},
+	[PROGRAM_SDPA_BWD2] = {"sdpaBwd2", "gradient of the scores: dq and dk, rotated back", gen_sdpa_bwd2},
+	[PROGRAM_QKV_BWD] = {"qkvBwd", "gradient through Wq, Wk, Wv: dx before the norm", gen_qkv_bwd},
+};
+
+const char *program_name(enum program_id id)
+{
+	return rows[id].name;
+}
+
+const char *program_about(enum program_id id)
+{
+	return rows[id].about;
+}
+
+int program_by_name(const char *name)
+{
+	for (int i = 0; i < PROGRAM_N; i++)
+		if (!strcmp(rows[i].name, name))
+			return i;
+	return -1;
+}
+
+/* --- what a program takes and gives --- */
+
+static void add_channel(struct gen *g, const char *surface, const char *name, int64_t offset, int64_t count)
+{
+	if (g->p->nchannel == PROGRAM_CHANNELS || offset + count > INT_MAX) {
+		g->overflow = 1;
+		return;
+	}
+	struct program_channel *c = &g->p->channel[g->p->nchannel++];
+	snprintf(c->name, sizeof c->name, "%s", name);
+	snprintf(c->surface, sizeof c->surface, "%s", surface);
+	c->offset = (int)offset;
+	c->count = (int)count;
+}
+
+struct mb_value gen_surface(struct gen *g, const char *surface, const struct gen_channel *c, int n, int64_t last)
+{
+	int64_t total = 0;
+	for (int i = 0; i < n; i++) {
+		add_channel(g, surface, c[i].name, total, c[i].count);
+		total += c[i].count;
+	}
+	return (struct mb_value){surface, mb_t4(MIL_FP16, 1, total, 1, last)};
+}
+
+struct mb_value gen_channel_of(struct gen *g, struct mb_value surface, const char *name)
+{
+	const struct program_channel *c = program_channel(g->p, surface.name, name);
+	if (!c) {
+		g->overflow = 1;
+		return surface;
+	}
+	if (c->count == surface.type.dim[1])
+		return surface;
+	return mb_slice(&g->b, name, surface, (int64_t[]){0, c->offset, 0, 0},
+			(int64_t[]){1, c->count, 1, surface.type.dim[3]});
+}
+
+struct mb_value gen_pack(struct gen *g, const char *surface, const char *const *names, const struct mb_value *v, int n)
+{
+	int64_t total = 0;
+	for (int i = 0; i < n; i++) {
+		add_channel(g, surface, names[i], total, v[i].type.dim[1]);
+		total += v[i].type.dim[1];
+	}
+	return mb_concat(&g->b, surface, v, n, 1);
+}
+
+void gen_output(struct gen *g, const char *name, struct mb_value v)
+{
+	add_channel(g, v.name, name, 0, v.type.dim[1]);
+	g->output[g->noutput++] = v;
+}
+
+struct mb_value gen_weight(struct gen *g, const char *name, struct mil_type type)
+{
+	for (int i = 0; i < g->p->nweight; i++)
+		if (!strcmp(g->p->weight[i], name))
+			return g->weight[i];
+	if (g->p->nweight == PROGRAM_WEIGHTS) {
+		g->overflow = 1;
+		return g->weight[0];
+	}
+	int i = g->p->nweight++;
+	snprintf(g->p->weight[i], sizeof g->p->weight[i], "%s", name);
+	g->p->weight_type[i] = type;
+	return g->weight[i] = mb_blob(&g->b, name, name, type);
+}
+
+struct mb_value gen_number(struct gen *g, const char *name, double v)
+{
+	if (fp16_round((float)v) == (float)v)
+		return mb_const_float(&g->b, v);
+	return gen_weight(g, name, mb_t4(MIL_FP16, 1, 1, 1, 1));
+}
+
+/* --- pieces --- */
+
+struct mb_value gen_conv(struct gen *g, const char *name, struct mb_value x, const char *weight, int64_t out)
+{
+	return mb_conv1x1(&g->b, name, x, gen_weight(g, weight, mb_t4(MIL_FP16, out, x.type.dim[1], 1, 1)));
+}
+
+struct mb_value gen_alpha(struct gen *g, const char *name, struct mb_value x)
+{
+	if (g->c->alpha == 1)
+		return x;
+	return mb_binary(&g->b, "mul", name, x, gen_number(g, "alpha", g->c->alpha));
+}
+
+struct mb_value gen_norm(struct gen *g, const char *name, struct mb_value x, const char *weight)
+{
+	struct mil_builder *b = &g->b;
+	struct mb_value square = mb_binary(b, "mul", "square", x, x);
+	struct mb_value mean = mb_reduce(b, "reduce_mean", "mean", square, 1);
+	struct mb_value safe = mb_binary(b, "add", "mean_eps", mean, gen_number(g, "eps", g->c->norm_eps));
+	struct mb_value r = mb_binary(b, "pow", "rrms", safe, mb_const_float(b, -0.5));
+	struct mb_value scaled = mb_binary(b, "mul", "xhat", x, r);
+	return mb_binary(b, "mul", name, scaled, gen_weight(g, weight, mb_t4(MIL_FP16, 1, x.type.dim[1], 1, 1)));
+}
+
+/* Pairs stand in an axis of their own, so that turning them is four products over whole rows of tokens and no transpose:
+ * interleaved [heads, HD/2, 2, T], half-split [heads, 2, HD/2, T]. */
+struct mb_value gen_rope(struct gen *g, const char *name, struct mb_value x, int64_t heads, int inverse)
+{
+	struct mil_builder *b = &g->b;
+	int64_t half = g->HD / 2, T = g->T;
+	int axis = g->c->rope == ROPE_INTERLEAVED ? 2 : 1;
+	int64_t pairs[4] = {heads, axis == 2 ? half : 2, axis == 2 ? 2 : half, T};
+	int64_t one[4] = {heads, axis == 2 ? half : 1, axis == 2 ? 1 : half, T}, begin[4] = {0, 0, 0, 0};
+	struct mil_type table = mb_t4(MIL_FP16, 1, one[1], one[2], T);
+	struct mb_value co = gen_weight(g, "rope_cos", table), si = gen_weight(g, "rope_sin", table);
+	struct mb_value v = mb_reshape(b, NULL, x, 4, pairs);
+	struct mb_value even = mb_slice(b, NULL, v, begin, one);
+	begin[axis] = 1;
+	struct mb_value odd = mb_slice(b, NULL, v, begin, one);
+	struct mb_value ec = mb_binary(b, "mul", NULL, even, co), os = mb_binary(b, "mul", NULL, odd, si);
+	struct mb_value oc = mb_binary(b, "mul", NULL, odd, co), es = mb_binary(b, "mul", NULL, even, si);
+	struct mb_value turned[2] = {
+		mb_binary(b, inverse ? "add" : "sub", NULL, ec, os),
+		mb_binary(b, inverse ? "sub" : "add", NULL, oc, es),
+	};
+	struct mb_value both = mb_concat(b, NULL, turned, 2, axis);
+	return mb_reshape(b, name, both, 4, (int64_t[]){1, x.type.dim[1], 1, T});
+}
+
+struct mb_value gen_heads(struct gen *g, const char *name, struct mb_value x, int64_t heads)
+{
+	struct mil_builder *b = &g->b;
+	struct mb_value v;
+	if (g->B == 1) {
+		v = mb_reshape(b, NULL, x, 4, (int64_t[]){1, heads, g->HD, g->S});
+		v = mb_transpose(b, name, v, (int64_t[]){0, 1, 3, 2});
+	} else {
+		v = mb_reshape(b, NULL, x, 4, (int64_t[]){heads, g->HD, g->B, g->S});
+		v = mb_transpose(b, name, v, (int64_t[]){2, 0, 3, 1});
+	}
+	if (heads == g->KV)
+		return v;
+	/* Head h = kv * R + r: the R query heads of a key head lie one after the other and are seen as one longer sequence. */
+	return mb_reshape(b, NULL, v, 4, (int64_t[]){g->B, g->KV, g->R * g->S, g->HD});
+}
+
+struct mb_value gen_unheads(struct gen *g, const char *name, struct mb_value x, int64_t heads)
+{
+	struct mil_builder *b = &g->b;
+	if (heads != g->KV)
+		x = mb_reshape(b, NULL, x, 4, (int64_t[]){g->B, heads, g->S, g->HD});
+	if (g->B == 1)
+		x = mb_transpose(b, NULL, x, (int64_t[]){0, 1, 3, 2});
+	else
+		x = mb_transpose(b, NULL, x, (int64_t[]){1, 3, 0, 2});
+	return mb_reshape(b, name, x, 4, (int64_t[]){1, heads * g->HD, 1, g->T});
+}
+
+struct mb_value gen_probs(struct gen *g, struct mb_value q, struct mb_value k)
+{
+	struct mil_builder *b = &g->b;
+	struct mb_value mask = gen_weight(g, "mask", mb_t4(MIL_FP16, 1, 1, g->R * g->S, g->S));
+	struct mb_value scores = mb_matmul(b, "scores", q, k, 0, 1);
+	struct mb_value scaled = mb_binary(b, "mul", "scaled", scores, gen_number(g, "scale", 1 / sqrt((double)g->HD)));
+	struct mb_value masked = mb_binary(b, "add", "masked", scaled, mask);
+	return mb_softmax(b, "probs", masked, -1);
+}
+
+struct mb_value gen_score_tap(struct gen *g, const char *name, struct mb_value x)
+{
+	return mb_reshape(&g->b, name, x, 4, (int64_t[]){1, g->B * g->H * g->S, 1, g->S});
+}
+
+struct mb_value gen_score_view(struct gen *g, const char *name, struct mb_value x)
+{
+	return mb_reshape(&g->b, name, x, 4, (int64_t[]){g->B, g->KV, g->R * g->S, g->S});
+}
+
+/* --- the door --- */
+
+static int check_shape(const struct model_config *c, int batch, int seq, struct err *e)
+{
+	int r = model_config_check(c, e);
+	if (r)
+		return r;
+	if (batch < 1 || seq < 1)
+		return err_set(e, ERR_RANGE, "programs: batch %d, seq %d: must be at least 1", batch, seq);
+	/* The longest axis of any surface: the two score taps. */
+	if (2.0 * batch * c->heads * seq > INT_MAX || (double)batch * seq * 64 > INT_MAX)
+		return err_set(e, ERR_RANGE, "programs: batch %d, seq %d: too large for one program (choose a smaller batch)", batch,
+			       seq);
+	return 0;
+}
+
+int program_build(struct program *p, enum program_id id, const struct model_config *c, int batch, int seq,
+		  enum mil_dialect dialect, struct err *e)
+{
+	*p = (struct program){.id = id, .name = rows[id].name};
+	int r = check_shape(c, batch, seq, e);
+	if (r)
+		return r;
+	struct gen *g = mem_zalloc(1, sizeof *g);
+	if (!g)
+		return err_nomem(e, "program generator", sizeof *g);
+	*g = (struct gen){.p = p, .c = c, .dialect = dialect, .B = batch, .S = seq, .T = (int64_t)batch * seq, .D = c->dim,
+			  .H = c->heads, .KV = c->kv_heads, .HD = c->head_dim, .F = c->hidden, .R = c->heads / c->kv_heads,
+			  .Q = model_q_dim(c), .K = model_kv_dim(c)};
+	rows[id].generate(g);
+	r = mb_end(&g->b, g->output, g->noutput, &p->text, e);
+	if (!r && g->overflow)
+		r = err_set(e, ERR_RANGE, "programs: %s: tables are too small for it", p->name);
+	mb_done(&g->b);
+	free(g);
+	if (r)
+		program_done(p);
+	return r;
+}
+
+void program_done(struct program *p)
+{
+	str_done(&p->text);
+	p->nchannel = p->nweight = 0;
+}
+
+const struct program_channel *program_channel(const struct program *p, const char *surface, const char *name)
+{
+	for (int i = 0; i < p->nchannel; i++)
+		if (!strcmp(p->channel[i].surface, surface) && !strcmp(p->channel[i].name, name))
+			return &p->channel[i];
+	return NULL;
+}
