@@ -1,0 +1,75 @@
+/* vocab.c: tables that both kinds of tokenizer are made of.
+ * SPDX-License-Identifier: MIT */
+#include "text/vocab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static size_t slot_of(const struct idmap *m, uint64_t key)
+{
+	uint64_t h = key * 0x9e3779b97f4a7c15u;
+	size_t i = (size_t)(h ^ h >> 32) & (m->cap - 1);
+	while (m->key[i] && m->key[i] != key)
+		i = (i + 1) & (m->cap - 1);
+	return i;
+}
+
+static int grow(struct idmap *m)
+{
+	struct idmap big = {.cap = m->cap ? m->cap * 2 : 64, .n = m->n};
+	big.key = mem_zalloc(big.cap, sizeof *big.key);
+	big.value = mem_zalloc(big.cap, sizeof *big.value);
+	if (!big.key || !big.value) {
+		idmap_done(&big);
+		return -1;
+	}
+	for (size_t i = 0; i < m->cap; i++)
+		if (m->key[i]) {
+			size_t j = slot_of(&big, m->key[i]);
+			big.key[j] = m->key[i];
+			big.value[j] = m->value[i];
+		}
+	idmap_done(m);
+	*m = big;
+	return 0;
+}
+
+int idmap_put(struct idmap *m, uint64_t key, int value)
+{
+	if (m->n * 2 >= m->cap && grow(m))
+		return -1;
+	size_t i = slot_of(m, key);
+	m->n += !m->key[i];
+	m->key[i] = key;
+	m->value[i] = value;
+	return 0;
+}
+
+int idmap_get(const struct idmap *m, uint64_t key)
+{
+	if (!m->cap)
+		return -1;
+	size_t i = slot_of(m, key);
+	return m->key[i] ? m->value[i] : -1;
+}
+
+void idmap_done(struct idmap *m)
+{
+	free(m->key);
+	free(m->value);
+	*m = (struct idmap){0};
+}
+
+int vocab_add_piece(struct tokenizer *t, const char *s, size_t n)
+{
+	if (mem_grow(&t->bytes, &t->cap_bytes, t->nbytes + n + 1, 1) || mem_grow(&t->off, &t->cap_off, t->noff + 2, sizeof *t->off))
+		return -1;
+	if (n)
+		memcpy(t->bytes + t->nbytes, s, n);
+	t->off[t->noff] = t->nbytes;
+	t->nbytes += n;
+	t->off[++t->noff] = t->nbytes;
+	return 0;
+}
