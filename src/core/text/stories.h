@@ -12,4 +12,7 @@
 /* At least `bytes` of stories from `seed`, one after the other; between two stories stands one empty line ("\n\n"), never inside one. */
 int stories_generate(struct str *out, size_t bytes, uint64_t seed, struct err *e);
 
+/* What the corpus depends on beside seed and size: the contents of the grammar files. Names cached corpora. */
+int stories_hash(uint64_t *hash, struct err *e);
+
 #endif
