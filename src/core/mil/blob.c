@@ -1,0 +1,151 @@
+/* blob.c: records of MIL weight files. Every number in a file is doubted.
+ * SPDX-License-Identifier: MIT */
+#include "mil/blob.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { BLOB_ALIGN = 64, BLOB_VERSION = 2 };
+static const uint32_t sentinel = 0xDEADBEEF;
+
+/* The numbers of the format; those without a dtype of ours are there for the message. */
+static const struct {
+	const char *name;
+	int dtype; /* enum mil_dtype, or -1 */
+} blob_type[] = {
+	[1] = {"fp16", MIL_FP16},   [2] = {"fp32", MIL_FP32},     [3] = {"uint8", MIL_UINT8}, [4] = {"int8", MIL_INT8},
+	[5] = {"bf16", -1},         [6] = {"int16", MIL_INT16},   [7] = {"uint16", MIL_UINT16}, [8] = {"int4", -1},
+	[9] = {"uint1", -1},        [10] = {"uint2", -1},         [11] = {"uint4", -1},       [12] = {"uint3", -1},
+	[13] = {"uint6", -1},       [14] = {"int32", MIL_INT32},  [15] = {"uint32", MIL_UINT32},
+	[16] = {"fp8e4m3fn", -1},   [17] = {"fp8e5m2", -1},
+};
+
+static uint64_t little(const unsigned char *p, int n)
+{
+	uint64_t v = 0;
+	for (int i = n - 1; i >= 0; i--)
+		v = v << 8 | p[i];
+	return v;
+}
+
+static int check_header(const unsigned char *f, size_t size, const char *what, struct err *e)
+{
+	if (size < BLOB_ALIGN)
+		return err_set(e, ERR_FORMAT, "blob: %s: %zu bytes: too short for a MIL weight file (header of 64 bytes)", what, size);
+	uint64_t version = little(f + 4, 4);
+	if (version != BLOB_VERSION)
+		return err_set(e, ERR_FORMAT, "blob: %s: version %llu: only version 2 is known%s", what, (unsigned long long)version,
+			       version == 1 ? " (1 is the older Espresso format)" : " (is this a MIL weight file?)");
+	return 0;
+}
+
+static int check_type(uint64_t type, const char *what, uint64_t offset, struct err *e)
+{
+	if (type == 0 || type >= ARRAY_LEN(blob_type))
+		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: unknown element type %llu", what, (unsigned long long)offset,
+			       (unsigned long long)type);
+	if (blob_type[type].dtype < 0)
+		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: %s elements are not supported", what, (unsigned long long)offset,
+			       blob_type[type].name);
+	return 0;
+}
+
+static int check_extent(uint64_t data, uint64_t bytes, uint64_t unit, size_t size, const char *what, uint64_t offset,
+			struct err *e)
+{
+	unsigned long long o = offset, d = data, b = bytes;
+	if (data < BLOB_ALIGN)
+		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: its data would lie at %llu, inside the header (malformed record: size says %llu)",
+			       what, o, d, b);
+	if (data > size || bytes > size - data)
+		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: %llu bytes at %llu reach beyond the end of the file, %zu (interrupted copy?)",
+			       what, o, b, d, size);
+	if (bytes % unit || data % unit)
+		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: %llu bytes at %llu do not fit elements of %llu bytes", what, o, b, d,
+			       (unsigned long long)unit);
+	return 0;
+}
+
+int mil_blob_find(struct mil_blob *out, const void *file, size_t size, uint64_t offset, const char *what, struct err *e)
+{
+	const unsigned char *f = file;
+	int r = check_header(f, size, what, e);
+	if (r)
+		return r;
+	if (offset < BLOB_ALIGN || offset > size || size - offset < BLOB_ALIGN)
+		return err_set(e, ERR_FORMAT, "blob: %s: no record at offset %llu (the file has %zu bytes, the first record is at 64)", what,
+			       (unsigned long long)offset, size);
+	const unsigned char *p = f + offset;
+	if (little(p, 4) != sentinel)
+		return err_set(e, ERR_FORMAT, "blob: %s: no record at offset %llu: it should begin with 0xDEADBEEF (the offset is that of the record, not of the data)",
+			       what, (unsigned long long)offset);
+	uint64_t type = little(p + 4, 4), bytes = little(p + 8, 8), data = little(p + 16, 8), padding = little(p + 24, 8);
+	if ((r = check_type(type, what, offset, e)))
+		return r;
+	enum mil_dtype d = (enum mil_dtype)blob_type[type].dtype;
+	if ((r = check_extent(data, bytes, mil_dtype_size(d), size, what, offset, e)))
+		return r;
+	if (padding)
+		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: %llu bits of padding make no sense for %s", what, (unsigned long long)offset,
+			       (unsigned long long)padding, blob_type[type].name);
+	*out = (struct mil_blob){d, f + data, bytes};
+	return 0;
+}
+
+int mil_blob_fits(const struct mil_blob *b, const struct mil_type *t, const char *what, struct err *e)
+{
+	char text[96];
+	uint64_t need = (uint64_t)mil_count(t) * mil_dtype_size(t->dtype);
+	if (b->dtype == t->dtype && b->bytes == need)
+		return 0;
+	return err_set(e, ERR_FORMAT, "blob: %s: the program declares %s (%llu bytes), the file has %llu bytes of %s", what,
+		       mil_type_text(text, t), (unsigned long long)need, (unsigned long long)b->bytes, mil_dtype_name(b->dtype));
+}
+
+/* --- writing --- */
+
+static void put_little(unsigned char *p, uint64_t v, int n)
+{
+	for (int i = 0; i < n; i++, v >>= 8)
+		p[i] = (unsigned char)v;
+}
+
+static void pad(struct str *s)
+{
+	static const char zeros[BLOB_ALIGN];
+	str_add(s, zeros, (BLOB_ALIGN - s->len % BLOB_ALIGN) % BLOB_ALIGN);
+}
+
+uint64_t mil_blob_add(struct mil_blob_file *f, enum mil_dtype d, const void *data, size_t bytes)
+{
+	unsigned char rec[BLOB_ALIGN] = {0};
+	size_t type = 1;
+	while (type < ARRAY_LEN(blob_type) && blob_type[type].dtype != (int)d)
+		type++;
+	if (type == ARRAY_LEN(blob_type))
+		return 0;
+	if (!f->bytes.len) {
+		put_little(rec + 4, BLOB_VERSION, 4);
+		str_add(&f->bytes, rec, sizeof rec);
+		put_little(rec + 4, 0, 4);
+	}
+	uint64_t at = f->bytes.len;
+	put_little(rec, sentinel, 4);
+	put_little(rec + 4, type, 4);
+	put_little(rec + 8, bytes, 8);
+	put_little(rec + 16, at + BLOB_ALIGN, 8);
+	str_add(&f->bytes, rec, sizeof rec);
+	str_add(&f->bytes, data, bytes);
+	pad(&f->bytes);
+	if (f->bytes.failed)
+		return 0;
+	unsigned char *count = (unsigned char *)f->bytes.s;
+	put_little(count, little(count, 4) + 1, 4);
+	return at;
+}
+
+void mil_blob_done(struct mil_blob_file *f)
+{
+	str_done(&f->bytes);
+}

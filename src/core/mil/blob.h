@@ -1,0 +1,37 @@
+/* blob.h: tensors in MIL weight files (MILBlob storage, version 2). Opens no file: the caller maps it.
+ *
+ * Little-endian. A 64-byte header (u32 count, u32 version = 2), then records of 64 bytes, each followed by its data:
+ *   u32 0xDEADBEEF, u32 type, u64 bytes, u64 absolute offset of the data, u64 padding bits, 32 bytes reserved.
+ * A program names the offset of the record, not of the data. Read from the layout in coremltools' MILBlob headers.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_MIL_BLOB_H
+#define ANETUI_MIL_BLOB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "mil/mil.h"
+
+struct mil_blob {
+	enum mil_dtype dtype;
+	const void *data; /* inside the file, aligned for the dtype when the file's first byte is */
+	uint64_t bytes;
+};
+
+/* The record at `offset` of a file of `size` bytes. `what` names the file in messages. A count of 1 with several records
+ * behind it, and records that are not on multiples of 64, are accepted: files in the wild have both. ERR_FORMAT. */
+int mil_blob_find(struct mil_blob *out, const void *file, size_t size, uint64_t offset, const char *what, struct err *e);
+/* Is the record what the program declares: same dtype, as many bytes as the shape needs? ERR_FORMAT. */
+int mil_blob_fits(const struct mil_blob *b, const struct mil_type *t, const char *what, struct err *e);
+
+/* A file under construction; zeroed at first. Everything aligned to 64, the count true. */
+struct mil_blob_file {
+	struct str bytes;
+};
+/* Appends a tensor; the offset of its record, for BLOBFILE; 0 when memory is out or the dtype has no number. */
+uint64_t mil_blob_add(struct mil_blob_file *f, enum mil_dtype d, const void *data, size_t bytes);
+void mil_blob_done(struct mil_blob_file *f);
+
+#endif
