@@ -16,17 +16,21 @@ struct decoder;
 struct decoder *decoder_new(const struct params *p, struct pool *pool, struct err *e);
 void decoder_free(struct decoder *d);
 void decoder_reset(struct decoder *d);
-/* Feeds n ids (several at once as matrix products) and points *logits at [V] for the position after the last; NULL is allowed. Past the end of the context
- * the window slides by half: the kept half is fed anew, and decoder_slides counts. cancel may be NULL. */
+/* Feeds n ids (several at once as matrix products) and points *logits at [V] for the position after the last; NULL is allowed. The logits are the caller's
+ * to change until the next call. Past the end of the context the window slides by half: the kept half is fed anew, and decoder_slides counts. cancel may
+ * be NULL; it is looked at before every layer of every chunk (128 positions). ERR_RANGE: an id outside the vocabulary, nothing is fed. ERR_CANCEL: the ids are in the
+ * window; a call with n = 0 feeds what is missing. */
 int decoder_next(struct decoder *d, const int *id, int n, float **logits, const atomic_int *cancel, struct err *e);
 int decoder_slides(const struct decoder *d);
+/* Ids in the window now: 0..context. */
 int decoder_position(const struct decoder *d);
 
+/* Applied in this order: repeat, temperature, top_k, top_p (of what top_k left), min_p; the rest is renormalised and drawn from. */
 struct sampler_settings {
-	float temperature;  /* 0: greedy */
+	float temperature;  /* 0: greedy, the lowest id on ties */
 	int top_k;          /* 0: off */
 	float top_p;        /* 1: off */
-	float min_p;        /* 0: off */
+	float min_p;        /* 0: off; a fraction of the likeliest id's probability */
 	float repeat;       /* 1: off; divides (or multiplies when negative) logits of the last 64 ids */
 };
 
@@ -39,9 +43,12 @@ struct sampler {
 	int vocab;
 };
 
+/* ERR_RANGE names the key of a setting that is out of its range. */
 int sampler_init(struct sampler *s, const struct sampler_settings *set, int vocab, uint64_t seed, struct err *e);
 void sampler_done(struct sampler *s);
-/* Picks from logits [V], which are changed. Ids with NaN logits are never picked; all NaN: -1. Ids >= limit (the tokenizer's size; 0: none) are never picked.
+/* Remembers an id that was not picked here (the prompt's), for `repeat`. */
+void sampler_note(struct sampler *s, int id);
+/* Picks from logits [V], which are changed. Ids with logits NaN or -inf are never picked; none left: -1. Ids >= limit (the tokenizer's size; 0: none) are never picked.
  * The result is remembered for `repeat`. */
 int sampler_pick(struct sampler *s, float *logits, int limit);
 

@@ -1,0 +1,419 @@
+/* decode.c: a model run forward for text: several ids at once as matrix products, one id as rows times a vector, both over one KV cache.
+ * Picks nothing: sampler.c does.
+ *
+ * The window holds the ids that the model sees, at most `context`. Appending to a full one keeps its last half and starts the cache
+ * anew; positions count from 0 again, so the window's contents alone decide what comes out, not the way that led there. The cache is
+ * [L, context, KV*HD], a row a position. Work is cut by shape, each row of a product is summed in one order: the bytes do not depend
+ * on the number of threads. SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <string.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "device/gemm.h"
+#include "sample/rows.h"
+#include "sample/sample.h"
+
+enum {
+	CHUNK_MAX = 128,        /* positions that are fed together */
+	CHUNK_MIN = 8,
+	SCORE_FLOATS = 1 << 19, /* what a thread's scores may take before chunks get shorter */
+	TASK_FLOATS = 1 << 15,  /* weights that one task reads: some 2 us from cache */
+	TASK_ROWS = 256,
+	POOL_FLOATS = 1 << 16,  /* less than this is done before another thread is awake */
+};
+
+struct layer {
+	const float *norm_att, *wq, *wk, *wv, *wo, *norm_ffn, *w1, *w2, *w3;
+};
+
+struct decoder {
+	struct model_config c;
+	struct pool *pool;
+	const struct rows *rows;
+	struct layer *layer;
+	const float *embed, *norm_out, *head;
+
+	int *id;             /* [context] the window */
+	int len, cached;     /* ids in it; positions whose keys and values are in the cache */
+	int slides;
+
+	float *k, *v;        /* [L, context, KV*HD] */
+	double *freq;        /* [HD/2] */
+	int chunk;
+	/* Scratch for `chunk` positions. */
+	float *x, *norm;     /* [chunk, D] */
+	float *q, *att;      /* [chunk, H*HD] */
+	float *gate, *up;    /* [chunk, F] */
+	float *cos, *sin;    /* [chunk, HD/2] */
+	float *score;        /* [threads, chunk, context] */
+	float *logits;       /* [V] */
+};
+
+/* --- life --- */
+
+static int bind_weights(struct decoder *d, const struct params *p, struct err *e)
+{
+	d->layer = mem_zalloc((size_t)d->c.layers, sizeof *d->layer);
+	if (!d->layer)
+		return err_nomem(e, "sample", sizeof *d->layer * (size_t)d->c.layers);
+	for (int l = 0; l < d->c.layers; l++)
+		d->layer[l] = (struct layer){
+			params_w(p, PARAM_NORM_ATT, l), params_w(p, PARAM_WQ, l), params_w(p, PARAM_WK, l), params_w(p, PARAM_WV, l),
+			params_w(p, PARAM_WO, l), params_w(p, PARAM_NORM_FFN, l), params_w(p, PARAM_W1, l), params_w(p, PARAM_W2, l),
+			params_w(p, PARAM_W3, l)};
+	d->embed = params_w(p, PARAM_EMBED, -1);
+	d->norm_out = params_w(p, PARAM_NORM_OUT, -1);
+	d->head = p->w + params_head(p)->offset;
+	return 0;
+}
+
+/* Zero pages until they are touched: a short sample does not pay for a long context. */
+static int make_cache(struct decoder *d, struct err *e)
+{
+	size_t floats, bytes;
+	char need[16], have[16];
+	uint64_t avail = mem_available();
+	if (mem_mul(&floats, (size_t)d->c.layers * (size_t)d->c.context, (size_t)model_kv_dim(&d->c)) ||
+	    mem_mul(&bytes, floats, 2 * sizeof(float)))
+		return err_set(e, ERR_NOMEM, "sample: KV cache of %d layers, context %d: larger than any memory", d->c.layers, d->c.context);
+	if (avail && bytes > avail)
+		return err_set(e, ERR_NOMEM, "sample: KV cache for a context of %d: %s needed, %s free (choose a smaller context)",
+			       d->c.context, str_bytes(need, bytes), str_bytes(have, avail));
+	d->k = mem_zalloc(floats, sizeof(float));
+	d->v = mem_zalloc(floats, sizeof(float));
+	return d->k && d->v ? 0 : err_nomem(e, "sample: KV cache", bytes);
+}
+
+static int make_scratch(struct decoder *d, struct err *e)
+{
+	const struct model_config *c = &d->c;
+	size_t t = (size_t)d->chunk, half = (size_t)c->head_dim / 2, total = 0;
+	const struct { float **p; size_t n; } part[] = {
+		{&d->x, t * (size_t)c->dim}, {&d->norm, t * (size_t)c->dim}, {&d->q, t * (size_t)model_q_dim(c)},
+		{&d->att, t * (size_t)model_q_dim(c)}, {&d->gate, t * (size_t)c->hidden}, {&d->up, t * (size_t)c->hidden},
+		{&d->cos, t * half}, {&d->sin, t * half}, {&d->logits, (size_t)c->vocab},
+		{&d->score, (size_t)pool_threads(d->pool) * t * (size_t)c->context}};
+	for (size_t i = 0; i < ARRAY_LEN(part); i++) {
+		total += part[i].n * sizeof(float);
+		if (!(*part[i].p = mem_zalloc(part[i].n, sizeof(float))))
+			return err_nomem(e, "sample: scratch", total);
+	}
+	d->id = mem_zalloc((size_t)c->context, sizeof *d->id);
+	d->freq = mem_zalloc(half, sizeof *d->freq);
+	if (!d->id || !d->freq)
+		return err_nomem(e, "sample: scratch", (size_t)c->context * sizeof *d->id);
+	for (size_t i = 0; i < half; i++)
+		d->freq[i] = pow(c->rope_theta, -2.0 * (double)i / c->head_dim);
+	return 0;
+}
+
+struct decoder *decoder_new(const struct params *p, struct pool *pool, struct err *e)
+{
+	if (model_config_check(&p->config, e))
+		return NULL;
+	struct decoder *d = mem_zalloc(1, sizeof *d);
+	if (!d) {
+		err_nomem(e, "sample", sizeof *d);
+		return NULL;
+	}
+	d->c = p->config;
+	d->pool = pool;
+	d->rows = rows_best();
+	d->chunk = MIN(MAX(SCORE_FLOATS / d->c.context, CHUNK_MIN), CHUNK_MAX);
+	d->chunk = MIN(d->chunk, d->c.context);
+	if (bind_weights(d, p, e) || make_cache(d, e) || make_scratch(d, e)) {
+		decoder_free(d);
+		return NULL;
+	}
+	return d;
+}
+
+void decoder_free(struct decoder *d)
+{
+	if (!d)
+		return;
+	void *part[] = {d->layer, d->id, d->k, d->v, d->freq, d->x, d->norm, d->q, d->att, d->gate, d->up, d->cos, d->sin, d->score,
+			d->logits};
+	for (size_t i = 0; i < ARRAY_LEN(part); i++)
+		free(part[i]);
+	free(d);
+}
+
+void decoder_reset(struct decoder *d)
+{
+	d->len = d->cached = d->slides = 0;
+}
+
+int decoder_slides(const struct decoder *d)
+{
+	return d->slides;
+}
+
+int decoder_position(const struct decoder *d)
+{
+	return d->len;
+}
+
+/* --- pieces of a layer, for T positions --- */
+
+static void rms_norm(struct decoder *d, float *out, const float *x, const float *w, int t)
+{
+	int n = d->c.dim;
+	for (; t > 0; t--, out += n, x += n) {
+		float sum;
+		d->rows->times(&sum, x, n, x, 1, n);
+		float scale = 1 / sqrtf(sum / (float)n + d->c.norm_eps);
+		for (int i = 0; i < n; i++)
+			out[i] = x[i] * scale * w[i];
+	}
+}
+
+static float silu(float x)
+{
+	return x / (1 + expf(-x));
+}
+
+static void fill_angles(struct decoder *d, int from, int t)
+{
+	int half = d->c.head_dim / 2;
+	for (int i = 0; i < t; i++)
+		for (int j = 0; j < half; j++) {
+			double a = (double)(from + i) * d->freq[j];
+			d->cos[i * half + j] = (float)cos(a);
+			d->sin[i * half + j] = (float)sin(a);
+		}
+}
+
+/* Turns the pairs of each head of x [t, heads*HD]. */
+static void rope(const struct decoder *d, float *x, int heads, int t)
+{
+	int hd = d->c.head_dim, half = hd / 2;
+	int step = d->c.rope == ROPE_HALF ? 1 : 2, other = d->c.rope == ROPE_HALF ? half : 1;
+	for (int i = 0; i < t; i++) {
+		const float *c = d->cos + i * half, *s = d->sin + i * half;
+		for (int h = 0; h < heads; h++, x += hd)
+			for (int j = 0; j < half; j++) {
+				float *a = x + j * step, *b = a + other, va = *a, vb = *b;
+				*a = va * c[j] - vb * s[j];
+				*b = va * s[j] + vb * c[j];
+			}
+	}
+}
+
+/* Scores to weights over the first n of a row; what follows becomes 0. */
+static void softmax(float *s, int n, int width)
+{
+	float max = s[0], sum = 0;
+	for (int i = 1; i < n; i++)
+		max = s[i] > max ? s[i] : max;
+	for (int i = 0; i < n; i++) {
+		s[i] = expf(s[i] - max);
+		sum += s[i];
+	}
+	float scale = 1 / sum;
+	for (int i = 0; i < n; i++)
+		s[i] *= scale;
+	memset(s + n, 0, (size_t)(width - n) * sizeof *s);
+}
+
+static void add_scaled(float *x, const float *y, float alpha, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] += alpha * y[i];
+}
+
+/* --- attention: a task a query head --- */
+
+struct attention {
+	struct decoder *d;
+	const float *k, *v; /* this layer's cache */
+	int from, t;
+};
+
+static void attend_head(void *arg, int h, int thread)
+{
+	const struct attention *a = arg;
+	struct decoder *d = a->d;
+	const struct model_config *c = &d->c;
+	int hd = c->head_dim, kv = model_kv_dim(c), qd = model_q_dim(c), n = a->from + a->t, kvh = h / (c->heads / c->kv_heads);
+	float *s = d->score + (size_t)thread * (size_t)d->chunk * (size_t)c->context, scale = 1 / sqrtf((float)hd);
+	const float *k = a->k + kvh * hd, *v = a->v + kvh * hd;
+	if (a->t > 1) {
+		gemm_here(0, 1, a->t, n, hd, scale, d->q + h * hd, qd, k, kv, 0, s, n);
+		for (int i = 0; i < a->t; i++)
+			softmax(s + (size_t)i * (size_t)n, a->from + i + 1, n);
+		gemm_here(0, 0, a->t, hd, n, 1, s, n, v, kv, 0, d->att + h * hd, qd);
+		return;
+	}
+	d->rows->times(s, k, kv, d->q + h * hd, n, hd);
+	for (int i = 0; i < n; i++)
+		s[i] *= scale;
+	softmax(s, n, n);
+	d->rows->weigh(d->att + h * hd, s, v, kv, n, hd);
+}
+
+static void attend(struct decoder *d, int l, int from, int t)
+{
+	size_t at = (size_t)l * (size_t)d->c.context * (size_t)model_kv_dim(&d->c);
+	struct attention a = {d, d->k + at, d->v + at, from, t};
+	int64_t work = 2 * (int64_t)t * (from + t) * model_q_dim(&d->c);
+	pool_run(work < POOL_FLOATS ? NULL : d->pool, d->c.heads, attend_head, &a);
+}
+
+/* --- products of one position --- */
+
+/* y[m] = A x, or with b: y = silu(A x) * (B x). */
+struct product {
+	const float *a, *b;
+	float *y;
+	int m;
+};
+
+struct stage {
+	const struct rows *rows;
+	const struct product *p;
+	const float *x;
+	int n, step;
+};
+
+static void product_task(void *arg, int task, int thread)
+{
+	(void)thread;
+	const struct stage *s = arg;
+	const struct product *p = s->p;
+	for (int have; task >= (have = (p->m + s->step - 1) / s->step); p++)
+		task -= have;
+	int64_t r = (int64_t)task * s->step, m = MIN(s->step, p->m - r);
+	s->rows->times(p->y + r, p->a + r * s->n, s->n, s->x, m, s->n);
+	if (!p->b)
+		return;
+	float up[TASK_ROWS];
+	s->rows->times(up, p->b + r * s->n, s->n, s->x, m, s->n);
+	for (int64_t i = 0; i < m; i++)
+		p->y[r + i] = silu(p->y[r + i]) * up[i];
+}
+
+/* Several products with the same x [n], their rows dealt out together. */
+static void products(struct decoder *d, const struct product *p, int count, const float *x, int n)
+{
+	struct stage s = {d->rows, p, x, n, MIN(MAX(TASK_FLOATS / n / 8 * 8, 8), TASK_ROWS)};
+	int tasks = 0;
+	int64_t work = 0;
+	for (int i = 0; i < count; i++) {
+		tasks += (p[i].m + s.step - 1) / s.step;
+		work += (int64_t)p[i].m * n * (p[i].b ? 2 : 1);
+	}
+	pool_run(work < POOL_FLOATS ? NULL : d->pool, tasks, product_task, &s);
+}
+
+/* --- a layer --- */
+
+static void layer_one(struct decoder *d, int l, int from)
+{
+	const struct layer *w = &d->layer[l];
+	const struct model_config *c = &d->c;
+	int kv = model_kv_dim(c), qd = model_q_dim(c);
+	size_t row = ((size_t)l * (size_t)c->context + (size_t)from) * (size_t)kv;
+	const struct product qkv[] = {{w->wq, NULL, d->q, qd}, {w->wk, NULL, d->k + row, kv}, {w->wv, NULL, d->v + row, kv}};
+	rms_norm(d, d->norm, d->x, w->norm_att, 1);
+	products(d, qkv, 3, d->norm, c->dim);
+	rope(d, d->q, c->heads, 1);
+	rope(d, d->k + row, c->kv_heads, 1);
+	attend(d, l, from, 1);
+	products(d, &(struct product){w->wo, NULL, d->norm, c->dim}, 1, d->att, qd);
+	add_scaled(d->x, d->norm, c->alpha, (size_t)c->dim);
+	rms_norm(d, d->norm, d->x, w->norm_ffn, 1);
+	products(d, &(struct product){w->w1, w->w3, d->gate, c->hidden}, 1, d->norm, c->dim);
+	products(d, &(struct product){w->w2, NULL, d->norm, c->dim}, 1, d->gate, c->hidden);
+	add_scaled(d->x, d->norm, c->alpha, (size_t)c->dim);
+}
+
+/* y[t, m] = x[t, n] W[m, n]^T */
+static void project(struct decoder *d, float *y, const float *x, const float *w, int t, int m, int n)
+{
+	gemm(d->pool, 0, 1, t, m, n, 1, x, n, w, n, 0, y, m);
+}
+
+static void layer_many(struct decoder *d, int l, int from, int t)
+{
+	const struct layer *w = &d->layer[l];
+	const struct model_config *c = &d->c;
+	int dim = c->dim, kv = model_kv_dim(c), qd = model_q_dim(c), f = c->hidden;
+	size_t row = ((size_t)l * (size_t)c->context + (size_t)from) * (size_t)kv;
+	rms_norm(d, d->norm, d->x, w->norm_att, t);
+	project(d, d->q, d->norm, w->wq, t, qd, dim);
+	project(d, d->k + row, d->norm, w->wk, t, kv, dim);
+	project(d, d->v + row, d->norm, w->wv, t, kv, dim);
+	rope(d, d->q, c->heads, t);
+	rope(d, d->k + row, c->kv_heads, t);
+	attend(d, l, from, t);
+	project(d, d->norm, d->att, w->wo, t, dim, qd);
+	add_scaled(d->x, d->norm, c->alpha, (size_t)t * (size_t)dim);
+	rms_norm(d, d->norm, d->x, w->norm_ffn, t);
+	project(d, d->gate, d->norm, w->w1, t, f, dim);
+	project(d, d->up, d->norm, w->w3, t, f, dim);
+	for (size_t i = 0; i < (size_t)t * (size_t)f; i++)
+		d->gate[i] = silu(d->gate[i]) * d->up[i];
+	project(d, d->norm, d->gate, w->w2, t, dim, f);
+	add_scaled(d->x, d->norm, c->alpha, (size_t)t * (size_t)dim);
+}
+
+/* --- the window --- */
+
+static void append(struct decoder *d, const int *id, int n)
+{
+	int context = d->c.context, keep = context / 2;
+	for (int i = 0; i < n; i++) {
+		if (d->len == context) {
+			memmove(d->id, d->id + context - keep, (size_t)keep * sizeof *d->id);
+			d->len = keep;
+			d->cached = 0;
+			d->slides++;
+		}
+		d->id[d->len++] = id[i];
+	}
+}
+
+/* Feeds t ids of the window that are not yet in the cache. */
+static int feed(struct decoder *d, int t, const atomic_int *cancel, struct err *e)
+{
+	int from = d->cached, dim = d->c.dim;
+	for (int i = 0; i < t; i++)
+		memcpy(d->x + (size_t)i * (size_t)dim, d->embed + (size_t)d->id[from + i] * (size_t)dim, (size_t)dim * sizeof(float));
+	fill_angles(d, from, t);
+	for (int l = 0; l < d->c.layers; l++) {
+		if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+			return err_set(e, ERR_CANCEL, "sample: interrupted");
+		if (t == 1)
+			layer_one(d, l, from);
+		else
+			layer_many(d, l, from, t);
+	}
+	d->cached += t;
+	return 0;
+}
+
+int decoder_next(struct decoder *d, const int *id, int n, float **logits, const atomic_int *cancel, struct err *e)
+{
+	for (int i = 0; i < n; i++)
+		if (id[i] < 0 || id[i] >= d->c.vocab)
+			return err_set(e, ERR_RANGE, "sample: id %d: outside the model's vocabulary of %d", id[i], d->c.vocab);
+	append(d, id, MAX(n, 0));
+	if (d->cached == d->len)
+		return err_set(e, ERR_STATE, "sample: no id to go on from");
+	int t = 0;
+	while (d->cached < d->len) {
+		t = MIN(d->chunk, d->len - d->cached);
+		int rc = feed(d, t, cancel, e);
+		if (rc)
+			return rc;
+	}
+	if (!logits)
+		return 0;
+	rms_norm(d, d->norm, d->x + (size_t)(t - 1) * (size_t)d->c.dim, d->norm_out, 1);
+	products(d, &(struct product){d->head, NULL, d->logits, d->c.vocab}, 1, d->norm, d->c.dim);
+	*logits = d->logits;
+	return 0;
+}
