@@ -1,0 +1,253 @@
+/* bars.c: the lines at the edge: state, help, prompt. Knows no keys beyond their table.
+ * SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tui/fmt.h"
+#include "tui/keys.h"
+#include "tui/panes.h"
+
+/* --- the state line --- */
+
+struct state_look { const char *word; enum attr attr; int glyph; };
+
+static struct state_look state_look(const struct view *v)
+{
+	static const struct state_look looks[] = {
+		[ENGINE_EMPTY] = {"NO MODEL", ATTR_HALT, 1}, [ENGINE_PREPARING] = {"PREPARING", ATTR_HALT, 2}, [ENGINE_PAUSED] = {"PAUSED", ATTR_HALT, 1},
+		[ENGINE_TRAINING] = {"TRAIN", ATTR_STATE, 0}, [ENGINE_SAMPLING] = {"SAMPLE", ATTR_STATE, 2}, [ENGINE_EVALUATING] = {"EVAL", ATTR_STATE, 2},
+		[ENGINE_SAVING] = {"SAVING", ATTR_HALT, 2}, [ENGINE_STOPPED] = {"STOPPED", ATTR_HALT, 1}};
+	if (v->leaving)
+		return (struct state_look){"LEAVING", ATTR_HALT, 2};
+	return looks[view_data(v)->have_snap ? view_data(v)->snap.state : ENGINE_EMPTY];
+}
+
+/* Pieces of the line in the order they stand, each with a rank: the lowest ranks are left out until the rest fits. */
+struct piece { char text[112]; enum attr attr; int rank, bar; };
+enum { PIECES = 14 };
+
+static void piece(struct piece *p, int *n, int rank, enum attr a, const char *text)
+{
+	if (*n == PIECES || !*text)
+		return;
+	p[*n] = (struct piece){.attr = a, .rank = rank};
+	snprintf(p[(*n)++].text, sizeof p->text, "%s", text);
+}
+
+static int collect(const struct view *v, struct piece *p, int w)
+{
+	const struct data *d = view_data(v);
+	const struct engine_snapshot *s = &d->snap;
+	char a[FMT], b[FMT], t[112];
+	int n = 0, roomy = w >= 100;
+	int done = s->target && s->target >= s->step;
+	if (s->state == ENGINE_PREPARING && s->doing[0]) {
+		piece(p, &n, 9, ATTR_VALUE, s->doing);
+		if (s->progress >= 0) {
+			snprintf(t, sizeof t, "%.0f %%", (double)s->progress * 100);
+			piece(p, &n, 8, ATTR_VALUE, t);
+		}
+	}
+	piece(p, &n, 4, ATTR_TEXT, s->config.name);
+	if (roomy && s->config.layers) {
+		snprintf(t, sizeof t, "%dL %dH %dD  %s params", s->config.layers, s->config.heads, s->config.dim, fmt_si(a, (double)s->params));
+		piece(p, &n, 1, ATTR_DIM, t);
+	}
+	if (s->config.layers) {
+		if (s->target && w >= 30)
+			snprintf(t, sizeof t, "%s%s/%s", roomy ? "step " : "", fmt_group(a, s->step), fmt_group(b, s->target));
+		else
+			snprintf(t, sizeof t, "%s%s", w >= 30 ? "step " : "", fmt_group(a, s->step));
+		piece(p, &n, 10, ATTR_VALUE, t);
+	}
+	if (done && s->target) {
+		snprintf(t, sizeof t, "%.0f %%", 100.0 * (double)s->step / (double)s->target);
+		piece(p, &n, 6, ATTR_VALUE, t);
+		if (roomy && n < PIECES) {
+			p[n] = (struct piece){.rank = 2, .bar = 1};
+			memset(p[n].text, ' ', 20);
+			p[n++].text[20] = 0;
+		}
+	}
+	if (!roomy && d->series.n) {
+		snprintf(t, sizeof t, "%s%s", w >= 30 ? "loss " : "", fmt_fixed(a, series_ema(&d->series, MAX(v->ema, 0)), 3));
+		piece(p, &n, 9, ATTR_VALUE, t);
+	}
+	if (!roomy && s->tokens_per_s > 0) {
+		snprintf(t, sizeof t, "%s tok/s", fmt_si(a, s->tokens_per_s));
+		piece(p, &n, 3, ATTR_TEXT, t);
+	}
+	if (!roomy && isfinite(s->power.watts)) {
+		snprintf(t, sizeof t, "%s%s", fmt_watts(a, s->power.watts), s->power.estimated ? " est" : "");
+		piece(p, &n, 5, ATTR_TEXT, t);
+	}
+	if (s->config.layers) {
+		snprintf(t, sizeof t, "elapsed %s", fmt_time(a, s->elapsed));
+		piece(p, &n, 2, ATTR_TEXT, t);
+		if (s->remaining >= 0) {
+			snprintf(t, sizeof t, "%s %s", roomy ? "remaining" : "left", fmt_time(a, s->remaining));
+			piece(p, &n, 7, ATTR_TEXT, t);
+		}
+	}
+	if (s->queued > 1) {
+		snprintf(t, sizeof t, "%d queued", s->queued);
+		piece(p, &n, 5, ATTR_WARN, t);
+	}
+	if (v->frozen)
+		piece(p, &n, 11, ATTR_WARN, "FROZEN");
+	if (w >= 60)
+		piece(p, &n, 1, ATTR_DIM, d->clock);
+	return n;
+}
+
+static int pieces_width(const struct piece *p, int n, int rank, int gap)
+{
+	int w = 0;
+	for (int i = 0; i < n; i++)
+		if (p[i].rank >= rank)
+			w += text_width(p[i].text) + gap;
+	return w;
+}
+
+void bar_state(struct grid *g, struct view *v, struct rect r, enum layout_kind kind)
+{
+	const struct glyph_set *gs = glyph_set(v->glyphs);
+	struct state_look look = state_look(v);
+	struct piece p[PIECES];
+	char head[64];
+	int n = view_data(v)->have_snap ? collect(v, p, r.w) : 0, rank = 0, x = 0, gap = r.w >= 100 ? 3 : r.w >= 60 ? 2 : 1;
+	if (r.h < 1)
+		return;
+	if (r.w >= 12) {
+		const char *pad = kind <= LAYOUT_TALL ? " " : "", *glyph = look.glyph == 0 ? gs->play : look.glyph == 1 ? gs->halt : gs->busy;
+		snprintf(head, sizeof head, "%s%s%s%s%s", pad, glyph, r.w >= 28 ? " " : "", r.w >= 28 ? look.word : "", pad);
+		x = grid_text(g, r, 0, 0, look.attr, head) + (kind <= LAYOUT_TALL ? 2 : 1);
+	}
+	while (rank < 12 && x + pieces_width(p, n, rank, gap) - gap > r.w)
+		rank++;
+	/* Nothing fits whole: the most important one is cut. */
+	if (rank == 12)
+		for (rank = 11; rank > 0 && !pieces_width(p, n, rank, gap);)
+			rank--;
+	/* The bar takes what is left over. */
+	int spare = r.w - x - pieces_width(p, n, rank, gap);
+	for (int i = 0; i < n; i++) {
+		if (p[i].rank < rank)
+			continue;
+		if (!p[i].bar) {
+			x = grid_text(g, r, x, 0, p[i].attr, p[i].text) + gap;
+			continue;
+		}
+		int bw = 20 + MIN(MAX(spare, 0), 40);
+		const struct engine_snapshot *s = &view_data(v)->snap;
+		for (int k = 0; k < bw; k++)
+			grid_put(g, r, x + k, 0, ATTR_BORDER, v->glyphs == GLYPHS_ASCII ? '.' : 0x2591);
+		draw_bar(g, r, x, 0, bw, (double)s->step / (double)s->target, ATTR_BAR, v->glyphs);
+		x += bw + gap;
+	}
+}
+
+/* --- help --- */
+
+void bar_help(struct grid *g, struct view *v, struct rect r)
+{
+	int x = 1;
+	if (r.h < 1)
+		return;
+	if (v->prompt.open) {
+		grid_text(g, r, 1, 0, ATTR_DIM, "Enter run   Tab complete   Up Down history   ^R search   ^C clear   Esc leave");
+		return;
+	}
+	for (int a = 1; a < KEYS_N; a++) {
+		const struct key_row *k = key_row((enum key_action)a);
+		size_t n = strcspn(k->keys, " ");
+		int w = (int)n + 1 + (int)strlen(k->word);
+		if (!k->word[0] || x + w > r.w)
+			continue;
+		x = grid_textn(g, r, x, 0, ATTR_KEY, k->keys, n) + 1;
+		x = grid_text(g, r, x, 0, ATTR_DIM, k->word) + 2 + (r.w >= 100);
+	}
+}
+
+/* Candidates of Tab in columns above the prompt, over what stands there. */
+static void candidates(struct grid *g, const struct view *v, const struct layout *l)
+{
+	const struct prompt *p = &v->prompt;
+	int w = 0, above = l->prompt.y - 1, rows_max = MIN(above, 6);
+	for (int i = 0; i < p->ncand; i++)
+		w = MAX(w, text_width(p->cand[i]));
+	w = MIN(w + 2, MAX(l->prompt.w, 1));
+	int per = MAX(l->prompt.w / w, 1), rows = MIN((p->ncand + per - 1) / per, rows_max);
+	if (!p->ncand || rows < 1)
+		return;
+	struct rect r = {0, l->prompt.y - rows, l->prompt.w, rows};
+	grid_fill(g, r, ' ', ATTR_TEXT);
+	for (int i = 0; i < p->ncand && i < per * rows; i++) {
+		int last = i == per * rows - 1 && (p->more || i < p->ncand - 1);
+		grid_text(g, (struct rect){r.x + i % per * w, r.y + i / per, w - 1, 1}, 0, 0, last ? ATTR_DIM : ATTR_KEY, last ? glyph_set(v->glyphs)->dots : p->cand[i]);
+	}
+}
+
+/* --- the prompt --- */
+
+/* The line is longer than the screen: what is shown begins at the returned column, so that the cursor is seen with some text around it. */
+static int line_scroll(int cursor, int total, int w)
+{
+	if (total < w)
+		return 0;
+	int from = cursor - w * 2 / 3;
+	return MAX(MIN(from, total - w + 1), 0);
+}
+
+static void prompt_open(struct grid *g, const struct view *v, struct rect r)
+{
+	const struct prompt *p = &v->prompt;
+	char before[sizeof p->line];
+	int x = 0;
+	if (p->search[0])
+		x = grid_printf(g, r, x, 0, ATTR_HINT, "%s ", p->search);
+	x = grid_text(g, r, x, 0, ATTR_PROMPT, ":");
+	x = MIN(x, MAX(r.w - 4, 0));
+	snprintf(before, sizeof before, "%.*s", (int)MIN(p->cursor, sizeof before - 1), p->line);
+	int cursor = text_width(before), total = text_width(p->line), w = r.w - x;
+	int from = line_scroll(cursor, total, w);
+	struct rect in = {r.x + x, r.y, w, 1};
+	int end = grid_text(g, in, -from, 0, ATTR_INPUT, p->line);
+	if (from && w > 8)
+		grid_put(g, in, 0, 0, ATTR_HINT, '<');
+	if (p->hint[0] && end + 1 < w)
+		grid_text(g, in, MAX(end, 0) + (end > 0 && p->line[strlen(p->line) - 1] != ' '), 0, ATTR_HINT, p->hint);
+	g->cursor_x = MIN(in.x + cursor - from, r.x + r.w - 1);
+	g->cursor_y = r.y;
+}
+
+void bar_prompt(struct grid *g, struct view *v, const struct layout *l)
+{
+	struct rect r = l->prompt;
+	if (r.h < 1) {
+		/* One line high: the prompt takes the state line's place while it is open. */
+		if (!v->prompt.open && v->ask == ASK_NONE)
+			return;
+		r = l->state;
+		grid_fill(g, r, ' ', ATTR_TEXT);
+	}
+	if (v->ask == ASK_QUIT) {
+		static const char *const asks[] = {" Leave?  s: save and quit   q: quit without saving   Esc: go on ", "s save+quit  q quit  Esc go on", "s q Esc?"};
+		int k = r.w >= 64 ? 0 : r.w >= 30 ? 1 : 2;
+		grid_text(g, r, 0, 0, ATTR_ASK, asks[k]);
+		return;
+	}
+	if (v->prompt.open) {
+		candidates(g, v, l);
+		prompt_open(g, v, r);
+		return;
+	}
+	if (v->leaving)
+		grid_text(g, r, 0, 0, ATTR_TEXT, "saving, then leaving; ^C leaves at once");
+	else if (v->message[0])
+		grid_text(g, r, 0, 0, v->message_level == LOG_ERROR ? ATTR_BAD : v->message_level == LOG_WARN ? ATTR_WARN : ATTR_TEXT, v->message);
+	else
+		grid_text(g, r, 0, 0, ATTR_HINT, r.w >= 30 ? "press : for the command line" : ":");
+}

@@ -1,0 +1,24 @@
+/* keys.h: the keys outside the prompt, by the names that people read. Knows no curses: screen.c names what it reads.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_TUI_KEYS_H
+#define ANETUI_TUI_KEYS_H
+
+#include "base/str.h"
+
+enum key_action {
+	KEYS_NONE,
+#define KEY(ACTION, keys, word, help) KEYS_##ACTION,
+#include "tui/keys.def"
+#undef KEY
+	KEYS_N
+};
+
+struct key_row { const char *keys, *word, *help; };
+/* a in 1 .. KEYS_N-1. */
+const struct key_row *key_row(enum key_action a);
+/* The action of a key named as in keys.def ("F1", "Space", "^L", "q"), or KEYS_NONE; *which is its place among the row's keys. */
+enum key_action key_find(const char *name, int *which);
+/* The table as lines for the help answer. */
+void keys_help(struct str *out);
+
+#endif

@@ -1,0 +1,277 @@
+/* test_panes.c: whole screens as text, compared with tests/golden. No terminal.
+ *
+ * After a change that is meant to show: ANETUI_GOLDEN=write build/release/tests/test_panes, then look at each file that changed.
+ * SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "support/fakeview.h"
+#include "tui/keys.h"
+#include "tui/panes.h"
+
+static void path_of(char *out, size_t n, const char *name)
+{
+	const char *root = getenv("ANETUI_ROOT");
+	snprintf(out, n, "%s/tests/golden/%s.txt", root ? root : ".", name);
+}
+
+static void draw(struct view *v, int w, int h, struct str *out)
+{
+	struct grid g = {0};
+	struct layout l;
+	assert_int_equal(grid_resize(&g, w, h), 0);
+	/* The second drawing has measured the scroll bounds of the first. */
+	frame_draw(&g, v, &l);
+	frame_draw(&g, v, &l);
+	grid_dump(&g, out);
+	grid_done(&g);
+}
+
+static void compare(struct view *v, int w, int h, const char *name)
+{
+	char path[512];
+	struct str got = {0}, want = {0};
+	path_of(path, sizeof path, name);
+	draw(v, w, h, &got);
+	const char *mode = getenv("ANETUI_GOLDEN");
+	if (mode && !strcmp(mode, "write")) {
+		FILE *f = fopen(path, "w");
+		assert_non_null(f);
+		fputs(got.s, f);
+		fclose(f);
+	}
+	FILE *f = fopen(path, "r");
+	if (!f)
+		fail_msg("%s is missing (ANETUI_GOLDEN=write makes it)", path);
+	char buf[4096];
+	for (size_t n; (n = fread(buf, 1, sizeof buf, f)) > 0;)
+		str_add(&want, buf, n);
+	fclose(f);
+	if (strcmp(got.s, want.s ? want.s : ""))
+		fail_msg("%s differs; drawn was:\n%s", path, got.s);
+	str_done(&got);
+	str_done(&want);
+}
+
+static const struct { int w, h; } sizes[] = {{1, 1}, {20, 3}, {40, 10}, {80, 24}, {120, 40}, {200, 60}};
+
+static void test_training(void **s)
+{
+	(void)s;
+	static const char *const names[] = {"ascii", "block", "braille"};
+	struct view v;
+	assert_int_equal(fakeview_training(&v), 0);
+	for (int gl = 0; gl < 3; gl++)
+		for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+			char name[64];
+			v.glyphs = (enum glyphs)gl;
+			snprintf(name, sizeof name, "train-%dx%d-%s", sizes[i].w, sizes[i].h, names[gl]);
+			if (gl != GLYPHS_BLOCK || sizes[i].w == 80)
+				compare(&v, sizes[i].w, sizes[i].h, name);
+		}
+	view_done(&v);
+}
+
+static void test_beginning(void **s)
+{
+	(void)s;
+	struct view v;
+	assert_int_equal(fakeview_empty(&v), 0);
+	compare(&v, 80, 24, "preparing-80x24");
+	compare(&v, 120, 40, "preparing-120x40");
+	view_done(&v);
+}
+
+static void test_zoomed(void **s)
+{
+	(void)s;
+	struct view v;
+	assert_int_equal(fakeview_training(&v), 0);
+	for (int p = 0; p < PANE_N; p++) {
+		char name[64];
+		v.zoom = p;
+		snprintf(name, sizeof name, "zoom-%s-80x24", layout_pane_name((enum pane)p));
+		compare(&v, 80, 24, name);
+	}
+	view_done(&v);
+}
+
+static void test_prompt(void **s)
+{
+	(void)s;
+	struct view v;
+	struct str help = {0};
+	assert_int_equal(fakeview_training(&v), 0);
+	v.prompt.open = 1;
+	strcpy(v.prompt.line, "sa");
+	v.prompt.cursor = 2;
+	strcpy(v.prompt.cand[0], "sample");
+	strcpy(v.prompt.cand[1], "set");
+	strcpy(v.prompt.cand[2], "step");
+	v.prompt.ncand = 3;
+	compare(&v, 80, 24, "prompt-candidates-80x24");
+	v.prompt.ncand = 0;
+	strcpy(v.prompt.line, "sample ");
+	strcpy(v.prompt.hint, "N [PROMPT]");
+	v.prompt.cursor = 7;
+	compare(&v, 40, 10, "prompt-hint-40x10");
+	compare(&v, 20, 3, "prompt-hint-20x3");
+	compare(&v, 6, 1, "prompt-hint-6x1");
+	v.prompt.open = 0;
+	keys_help(&help);
+	view_answer_begin(&v, 0, "keys");
+	view_answer_text(&v, help.s);
+	view_answer_end(&v, "14:04:00");
+	compare(&v, 80, 24, "answer-keys-80x24");
+	view_answer_close(&v);
+	v.ask = ASK_QUIT;
+	compare(&v, 40, 10, "ask-40x10");
+	str_done(&help);
+	view_done(&v);
+}
+
+/* No size, no layout, no zoom may crash or draw outside (the sanitizer build sees the latter). */
+static void test_every_size(void **s)
+{
+	(void)s;
+	struct view v;
+	struct grid g = {0};
+	struct layout l;
+	assert_int_equal(fakeview_training(&v), 0);
+	v.prompt.open = 1;
+	strcpy(v.prompt.line, "sample 20 漢字かな交じり文");
+	v.prompt.cursor = strlen(v.prompt.line);
+	for (int w = 1; w <= 130; w += w < 30 ? 1 : 7)
+		for (int h = 1; h <= 50; h += h < 12 ? 1 : 5)
+			for (int z = -1; z < PANE_N; z += 2) {
+				v.zoom = z;
+				v.glyphs = (enum glyphs)((w + h) % 3);
+				v.layout = (enum layout_kind)((w + z + 1) % 5);
+				assert_int_equal(grid_resize(&g, w, h), 0);
+				frame_draw(&g, &v, &l);
+				if (g.cursor_x >= w || g.cursor_y >= h || g.cursor_x < 0)
+					fail_msg("cursor %d,%d at %dx%d", g.cursor_x, g.cursor_y, w, h);
+			}
+	grid_done(&g);
+	view_done(&v);
+}
+
+static void test_scrolling(void **s)
+{
+	(void)s;
+	struct view v;
+	struct str a = {0}, b = {0}, c = {0};
+	assert_int_equal(fakeview_training(&v), 0);
+	for (int i = 0; i < 60; i++) {
+		char line[32];
+		snprintf(line, sizeof line, "line %d", i);
+		view_log(&v, LOG_INFO, "15:00:00", line);
+	}
+	v.zoom = PANE_LOG;
+	draw(&v, 80, 24, &a);
+	assert_non_null(strstr(a.s, "line 59"));
+	view_scroll(&v, -5);
+	draw(&v, 80, 24, &b);
+	assert_null(strstr(b.s, "line 59"));
+	assert_non_null(strstr(b.s, "line 54"));
+	view_scroll(&v, 5);
+	draw(&v, 80, 24, &c);
+	assert_non_null(strstr(c.s, "line 59"));
+	view_scroll(&v, -100000);
+	view_scroll_page(&v, -1);
+	assert_int_equal(v.scroll[PANE_LOG], v.most[PANE_LOG]);
+	str_done(&a);
+	str_done(&b);
+	str_done(&c);
+	view_done(&v);
+}
+
+static void test_answers(void **s)
+{
+	(void)s;
+	struct view v;
+	assert_int_equal(view_init(&v), 0);
+	struct engine_event t = {.kind = EV_TEXT, .id = 7, .text = "one line\n"}, d = {.kind = EV_DONE, .id = 7};
+	view_answer_begin(&v, 7, "lr");
+	view_event(&v, &t, "1");
+	view_event(&v, &d, "1");
+	assert_false(v.answer.open);
+	assert_string_equal(v.live->log[0].text, "one line");
+	assert_string_equal(v.message, "one line");
+	view_answer_begin(&v, 8, "info");
+	t.id = d.id = 8;
+	for (int i = 0; i < 3; i++)
+		view_event(&v, &t, "1");
+	assert_true(v.answer.open);
+	view_event(&v, &d, "1");
+	assert_true(v.answer.open);
+	assert_int_equal(v.live->logged, 1);
+	d.code = ERR_USAGE;
+	strcpy(d.text, "lr: abc: not a number");
+	view_event(&v, &d, "1");
+	assert_string_equal(v.live->log[1].text, "lr: abc: not a number");
+	assert_int_equal(v.live->log[1].level, LOG_ERROR);
+	view_done(&v);
+}
+
+static void test_freeze(void **s)
+{
+	(void)s;
+	struct view v;
+	struct str a = {0}, b = {0};
+	assert_int_equal(fakeview_training(&v), 0);
+	assert_true(view_freeze(&v));
+	draw(&v, 80, 24, &a);
+	struct engine_event ev = {.kind = EV_STEP, .obs = {.step = 12341, .loss = 9}};
+	view_event(&v, &ev, "1");
+	view_log(&v, LOG_INFO, "1", "something new");
+	draw(&v, 80, 24, &b);
+	assert_string_equal(a.s, b.s);
+	assert_non_null(strstr(a.s, "FROZEN"));
+	assert_false(view_freeze(&v));
+	str_clear(&b);
+	draw(&v, 80, 24, &b);
+	assert_non_null(strstr(b.s, "something new"));
+	str_done(&a);
+	str_done(&b);
+	view_done(&v);
+}
+
+static void test_keys(void **s)
+{
+	(void)s;
+	int which;
+	assert_int_equal(key_find("q", &which), KEYS_QUIT);
+	assert_int_equal(key_find("3", &which), KEYS_PANE);
+	assert_int_equal(which, 2);
+	assert_int_equal(key_find("?", &which), KEYS_HELP);
+	assert_int_equal(key_find("Sp", &which), KEYS_NONE);
+	assert_int_equal(key_find("", &which), KEYS_NONE);
+	/* No key stands in two rows. */
+	for (int a = 1; a < KEYS_N; a++) {
+		char keys[64], *save = NULL;
+		snprintf(keys, sizeof keys, "%s", key_row((enum key_action)a)->keys);
+		for (char *k = strtok_r(keys, " ", &save); k; k = strtok_r(NULL, " ", &save))
+			assert_int_equal(key_find(k, &which), a);
+	}
+}
+
+int main(void)
+{
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		setlocale(LC_CTYPE, "en_US.UTF-8");
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_prompt),
+		cmocka_unit_test(test_every_size), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_answers), cmocka_unit_test(test_freeze), cmocka_unit_test(test_keys),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
