@@ -254,9 +254,10 @@ static void paths(void **state)
 static const struct tiny shape = {.what = "run", .dim = 4, .hidden = 4, .layers = 1, .heads = 2, .kv_heads = 1, .head_dim = 2,
 				  .vocab = 5, .tied = 1, .rope = 0, .alpha = 1, .batch = 1, .seq = 4};
 
-static void save_step(struct run *r, uint64_t step, int event)
+/* Also best.ckpt, written over each time. */
+static void save_step_of(struct run *r, const struct tiny *t, uint64_t step, int event, int best)
 {
-	struct params *p = tiny_params(&shape, 1, 1);
+	struct params *p = tiny_params(t, 1, 1);
 	struct train_state s = {.step = step};
 	struct err e;
 	char path[1200], fields[1300];
@@ -266,7 +267,15 @@ static void save_step(struct run *r, uint64_t step, int event)
 	snprintf(fields, sizeof fields, "\"file\":\"%s\",\"bytes\":1", strrchr(path, '/') + 1);
 	if (event)
 		must(run_event(r, "ckpt", step, fields, &e), &e);
+	run_ckpt_path(r, "best", step, path, sizeof path);
+	if (best)
+		must(ckpt_save(path, p, &s, NULL, NULL, &e), &e);
 	params_free(p);
+}
+
+static void save_step(struct run *r, uint64_t step, int event)
+{
+	save_step_of(r, &shape, step, event, 0);
 }
 
 static void age(const char *path, long seconds)
@@ -386,6 +395,66 @@ static void newest(void **state)
 	run_close(&r);
 }
 
+/* Large enough that a kill often falls into the writing. */
+static const struct tiny larger = {.what = "killed", .dim = 64, .hidden = 128, .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 32,
+				   .vocab = 2000, .tied = 1, .rope = 0, .alpha = 1, .batch = 1, .seq = 4};
+
+/* Saves and tells until it is killed. */
+static void save_for_ever(int out)
+{
+	struct run r;
+	uint64_t step = 0;
+	if (run_open(&r, "runs/demo", NULL))
+		_exit(1);
+	for (;;) {
+		save_step_of(&r, &larger, ++step, 1, 1);
+		run_rotate(&r, 2, NULL);
+		if (write(out, &step, sizeof step) != sizeof step)
+			_exit(1);
+	}
+}
+
+/* Killed at any moment: the run opens, each checkpoint there is whole (none had to be passed over), best.ckpt too, and the newest is no older than
+ * the last one told of. */
+static void killed(void **state)
+{
+	(void)state;
+	struct err e;
+	struct str notes = {0};
+	srand(5);
+	for (int i = 0; i < 60; i++) {
+		struct run r;
+		int pipes[2];
+		char path[1100];
+		clean();
+		must(run_create(&r, "runs/demo", &e), &e);
+		save_step_of(&r, &shape, 0, 1, 1);
+		run_close(&r);
+		assert_int_equal(pipe(pipes), 0);
+		pid_t child = fork();
+		assert_true(child >= 0);
+		if (!child)
+			save_for_ever(pipes[1]);
+		close(pipes[1]);
+		usleep((useconds_t)(rand() % 60000));
+		kill(child, SIGKILL);
+		assert_int_equal(waitpid(child, NULL, 0), child);
+		uint64_t told = 0, step = 0;
+		while (read(pipes[0], &step, sizeof step) == sizeof step)
+			told = step;
+		close(pipes[0]);
+		must(run_open(&r, "runs/demo", &e), &e);
+		must(run_newest_ckpt("runs/demo", path, sizeof path, &notes, &e), &e);
+		assert_int_equal(notes.len, 0);
+		must(ckpt_verify("runs/demo/best.ckpt", &e), &e);
+		step = strtoull(strrchr(path, '-') + 1, NULL, 10);
+		if (step < told || step > told + 1)
+			fail_msg("newest is %d, told of %d", (int)step, (int)told);
+		assert_int_equal(system("ls runs/demo | grep -q tmp-"), 256);
+		run_close(&r);
+	}
+}
+
 /* What a killed process left while saving goes when the run is opened again; nothing else does. */
 static void sweeps(void **state)
 {
@@ -447,7 +516,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names), cmocka_unit_test(locked), cmocka_unit_test(bad_folders), cmocka_unit_test(events),
 		cmocka_unit_test(torn_line), cmocka_unit_test(log_disk_full), cmocka_unit_test(paths), cmocka_unit_test(rotation),
-		cmocka_unit_test(rotation_clock), cmocka_unit_test(rotation_denied), cmocka_unit_test(newest), cmocka_unit_test(sweeps),
+		cmocka_unit_test(rotation_clock), cmocka_unit_test(rotation_denied), cmocka_unit_test(newest), cmocka_unit_test(killed), cmocka_unit_test(sweeps),
 		cmocka_unit_test(lists),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

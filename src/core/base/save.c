@@ -74,7 +74,7 @@ int save_begin(struct save *s, const char *path, unsigned long long expect, stru
 		return err_set(e, ERR_RANGE, "disk: %.60s...: path too long", path);
 	struct stat st;
 	if (!stat(path, &st) && !S_ISREG(st.st_mode))
-		return err_set(e, ERR_IO, "disk: %s: exists and is no file", path);
+		return err_set(e, ERR_STATE, "disk: %s: exists and is no file", path);
 	int rc = expect ? check_space(s, expect, e) : 0;
 	if (rc)
 		return rc;
@@ -168,10 +168,13 @@ void save_abort(struct save *s)
 int save_file(const char *path, const void *data, size_t n, struct err *e)
 {
 	struct save s;
-	int rc = save_begin(&s, path, n, e);
-	rc = rc ? rc : save_write(&s, data, n, e);
-	rc = rc ? rc : save_commit(&s, e);
-	if (rc == ERR_IO && e && !access(path, F_OK) && s.bytes != n)
-		err_set(e, ERR_IO, "%s (old file kept)", e->msg);
-	return rc;
+	struct err mine;
+	int rc = save_begin(&s, path, n, &mine);
+	rc = rc ? rc : save_write(&s, data, n, &mine);
+	rc = rc ? rc : save_commit(&s, &mine);
+	if (!rc)
+		return 0;
+	/* A message with a hint in it already is about something else than a write that failed. */
+	int plain = rc == ERR_IO && !strchr(mine.msg, '(') && !access(path, F_OK);
+	return err_set(e, (enum err_code)rc, "%s%s", mine.msg, plain ? " (old file kept)" : "");
 }

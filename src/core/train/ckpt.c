@@ -188,9 +188,11 @@ int ckpt_save(const char *path, const struct params *p, const struct train_state
 			*bytes = total;
 	}
 	plan_done(&pl);
-	if (rc == ERR_IO)
-		return err_set(e, ERR_IO, "%s (old checkpoint kept)", mine.msg);
-	return rc ? err_set(e, (enum err_code)rc, "%s", mine.msg) : 0;
+	if (!rc)
+		return 0;
+	/* Renamed, but the folder could not be synced: that message has a hint of its own. */
+	int plain = rc == ERR_IO && !strstr(mine.msg, "(saved, ");
+	return err_set(e, (enum err_code)rc, "%s%s", mine.msg, plain ? " (old checkpoint kept)" : "");
 }
 
 /* --- loading --- */
