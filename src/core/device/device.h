@@ -94,6 +94,7 @@ struct device_ops {
 	const char *name;
 	struct device *(*open)(const char *args, struct pool *pool, struct err *e);
 	void (*close)(struct device *d);
+	/* The graph stays the caller's and is gone after the call. io, flops and bytes are filled in by the caller. */
 	struct kernel *(*compile)(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e);
 	void (*kernel_free)(struct kernel *k);
 	void (*plan)(const struct kernel *k, struct kernel_plan_info *out);
@@ -101,6 +102,7 @@ struct device_ops {
 	void (*surface_free)(struct surface *s);
 	float *(*window)(struct surface *s, int64_t c0, int64_t n, enum surface_access how);
 	void (*release)(struct surface *s);
+	/* in and out in the kernel's order; names and shapes have been compared. */
 	struct binding *(*bind)(struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e);
 	void (*binding_free)(struct binding *b);
 	int (*run)(struct binding *b, struct err *e);
@@ -111,5 +113,10 @@ struct device { const struct device_ops *ops; struct device_caps caps; struct po
 struct kernel { struct device *dev; int nin, nout; struct kernel_io *in, *out; double flops, bytes; };
 struct surface { struct device *dev; struct mil_type type; };
 struct binding { struct kernel *kernel; struct binding_perf perf; };
+
+extern const struct device_ops device_cpu;
+
+/* The weight that constant `v` names, its shape compared (axes of size 1 may be missing or more); else NULL and a message. */
+const struct dev_weight *device_weight(const struct dev_weight *w, int nw, const struct mil_value *v, struct err *e);
 
 #endif

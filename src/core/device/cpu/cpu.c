@@ -1,0 +1,327 @@
+/* cpu.c: the cpu device's row in the table: kernels are plans, surfaces are fp32 memory, a binding is a table of addresses.
+ * SPDX-License-Identifier: MIT */
+#include "device/cpu/cpu.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "device/cpu/plan.h"
+#include "device/gemm.h"
+
+/* One arena for the scratch memory of all kernels, since one binding runs at a time; grown when a kernel is compiled. */
+struct cpu {
+	struct device base;
+	const struct simd *simd;
+	float *arena, *lanes;
+	size_t arena_floats, lane_floats;
+	int poison;
+};
+
+struct cpu_kernel {
+	struct kernel base;
+	struct plan plan;
+};
+
+struct cpu_surface {
+	struct surface base;
+	float *mem, *own;     /* own: to be freed */
+	float *window;        /* a copy for windows that are not contiguous; NULL else */
+	int64_t c0, n;
+	enum surface_access how;
+};
+
+struct cpu_binding {
+	struct binding base;
+	float **at;           /* of each buffer of the plan */
+};
+
+static struct device *cpu_open(const char *args, struct pool *pool, struct err *e)
+{
+	if (*args) {
+		err_set(e, ERR_USAGE, "device: cpu: takes no options, got \"%s\"", args);
+		return NULL;
+	}
+	struct cpu *c = mem_zalloc(1, sizeof *c);
+	if (!c) {
+		err_nomem(e, "device: cpu", sizeof *c);
+		return NULL;
+	}
+	const struct blas_info *b = blas_open();
+	c->simd = simd_best();
+	c->base.ops = &device_cpu;
+	c->base.pool = pool;
+	c->base.caps = (struct device_caps){.name = "cpu", .weights_live = 1, .host_memory = 1, .batch = 1, .compiles_left = -1};
+	int threads = pool_threads(pool);
+	snprintf(c->base.caps.about, sizeof c->base.caps.about, "fp32, %s (%s kernels), %s, %d thread%s", b->library, b->kernels,
+		 c->simd->name, threads, threads == 1 ? "" : "s");
+	return &c->base;
+}
+
+static void cpu_close(struct device *d)
+{
+	struct cpu *c = (struct cpu *)d;
+	free(c->arena);
+	free(c->lanes);
+	free(c);
+}
+
+void cpu_poison(struct device *d, int on)
+{
+	((struct cpu *)d)->poison = on;
+}
+
+/* --- kernels --- */
+
+static int reserve(float **mem, size_t *have, size_t want, size_t times, struct err *e)
+{
+	size_t n;
+	if (want <= *have)
+		return 0;
+	if (mem_mul(&n, want, times))
+		return err_nomem(e, "cpu: scratch", (unsigned long long)want);
+	float *m = mem_aligned(n, sizeof *m);
+	if (!m)
+		return err_nomem(e, "cpu: scratch", (unsigned long long)n * sizeof *m);
+	free(*mem);
+	*mem = m;
+	*have = want;
+	return 0;
+}
+
+static struct run_env environment(struct cpu *c, float *const *at, struct err *e)
+{
+	return (struct run_env){c->base.pool, at, c->lanes, c->lane_floats, e};
+}
+
+/* Folds constants: their steps run once, now. */
+static int fold(struct cpu *c, struct plan *p, struct err *e)
+{
+	float **at = mem_zalloc((size_t)MAX(p->nbuf, 1), sizeof *at);
+	if (!at)
+		return err_nomem(e, "cpu: plan", sizeof *at * (size_t)p->nbuf);
+	for (int i = 0; i < p->nbuf; i++)
+		at[i] = p->buf[i].mem;
+	struct run_env env = environment(c, at, e);
+	int r = 0;
+	for (int i = 0; i < p->nonce && !r; i++)
+		r = step_run(&p->once[i], &env);
+	free(at);
+	return r;
+}
+
+static int plan_make(struct cpu *c, struct plan *p, const struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e)
+{
+	int r;
+	if ((r = plan_lower(p, g, w, nw)) || (r = plan_prune(p)) || (r = plan_place(p)) || (r = plan_fuse(p)) ||
+	    (r = plan_emit(p)) || (r = plan_memory(p)))
+		return r;
+	if ((r = reserve(&c->arena, &c->arena_floats, p->scratch, 1, e)))
+		return r;
+	size_t lane = (p->lane + 15) / 16 * 16;
+	if ((r = reserve(&c->lanes, &c->lane_floats, lane, (size_t)pool_threads(c->base.pool), e)))
+		return r;
+	return fold(c, p, e);
+}
+
+static struct kernel *cpu_compile(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e)
+{
+	struct cpu *c = (struct cpu *)d;
+	struct cpu_kernel *k = mem_zalloc(1, sizeof *k);
+	struct err own = {0};
+	if (!k) {
+		err_nomem(e, "cpu: kernel", sizeof *k);
+		return NULL;
+	}
+	k->plan.simd = c->simd;
+	k->plan.err = e ? e : &own;
+	int r = plan_make(c, &k->plan, g, w, nw, k->plan.err);
+	k->plan.err = NULL;
+	if (!r)
+		return &k->base;
+	plan_done(&k->plan);
+	free(k);
+	return NULL;
+}
+
+static void cpu_kernel_free(struct kernel *k)
+{
+	struct cpu_kernel *ck = (struct cpu_kernel *)k;
+	plan_done(&ck->plan);
+	free(ck);
+}
+
+static void cpu_plan(const struct kernel *k, struct kernel_plan_info *out)
+{
+	const struct plan *p = &((const struct cpu_kernel *)k)->plan;
+	out->nop = p->nop;
+	out->nstep = p->nstep;
+	out->ncopy = p->ncopy;
+	out->scratch = p->scratch * sizeof(float);
+}
+
+/* --- surfaces --- */
+
+static struct surface *cpu_surface(struct device *d, const struct mil_type *t, float *mem, struct err *e)
+{
+	struct cpu_surface *s = mem_zalloc(1, sizeof *s);
+	size_t n = (size_t)mil_count(t);
+	if (s && !mem)
+		s->own = mem_aligned(MAX(n, 1), sizeof(float));
+	if (!s || (!mem && !s->own)) {
+		free(s);
+		err_nomem(e, "cpu: surface", (unsigned long long)n * sizeof(float));
+		return NULL;
+	}
+	s->base.dev = d;
+	s->base.type = *t;
+	s->mem = mem ? mem : s->own;
+	return &s->base;
+}
+
+static void cpu_surface_free(struct surface *s)
+{
+	struct cpu_surface *cs = (struct cpu_surface *)s;
+	free(cs->own);
+	free(cs->window);
+	free(cs);
+}
+
+static int64_t plane(const struct mil_type *t)
+{
+	int64_t n = 1;
+	for (int i = 2; i < t->rank; i++)
+		n *= t->dim[i];
+	return n;
+}
+
+/* Channels of several images do not lie together: they go through a copy. */
+static void exchange(struct cpu_surface *s, int store)
+{
+	const struct mil_type *t = &s->base.type;
+	int64_t inner = plane(t);
+	size_t bytes = (size_t)(s->n * inner) * sizeof(float);
+	for (int64_t b = 0; b < t->dim[0]; b++) {
+		float *mem = s->mem + (b * t->dim[1] + s->c0) * inner, *copy = s->window + b * s->n * inner;
+		memcpy(store ? mem : copy, store ? copy : mem, bytes);
+	}
+}
+
+static float *cpu_window(struct surface *s, int64_t c0, int64_t n, enum surface_access how)
+{
+	struct cpu_surface *cs = (struct cpu_surface *)s;
+	const struct mil_type *t = &s->type;
+	if (t->rank < 2)
+		return cs->mem;
+	if (c0 < 0 || n < 0 || n > t->dim[1] - c0)
+		return NULL;
+	if (t->dim[0] == 1 || n == t->dim[1])
+		return cs->mem + c0 * plane(t);
+	if (!(cs->window = mem_aligned((size_t)MAX(t->dim[0] * n * plane(t), 1), sizeof(float))))
+		return NULL;
+	cs->c0 = c0;
+	cs->n = n;
+	cs->how = how;
+	exchange(cs, 0);
+	return cs->window;
+}
+
+static void cpu_release(struct surface *s)
+{
+	struct cpu_surface *cs = (struct cpu_surface *)s;
+	if (cs->window && (cs->how & SURFACE_WRITE))
+		exchange(cs, 1);
+	free(cs->window);
+	cs->window = NULL;
+}
+
+/* --- bindings --- */
+
+static int overlap(const struct surface *a, const struct surface *b)
+{
+	const float *x = ((const struct cpu_surface *)a)->mem, *y = ((const struct cpu_surface *)b)->mem;
+	return x < y + mil_count(&b->type) && y < x + mil_count(&a->type);
+}
+
+/* Outputs are written while inputs are still read. */
+static int check_overlap(const struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e)
+{
+	for (int o = 0; o < k->nout; o++) {
+		for (int i = 0; i < k->nin; i++)
+			if (overlap(in[i], out[o]))
+				return err_set(e, ERR_DEVICE, "bind: %s: shares memory with input %s", k->out[o].name, k->in[i].name);
+		for (int i = 0; i < o; i++)
+			if (overlap(out[i], out[o]))
+				return err_set(e, ERR_DEVICE, "bind: %s: shares memory with output %s", k->out[o].name, k->out[i].name);
+	}
+	return 0;
+}
+
+static struct binding *cpu_bind(struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e)
+{
+	const struct plan *p = &((struct cpu_kernel *)k)->plan;
+	if (check_overlap(k, in, out, e))
+		return NULL;
+	struct cpu_binding *b = mem_zalloc(1, sizeof *b);
+	if (!b || !(b->at = mem_zalloc((size_t)MAX(p->nbuf, 1), sizeof *b->at))) {
+		free(b);
+		err_nomem(e, "bind", sizeof *b->at * (size_t)p->nbuf);
+		return NULL;
+	}
+	for (int i = 0; i < p->nbuf; i++) {
+		const struct buf *f = &p->buf[i];
+		b->at[i] = f->kind == BUF_INPUT ? ((struct cpu_surface *)in[f->index])->mem
+			: f->kind == BUF_OUTPUT ? ((struct cpu_surface *)out[f->index])->mem : f->mem;
+	}
+	return &b->base;
+}
+
+static void cpu_binding_free(struct binding *b)
+{
+	free(((struct cpu_binding *)b)->at);
+	free(b);
+}
+
+static void poison(struct cpu *c)
+{
+	for (size_t i = 0; i < c->arena_floats; i++)
+		c->arena[i] = NAN;
+	for (size_t i = 0; i < c->lane_floats * (size_t)pool_threads(c->base.pool); i++)
+		c->lanes[i] = NAN;
+}
+
+static int cpu_run(struct binding *b, struct err *e)
+{
+	struct cpu_binding *cb = (struct cpu_binding *)b;
+	const struct plan *p = &((struct cpu_kernel *)b->kernel)->plan;
+	struct cpu *c = (struct cpu *)b->kernel->dev;
+	if (c->poison)
+		poison(c);
+	/* The arena may have moved since the binding was made. */
+	for (int i = 0; i < p->nbuf; i++)
+		if (p->buf[i].kind == BUF_SCRATCH)
+			cb->at[i] = c->arena + p->buf[i].offset;
+	struct run_env env = environment(c, cb->at, e);
+	int r = 0;
+	for (int i = 0; i < p->nstep && !r; i++)
+		r = step_run(&p->step[i], &env);
+	return r;
+}
+
+const struct device_ops device_cpu = {
+	.name = "cpu",
+	.open = cpu_open,
+	.close = cpu_close,
+	.compile = cpu_compile,
+	.kernel_free = cpu_kernel_free,
+	.plan = cpu_plan,
+	.surface = cpu_surface,
+	.surface_free = cpu_surface_free,
+	.window = cpu_window,
+	.release = cpu_release,
+	.bind = cpu_bind,
+	.binding_free = cpu_binding_free,
+	.run = cpu_run,
+};

@@ -1,0 +1,514 @@
+/* lower.c: MIL ops to the few kinds of nodes that the planner knows. Decides nothing about memory or loops.
+ *
+ * Everything becomes views, element-wise nodes, reductions of one axis, softmax along the last axis, products, concat, gather
+ * and im2col. A 1x1 convolution is a product of reshaped views; attention and layer_norm become their parts, which the
+ * later stages fuse again. SPDX-License-Identifier: MIT */
+#include "device/cpu/lower.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fp16.h"
+#include "base/mem.h"
+
+/* --- growing the plan --- */
+
+int plan_buf(struct plan *p, enum buf_kind kind, int64_t count)
+{
+	if (mem_grow(&p->buf, &p->cbuf, (size_t)p->nbuf + 1, sizeof *p->buf)) {
+		p->failed = 1;
+		return 0;
+	}
+	struct buf *b = &p->buf[p->nbuf];
+	*b = (struct buf){.kind = kind, .count = count, .first = -1, .last = -1};
+	if (kind == BUF_CONST && !(b->mem = mem_aligned((size_t)MAX(count, 1), sizeof *b->mem)))
+		p->failed = 1;
+	return p->nbuf++;
+}
+
+int plan_value(struct plan *p, int rank, const int64_t *dim)
+{
+	if (mem_grow(&p->value, &p->cvalue, (size_t)p->nvalue + 1, sizeof *p->value)) {
+		p->failed = 1;
+		return 0;
+	}
+	struct value *v = &p->value[p->nvalue];
+	*v = (struct value){.rank = rank, .node = -1};
+	for (int i = 0; i < rank; i++)
+		v->dim[i] = dim[i];
+	return p->nvalue++;
+}
+
+struct node *plan_node(struct plan *p, enum node_kind kind, int nin)
+{
+	if (mem_grow(&p->node, &p->cnode, (size_t)p->nnode + 1, sizeof *p->node)) {
+		p->failed = 1;
+		return &p->spare;
+	}
+	struct node *n = &p->node[p->nnode++];
+	*n = (struct node){.kind = kind, .nin = nin, .cluster = -1};
+	if (nin > 3 && !(n->in = mem_zalloc((size_t)nin, sizeof *n->in))) {
+		n->nin = 0;
+		p->failed = 1;
+	}
+	return n;
+}
+
+/* `in` of small nodes points into the node itself, which moves when the array grows: ask here. */
+static int *inputs(struct node *n)
+{
+	return n->in ? n->in : n->slot;
+}
+
+int plan_reads(const struct node *n, int v)
+{
+	const int *in = n->in ? n->in : n->slot;
+	for (int i = 0; i < n->nin; i++)
+		if (in[i] == v)
+			return 1;
+	return 0;
+}
+
+/* The value that `n`, the newest node, makes. */
+static int makes(struct plan *p, struct node *n, int rank, const int64_t *dim)
+{
+	int64_t d[VIEW_RANK];
+	memcpy(d, dim, (size_t)rank * sizeof *d); /* dim may lie in an array that grows */
+	int v = plan_value(p, rank, d), konst = 1;
+	if (p->failed)
+		return 0;
+	for (int i = 0; i < n->nin; i++)
+		konst &= p->value[inputs(n)[i]].konst;
+	n->konst = p->value[v].konst = konst;
+	n->out = v;
+	p->value[v].node = p->nnode - 1;
+	return v;
+}
+
+int low_number(struct plan *p, float x)
+{
+	int b = plan_buf(p, BUF_CONST, 1), v = plan_value(p, 0, NULL);
+	if (p->failed)
+		return 0;
+	p->buf[b].mem[0] = x;
+	p->value[v].konst = p->value[v].has_view = p->value[v].has_number = 1;
+	p->value[v].number = x;
+	view_rows(&p->value[v].view, b, 0, NULL);
+	return v;
+}
+
+static struct node *view_node(struct plan *p, enum view_how how, int x)
+{
+	struct node *n = plan_node(p, NODE_VIEW, 1);
+	n->how = how;
+	n->slot[0] = x;
+	return n;
+}
+
+int low_reshape(struct plan *p, int x, int rank, const int64_t *dim)
+{
+	return makes(p, view_node(p, HOW_RESHAPE, x), rank, dim);
+}
+
+int low_transpose(struct plan *p, int x, const int *perm)
+{
+	int64_t dim[VIEW_RANK];
+	int rank = p->value[x].rank;
+	struct node *n = view_node(p, HOW_TRANSPOSE, x);
+	for (int i = 0; i < rank; i++) {
+		n->perm[i] = perm[i];
+		dim[i] = p->value[x].dim[perm[i]];
+	}
+	return makes(p, n, rank, dim);
+}
+
+int low_swap(struct plan *p, int x)
+{
+	int perm[VIEW_RANK], rank = p->value[x].rank;
+	for (int i = 0; i < rank; i++)
+		perm[i] = i;
+	perm[rank - 1] = rank - 2;
+	perm[rank - 2] = rank - 1;
+	return low_transpose(p, x, perm);
+}
+
+int low_slice(struct plan *p, int x, int axis, int64_t begin, int64_t size, int64_t step)
+{
+	int64_t dim[VIEW_RANK];
+	int rank = p->value[x].rank;
+	struct node *n = view_node(p, HOW_SLICE, x);
+	n->axis = axis;
+	n->begin = begin;
+	n->size = size;
+	n->step = step;
+	memcpy(dim, p->value[x].dim, sizeof dim);
+	dim[axis] = size;
+	return makes(p, n, rank, dim);
+}
+
+int low_broadcast(struct plan *p, int x, int rank, const int64_t *dim)
+{
+	return makes(p, view_node(p, HOW_BROADCAST, x), rank, dim);
+}
+
+int low_unary(struct plan *p, enum ew_op op, int x, double a, double b)
+{
+	struct node *n = plan_node(p, NODE_EW, 1);
+	n->op = op;
+	n->p = (float)a;
+	n->q = (float)b;
+	n->slot[0] = x;
+	return makes(p, n, p->value[x].rank, p->value[x].dim);
+}
+
+/* The checker has made sure that the shapes fit. */
+static int stretch(const struct plan *p, const int *x, int n, int64_t *dim)
+{
+	int rank = 0;
+	for (int i = 0; i < n; i++)
+		rank = MAX(rank, p->value[x[i]].rank);
+	for (int i = 0; i < rank; i++)
+		dim[i] = 1;
+	for (int i = 0; i < n; i++) {
+		const struct value *v = &p->value[x[i]];
+		for (int a = 0; a < v->rank; a++)
+			dim[rank - v->rank + a] = MAX(dim[rank - v->rank + a], v->dim[a]);
+	}
+	return rank;
+}
+
+int low_binary(struct plan *p, enum ew_op op, int x, int y)
+{
+	int64_t dim[VIEW_RANK];
+	/* Powers that are an instruction; x^-0.5 of RMSNorm above all. */
+	if (op == EW_POW && p->value[y].has_number) {
+		float e = p->value[y].number;
+		enum ew_op u = e == 2 ? EW_SQUARE : e == 0.5f ? EW_SQRT : e == -0.5f ? EW_RSQRT : e == -1 ? EW_RECIP : EW_NOP;
+		if (u != EW_NOP && p->value[y].rank <= p->value[x].rank)
+			return low_unary(p, u, x, 0, 0);
+	}
+	struct node *n = plan_node(p, NODE_EW, 2);
+	n->op = op;
+	n->slot[0] = x;
+	n->slot[1] = y;
+	return makes(p, n, stretch(p, n->slot, 2, dim), dim);
+}
+
+int low_select(struct plan *p, int c, int x, int y)
+{
+	int64_t dim[VIEW_RANK];
+	struct node *n = plan_node(p, NODE_EW, 3);
+	n->op = EW_SELECT;
+	n->slot[0] = c;
+	n->slot[1] = x;
+	n->slot[2] = y;
+	return makes(p, n, stretch(p, n->slot, 3, dim), dim);
+}
+
+int low_reduce(struct plan *p, enum reduce_op op, int x, int axis)
+{
+	int64_t dim[VIEW_RANK];
+	struct node *n = plan_node(p, NODE_REDUCE, 1);
+	n->reduce = op;
+	n->axis = axis;
+	n->slot[0] = x;
+	memcpy(dim, p->value[x].dim, sizeof dim);
+	dim[axis] = 1;
+	return makes(p, n, p->value[x].rank, dim);
+}
+
+/* Along another axis than the last: the parts, so that the loop runs along memory. */
+int low_softmax(struct plan *p, int x, int axis)
+{
+	if (axis == p->value[x].rank - 1) {
+		struct node *n = plan_node(p, NODE_SOFTMAX, 1);
+		n->slot[0] = x;
+		return makes(p, n, p->value[x].rank, p->value[x].dim);
+	}
+	int e = low_unary(p, EW_EXP, low_binary(p, EW_SUB, x, low_reduce(p, REDUCE_MAX, x, axis)), 0, 0);
+	return low_binary(p, EW_DIV, e, low_reduce(p, REDUCE_SUM, e, axis));
+}
+
+int low_gemm(struct plan *p, int x, int y)
+{
+	int64_t dim[VIEW_RANK];
+	struct node *n = plan_node(p, NODE_GEMM, 2);
+	const struct value *a = &p->value[x], *b = &p->value[y];
+	int rank = MAX(a->rank, b->rank);
+	n->slot[0] = x;
+	n->slot[1] = y;
+	for (int i = 0; i < rank - 2; i++) {
+		int ai = i - (rank - a->rank), bi = i - (rank - b->rank);
+		dim[i] = MAX(ai < 0 ? 1 : a->dim[ai], bi < 0 ? 1 : b->dim[bi]);
+	}
+	dim[rank - 2] = a->dim[a->rank - 2];
+	dim[rank - 1] = b->dim[b->rank - 1];
+	return makes(p, n, rank, dim);
+}
+
+int low_concat(struct plan *p, const int *x, int nx, int axis)
+{
+	int64_t dim[VIEW_RANK];
+	struct node *n = plan_node(p, NODE_CONCAT, nx);
+	if (p->failed)
+		return 0;
+	n->axis = axis;
+	memcpy(inputs(n), x, (size_t)nx * sizeof *x);
+	memcpy(dim, p->value[x[0]].dim, sizeof dim);
+	dim[axis] = 0;
+	for (int i = 0; i < nx; i++)
+		dim[axis] += p->value[x[i]].dim[axis];
+	return makes(p, n, p->value[x[0]].rank, dim);
+}
+
+/* --- inputs, constants, weights --- */
+
+int low_arg(const struct lower *l, const char *name)
+{
+	int v = mil_arg(l->op, name);
+	return v < 0 ? -1 : l->value[v];
+}
+
+void low_result(const struct lower *l, int i, int value)
+{
+	l->value[l->op->result[i]] = value;
+}
+
+static int source(struct plan *p, const struct mil_type *t, enum buf_kind kind, int index)
+{
+	int b = plan_buf(p, kind, mil_count(t)), v = plan_value(p, t->rank, t->dim);
+	if (p->failed)
+		return 0;
+	p->buf[b].index = index;
+	p->value[v].konst = kind == BUF_CONST;
+	p->value[v].has_view = 1;
+	view_rows(&p->value[v].view, b, t->rank, t->dim);
+	return v;
+}
+
+static int literal(struct plan *p, const struct mil_value *m)
+{
+	int v = source(p, &m->type, BUF_CONST, 0);
+	if (p->failed)
+		return 0;
+	float *f = p->buf[p->value[v].view.buf].mem;
+	int64_t n = mil_count(&m->type);
+	for (int64_t i = 0; i < n; i++)
+		f[i] = (float)mil_const_at(m, i);
+	if (n == 1) {
+		p->value[v].has_number = 1;
+		p->value[v].number = f[0];
+	}
+	return v;
+}
+
+static float weight_at(const struct dev_weight *w, int64_t i)
+{
+	switch (w->dtype) {
+	case MIL_FP16: return fp16_to_f32(((const uint16_t *)w->data)[i]);
+	case MIL_INT8: return ((const int8_t *)w->data)[i];
+	case MIL_UINT8: case MIL_BOOL: return ((const uint8_t *)w->data)[i];
+	case MIL_INT16: return ((const int16_t *)w->data)[i];
+	case MIL_UINT16: return ((const uint16_t *)w->data)[i];
+	case MIL_INT32: return (float)((const int32_t *)w->data)[i];
+	default: return ((const float *)w->data)[i];
+	}
+}
+
+/* A weight that is not fp32 is widened once. */
+static int frozen_weight(struct plan *p, const struct mil_value *m, const struct dev_weight *w)
+{
+	int v = source(p, &m->type, BUF_CONST, 0);
+	if (p->failed)
+		return 0;
+	float *f = p->buf[p->value[v].view.buf].mem;
+	int64_t at[MIL_MAX_RANK] = {0}, n = mil_count(&m->type);
+	for (int64_t i = 0; i < n; i++) {
+		int64_t off = 0;
+		for (int a = 0; a < w->rank; a++)
+			off += at[a] * w->stride[a];
+		f[i] = weight_at(w, off);
+		for (int a = w->rank - 1; a >= 0 && ++at[a] == w->dim[a]; a--)
+			at[a] = 0;
+	}
+	return v;
+}
+
+/* The trainer's memory with the trainer's strides; axes of size 1 may be missing there. */
+static int live_weight(struct plan *p, const struct mil_value *m, const struct dev_weight *w)
+{
+	int b = plan_buf(p, BUF_WEIGHT, mil_count(&m->type)), v = plan_value(p, m->type.rank, m->type.dim);
+	if (p->failed)
+		return 0;
+	p->buf[b].mem = (float *)(uintptr_t)w->data; /* only ever read */
+	struct value *val = &p->value[v];
+	view_rows(&val->view, b, m->type.rank, m->type.dim);
+	val->has_view = 1;
+	int a = 0;
+	for (int i = 0; i < m->type.rank; i++) {
+		if (m->type.dim[i] == 1)
+			continue;
+		while (a < w->rank && w->dim[a] == 1)
+			a++;
+		val->view.stride[i] = w->stride[a++];
+	}
+	return v;
+}
+
+static int constant(struct plan *p, const struct mil_value *m, const struct dev_weight *w, int nw)
+{
+	if (m->type.dtype == MIL_STRING)
+		return -1;
+	if (!m->konst->blob)
+		return literal(p, m);
+	const struct dev_weight *found = device_weight(w, nw, m, p->err);
+	if (!found)
+		return -2;
+	return found->dtype == MIL_FP32 ? live_weight(p, m, found) : frozen_weight(p, m, found);
+}
+
+/* --- ops --- */
+
+static void view_op(const struct lower *l)
+{
+	struct plan *p = l->p;
+	int x = low_arg(l, "x");
+	const struct mil_type *t = &l->g->value[l->op->result[0]].type;
+	if (l->op->code == MIL_OP_RESHAPE) {
+		low_result(l, 0, low_reshape(p, x, t->rank, t->dim));
+		return;
+	}
+	int64_t axes[MIL_MAX_RANK * 2];
+	int perm[VIEW_RANK], n = mil_arg_ints(l->g, l->op, "perm", axes);
+	for (int i = 0; i < n; i++)
+		perm[i] = (int)(axes[i] < 0 ? axes[i] + n : axes[i]);
+	low_result(l, 0, low_transpose(p, x, perm));
+}
+
+static void gelu(const struct lower *l)
+{
+	const char *mode = mil_arg_str(l->g, l->op, "mode", "EXACT");
+	enum ew_op op = !strcmp(mode, "TANH_APPROXIMATION") ? EW_GELU_TANH
+		: !strcmp(mode, "SIGMOID_APPROXIMATION") ? EW_GELU_SIGMOID : EW_GELU;
+	low_result(l, 0, low_unary(l->p, op, low_arg(l, "x"), 0, 0));
+}
+
+static void softmax(const struct lower *l)
+{
+	int x = low_arg(l, "x"), rank = l->p->value[x].rank;
+	int64_t axis = mil_arg_int(l->g, l->op, "axis", -1);
+	low_result(l, 0, low_softmax(l->p, x, (int)(axis < 0 ? axis + rank : axis)));
+}
+
+static void binary(const struct lower *l, enum ew_op op)
+{
+	low_result(l, 0, low_binary(l->p, op, low_arg(l, "x"), low_arg(l, "y")));
+}
+
+static void unary(const struct lower *l, enum ew_op op, double a)
+{
+	low_result(l, 0, low_unary(l->p, op, low_arg(l, "x"), a, 0));
+}
+
+static void lower_op(const struct lower *l)
+{
+	switch (l->op->code) {
+	case MIL_OP_CONV: low_conv(l); break;
+	case MIL_OP_MATMUL: low_matmul(l); break;
+	case MIL_OP_LINEAR: low_linear(l); break;
+	case MIL_OP_ADD: binary(l, EW_ADD); break;
+	case MIL_OP_SUB: binary(l, EW_SUB); break;
+	case MIL_OP_MUL: binary(l, EW_MUL); break;
+	case MIL_OP_REAL_DIV: binary(l, EW_DIV); break;
+	case MIL_OP_POW: binary(l, EW_POW); break;
+	case MIL_OP_SIGMOID: unary(l, EW_SIGMOID, 0); break;
+	case MIL_OP_SILU: unary(l, EW_SILU, 0); break;
+	case MIL_OP_RELU: unary(l, EW_RELU, 0); break;
+	case MIL_OP_TANH: unary(l, EW_TANH, 0); break;
+	case MIL_OP_EXP: unary(l, EW_EXP, 0); break;
+	case MIL_OP_LOG: unary(l, EW_LOG, mil_arg_float(l->g, l->op, "epsilon", 1e-45)); break;
+	case MIL_OP_SQRT: unary(l, EW_SQRT, 0); break;
+	case MIL_OP_RSQRT: unary(l, EW_RSQRT, mil_arg_float(l->g, l->op, "epsilon", 1e-12)); break;
+	case MIL_OP_GELU: gelu(l); break;
+	case MIL_OP_SOFTMAX: softmax(l); break;
+	case MIL_OP_LAYER_NORM: low_layer_norm(l); break;
+	case MIL_OP_SDPA: low_sdpa(l); break;
+	case MIL_OP_REDUCE_SUM: low_reduction(l, REDUCE_SUM, 0); break;
+	case MIL_OP_REDUCE_MEAN: low_reduction(l, REDUCE_SUM, 1); break;
+	case MIL_OP_REDUCE_MAX: low_reduction(l, REDUCE_MAX, 0); break;
+	case MIL_OP_RESHAPE:
+	case MIL_OP_TRANSPOSE: view_op(l); break;
+	case MIL_OP_CONCAT: low_concat_op(l); break;
+	case MIL_OP_SPLIT: low_split(l); break;
+	case MIL_OP_SLICE_BY_SIZE: low_slice_by_size(l); break;
+	case MIL_OP_SLICE_BY_INDEX: low_slice_by_index(l); break;
+	case MIL_OP_TILE: low_tile(l); break;
+	case MIL_OP_SELECT: low_result(l, 0, low_select(l->p, low_arg(l, "cond"), low_arg(l, "a"), low_arg(l, "b"))); break;
+	case MIL_OP_GATHER: low_gather(l); break;
+	case MIL_OP_CAST: low_cast(l); break;
+	case MIL_OP_QUANTIZE: low_quantize(l); break;
+	case MIL_OP_DEQUANTIZE: low_dequantize(l, "input"); break;
+	case MIL_OP_CONSTEXPR_AFFINE_DEQUANTIZE: low_dequantize(l, "quantized_data"); break;
+	case MIL_NOP: break;
+	}
+}
+
+static int sources(struct lower *l, const struct dev_weight *w, int nw)
+{
+	const struct mil_graph *g = l->g;
+	for (int i = 0; i < g->nvalue; i++) {
+		l->value[i] = g->value[i].konst ? constant(l->p, &g->value[i], w, nw) : -1;
+		if (l->value[i] == -2)
+			return l->p->err ? l->p->err->code : ERR_DEVICE;
+	}
+	for (int i = 0; i < g->ninput; i++)
+		l->value[g->input[i]] = source(l->p, &g->value[g->input[i]].type, BUF_INPUT, i);
+	return 0;
+}
+
+int plan_lower(struct plan *p, const struct mil_graph *g, const struct dev_weight *w, int nw)
+{
+	struct lower l = {.p = p, .g = g};
+	l.value = mem_zalloc((size_t)MAX(g->nvalue, 1), sizeof *l.value);
+	p->output = mem_zalloc((size_t)MAX(g->noutput, 1), sizeof *p->output);
+	if (!l.value || !p->output) {
+		free(l.value);
+		return err_nomem(p->err, "cpu: plan", sizeof *l.value * (size_t)g->nvalue);
+	}
+	int r = sources(&l, w, nw);
+	for (int i = 0; i < g->nop && !r && !p->failed; i++) {
+		int first = p->nnode;
+		l.op = &g->op[i];
+		lower_op(&l);
+		for (int n = first; n < p->nnode; n++) {
+			p->node[n].line = l.op->line;
+			p->node[n].col = l.op->col;
+		}
+	}
+	p->nop = g->nop;
+	p->noutput = g->noutput;
+	for (int i = 0; i < g->noutput && !r; i++)
+		p->output[i] = l.value[g->output[i]];
+	free(l.value);
+	return r ? r : p->failed ? err_nomem(p->err, "cpu: plan", 1 << 20) : 0;
+}
+
+/* Marks what the outputs need and counts readers. */
+int plan_prune(struct plan *p)
+{
+	for (int i = 0; i < p->noutput; i++)
+		p->value[p->output[i]].nuse++;
+	for (int i = p->nnode - 1; i >= 0; i--) {
+		struct node *n = &p->node[i];
+		n->live = p->value[n->out].nuse > 0;
+		for (int k = 0; n->live && k < n->nin; k++)
+			p->value[inputs(n)[k]].nuse++;
+	}
+	/* From here on the array does not grow any more. */
+	for (int i = 0; i < p->nnode; i++)
+		if (!p->node[i].in)
+			p->node[i].in = p->node[i].slot;
+	return 0;
+}

@@ -1,0 +1,131 @@
+/* plan.h: a program on its way from the MIL graph to the list of steps that run. For the files of device/cpu only.
+ *
+ *   graph --lower--> nodes and values --place--> homes --fuse--> clusters --emit--> steps --memory--> offsets
+ *
+ * A *value* is a tensor; a *node* makes one value from others. A value's *home* is where its reader wants it written: a slice
+ * of a concat, an output surface. A *cluster* is a set of nodes that runs as one fused loop. SPDX-License-Identifier: MIT */
+#ifndef ANETUI_DEVICE_CPU_PLAN_H
+#define ANETUI_DEVICE_CPU_PLAN_H
+
+#include "device/cpu/simd.h"
+#include "device/cpu/steps.h"
+#include "device/cpu/view.h"
+#include "device/device.h"
+#include "mil/mil.h"
+
+enum buf_kind {
+	BUF_SCRATCH, /* in the device's arena; contents do not outlive a run */
+	BUF_INPUT, BUF_OUTPUT,
+	BUF_WEIGHT,  /* the caller's memory, live */
+	BUF_CONST,   /* owned by the plan, filled when it is compiled */
+};
+
+struct buf {
+	enum buf_kind kind;
+	int index;          /* of the input or output */
+	float *mem;         /* BUF_WEIGHT, BUF_CONST */
+	int64_t count;
+	int first, last;    /* steps that write and read it; -1: none */
+	size_t offset;      /* BUF_SCRATCH: floats from the arena's start */
+};
+
+enum node_kind {
+	NODE_VIEW,    /* the same elements seen another way */
+	NODE_EW,      /* element by element, operands broadcast */
+	NODE_REDUCE,  /* one axis becomes 1; op is REDUCE_SUM or REDUCE_MAX */
+	NODE_SOFTMAX, /* along the last axis */
+	NODE_GEMM,    /* [.., m, k] x [.., k, n], leading dims broadcast */
+	NODE_CONCAT,
+	NODE_GATHER,
+	NODE_IM2COL,
+};
+
+enum view_how { HOW_RESHAPE, HOW_TRANSPOSE, HOW_SLICE, HOW_BROADCAST };
+
+struct node {
+	enum node_kind kind;
+	enum ew_op op;
+	enum reduce_op reduce;
+	enum view_how how;
+	int axis;                 /* reduce, concat, gather, slice */
+	int nin, *in, out;
+	int slot[3];              /* room for `in` where it is small */
+	float p, q;
+	int perm[VIEW_RANK];
+	int64_t begin, size, step; /* slice */
+	int batch_dims;           /* gather */
+	struct im2col_shape conv;
+	int live, cluster, konst;
+	int line, col;            /* of the op that it comes from */
+};
+
+struct value {
+	int rank;
+	int64_t dim[VIEW_RANK];
+	int node;                 /* -1: input, constant or weight */
+	int nuse;                 /* readers among live nodes, outputs counted */
+	int konst;                /* known when compiled */
+	int has_number;           /* one literal number */
+	float number;
+	int has_view, has_home;
+	int slot;                 /* while its cluster is emitted: operand or register number, or -1 */
+	struct view view, home;
+};
+
+enum cluster_kind { CLUSTER_NONE, CLUSTER_ONE, CLUSTER_EW, CLUSTER_COLUMN };
+
+struct cluster {
+	enum cluster_kind kind;
+	int rank;
+	int64_t dim[VIEW_RANK];   /* of the elements it walks over */
+	int rowop;                /* it reduces along the last axis, or holds numbers per row */
+	int axis;                 /* CLUSTER_COLUMN: the reduced axis */
+	int size, done;
+};
+
+struct plan {
+	const struct simd *simd;
+	int nbuf, nnode, nvalue, ncluster, nstep, nonce;
+	size_t cbuf, cnode, cvalue, cstep, conce;
+	struct buf *buf;
+	struct node *node, spare; /* spare: written to when memory ran out */
+	struct value *value;
+	struct cluster *cluster;
+	struct step *step;        /* every run */
+	struct step *once;        /* when compiled: constants */
+	int noutput, *output;     /* values */
+	int ncopy, nop;
+	size_t scratch;           /* floats */
+	size_t lane;              /* floats a thread needs for tiles */
+	int failed;               /* memory ran out: checked at the end of each stage */
+	struct err *err;
+};
+
+/* Each returns 0 or a code, the message in p->err. */
+int plan_lower(struct plan *p, const struct mil_graph *g, const struct dev_weight *w, int nw);
+int plan_prune(struct plan *p);
+int plan_place(struct plan *p);
+int plan_fuse(struct plan *p);
+int plan_emit(struct plan *p);
+int plan_memory(struct plan *p);
+void plan_done(struct plan *p);
+
+int plan_buf(struct plan *p, enum buf_kind kind, int64_t count);
+int plan_value(struct plan *p, int rank, const int64_t *dim);
+struct node *plan_node(struct plan *p, enum node_kind kind, int nin);
+/* Does node `n` read value `v`? */
+int plan_reads(const struct node *n, int v);
+
+/* --- the parts of emission --- */
+const struct view *plan_view(struct plan *p, int value);
+/* Where a node writes its value: its home, or fresh scratch (constants: fresh memory of the plan's own). */
+const struct view *plan_target(struct plan *p, int value);
+/* The same, fresh memory being laid out in the order of `like` (same dims) instead of row-major. */
+const struct view *plan_target_like(struct plan *p, int value, const struct view *like);
+struct step *plan_step(struct plan *p, enum step_kind kind, int once);
+void plan_touch(struct plan *p, int once, const struct view *v, int write);
+/* A step that copies src to dst (equal dims); counted unless `once`. */
+void plan_copy(struct plan *p, int once, const struct view *dst, const struct view *src);
+int plan_emit_loop(struct plan *p, int cluster);
+
+#endif

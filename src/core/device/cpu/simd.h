@@ -1,0 +1,53 @@
+/* simd.h: rows of floats through one operation: the table of kernels of each instruction set. Plain C is the truth.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_DEVICE_CPU_SIMD_H
+#define ANETUI_DEVICE_CPU_SIMD_H
+
+#include <stdint.h>
+
+/* What an element-wise instruction computes. p and q are its two parameters. */
+enum ew_op {
+	EW_ADD, EW_SUB, EW_MUL, EW_DIV, EW_POW, EW_MAX, /* two operands */
+	EW_MOV,
+	EW_SIGMOID, EW_SILU, EW_RELU, EW_TANH, EW_EXP,
+	EW_LOG,             /* ln(x + p) */
+	EW_SQRT,
+	EW_RSQRT,           /* 1 / sqrt(x + p) */
+	EW_SQUARE, EW_RECIP,
+	EW_GELU,            /* x/2 (1 + erf(x / sqrt 2)) */
+	EW_GELU_TANH,       /* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+	EW_GELU_SIGMOID,    /* x sigmoid(1.702 x) */
+	EW_TRUNC, EW_ROUND, /* to zero; to nearest, ties to even */
+	EW_CLIP,            /* into [p, q] */
+	EW_BOOL,            /* x != 0 */
+	EW_SELECT,          /* three operands: cond ? a : b */
+	EW_NOP
+};
+
+enum { SIMD_NBIN = EW_MAX + 1 };
+
+/* Which operands of a two-operand kernel are rows (V) and which one number (S). */
+enum simd_form { SIMD_VV, SIMD_VS, SIMD_SV, SIMD_NFORM };
+
+typedef void simd_bin(float *d, const float *a, const float *b, int64_t n);
+typedef void simd_un(float *d, const float *a, int64_t n, float p, float q);
+
+/* d may be a or b itself; other overlaps are not allowed. Any n >= 0, no alignment needed. */
+struct simd {
+	const char *name; /* "plain", "128 bit", "AVX2", "AVX-512", "NEON" */
+	simd_bin *bin[SIMD_NBIN][SIMD_NFORM];
+	simd_un *un[EW_NOP]; /* NULL for the others */
+	float (*sum)(const float *a, int64_t n);
+	float (*max)(const float *a, int64_t n);  /* NaN if there is one; -inf for n == 0 */
+	/* d = exp(a - max a) / sum */
+	void (*softmax)(float *d, const float *a, int64_t n);
+};
+
+extern const struct simd simd_plain;
+/* NULL where the processor or the system does not have them. */
+const struct simd *simd_v128_table(void), *simd_avx2_table(void), *simd_avx512_table(void);
+
+/* The fastest that this processor has; $ANETUI_SIMD=plain|128|avx2|avx512 takes a lower one. */
+const struct simd *simd_best(void);
+
+#endif

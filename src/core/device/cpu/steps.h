@@ -1,0 +1,116 @@
+/* steps.h: what a compiled program is made of when it runs: fused loops, products, and three rare kinds. Knows no MIL.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_DEVICE_CPU_STEPS_H
+#define ANETUI_DEVICE_CPU_STEPS_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "device/cpu/simd.h"
+#include "device/cpu/view.h"
+
+enum { EW_LOADS = 44, EW_INS = 48, EW_SLOTS = EW_LOADS + EW_INS };
+
+enum reduce_op { REDUCE_SUM, REDUCE_MAX };
+
+/* What one instruction of a fused loop does. */
+enum ew_kind {
+	INS_BIN, INS_UN, INS_SELECT,
+	INS_ROW_SUM, INS_ROW_MAX, INS_SOFTMAX, /* a whole row at once */
+	INS_ACC,                               /* into the column accumulator */
+};
+
+/* A slot is a row of a tile, or (scalar) one number for the whole row. Slots [0, nload) are operands in memory. */
+struct ew_ins {
+	enum ew_kind kind;
+	enum ew_op op;
+	enum reduce_op reduce;
+	int dst, src[3];
+	int fill;        /* numbers in, a row out */
+	int acc;         /* INS_ACC: which accumulator */
+	float p, q;
+	simd_bin *bin;
+	simd_un *un;
+};
+
+struct ew_ref {
+	int buf;
+	int64_t off, stride[VIEW_RANK];
+};
+
+/* A fused loop over dim[0..rank). The last axis is the row. A slot of tile -1 has no memory of its own. */
+struct ew {
+	const struct simd *simd;
+	int rank, nload, nins, nstore, nslot;
+	int64_t dim[VIEW_RANK];
+	int whole_rows;              /* a row must not be cut */
+	int64_t chunk;               /* elements of a row that are worked on at once */
+	int64_t nchunk, rows, per_task, ntask;
+	struct ew_ref load[EW_LOADS];
+	struct ew_ins ins[EW_INS];
+	struct { int slot; struct ew_ref to; } store[EW_INS];
+	int scalar[EW_SLOTS], tile[EW_SLOTS], direct[EW_SLOTS]; /* direct: number of the store that the slot is written to, or -1 */
+	int ntile;
+	/* Column reduction: axis `axis` of dim is summed over, in nblock fixed blocks. */
+	int column, axis, nacc;
+	int64_t nblock, block;
+	int partial;                 /* scratch buffer: [acc][outer][nblock][row] */
+	struct { enum reduce_op op; struct ew_ref to; } acc[4];
+};
+
+/* C[b.., m, n] = alpha A B + beta C. Strides of the batch axes may be 0. */
+struct gemm_step {
+	int nbatch;
+	int64_t batch[VIEW_RANK], abatch[VIEW_RANK], bbatch[VIEW_RANK], cbatch[VIEW_RANK];
+	int64_t m, n, k, lda, ldb, ldc, aoff, boff, coff;
+	int a, b, c, ta, tb;
+	float beta;
+};
+
+struct gather_step {
+	struct view x, index, out;
+	int axis, batch_dims;
+};
+
+/* Columns of a general convolution: x [N, Cin, d..] to [N, G, Cin/G * K.., out..]. */
+struct im2col_shape {
+	int nspatial;
+	int64_t kernel[3], stride[3], before[3], dilation[3], out[3], groups;
+};
+
+struct im2col_step {
+	struct view x, out; /* out [N, Cin, K.., out..] */
+	struct im2col_shape s;
+};
+
+enum step_kind { STEP_EW, STEP_GEMM, STEP_GATHER, STEP_IM2COL };
+
+struct step {
+	enum step_kind kind;
+	union {
+		struct ew *ew; /* owned */
+		struct gemm_step gemm;
+		struct gather_step gather;
+		struct im2col_step im2col;
+	} u;
+};
+
+/* base[b] is where buffer b starts; lane holds `lane_floats` floats for each thread. */
+struct run_env {
+	struct pool *pool;
+	float *const *base;
+	float *lane;
+	size_t lane_floats;
+	struct err *err;
+};
+
+void ew_run(const struct ew *w, const struct run_env *env);
+/* Fills in what follows from dims and slots (chunks, tasks, tiles). */
+void ew_finish(struct ew *w);
+/* Floats of tile memory that a thread needs. */
+size_t ew_lane(const struct ew *w);
+int step_run(const struct step *s, const struct run_env *env);
+void step_done(struct step *s);
+
+#endif

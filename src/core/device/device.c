@@ -1,0 +1,318 @@
+/* device.c: what every device shares: opening by name, checks before compile and bind, the clock around a run. Runs nothing.
+ * SPDX-License-Identifier: MIT */
+#include "device/device.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+static const struct device_ops *const devices[] = {&device_cpu};
+
+struct device *device_open(const char *spec, struct pool *pool, struct err *e)
+{
+	size_t n = strcspn(spec, " :");
+	const char *args = spec + n + strspn(spec + n, " :");
+	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
+		if (strlen(devices[i]->name) == n && !strncmp(devices[i]->name, spec, n))
+			return devices[i]->open(args, pool, e);
+	char known[128] = "";
+	for (size_t i = 0, at = 0; i < ARRAY_LEN(devices) && at < sizeof known; i++)
+		at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", devices[i]->name);
+	err_set(e, ERR_DEVICE, "device: %.*s: no such device here (have: %s)", (int)MIN(n, 40), spec, known);
+	return NULL;
+}
+
+void device_close(struct device *d)
+{
+	if (d)
+		d->ops->close(d);
+}
+
+const struct device_caps *device_caps(const struct device *d)
+{
+	return &d->caps;
+}
+
+/* --- weights --- */
+
+static int fits(const struct dev_weight *w, const struct mil_type *t)
+{
+	int a = 0;
+	for (int i = 0; i < t->rank; i++) {
+		if (t->dim[i] == 1)
+			continue;
+		while (a < w->rank && w->dim[a] == 1)
+			a++;
+		if (a == w->rank || w->dim[a++] != t->dim[i])
+			return 0;
+	}
+	while (a < w->rank && w->dim[a] == 1)
+		a++;
+	return a == w->rank;
+}
+
+const struct dev_weight *device_weight(const struct dev_weight *w, int nw, const struct mil_value *v, struct err *e)
+{
+	for (int i = 0; i < nw; i++) {
+		if (strcmp(w[i].path, v->konst->blob))
+			continue;
+		if (fits(&w[i], &v->type))
+			return &w[i];
+		struct mil_type have = {.dtype = w[i].dtype, .rank = w[i].rank};
+		char a[96], b[96];
+		memcpy(have.dim, w[i].dim, sizeof have.dim);
+		err_set(e, ERR_DEVICE, "device: %s: given as %s, the program wants %s (line %d)", w[i].path, mil_type_text(a, &have),
+			mil_type_text(b, &v->type), v->line);
+		return NULL;
+	}
+	err_set(e, ERR_DEVICE, "device: %s: the program (line %d) names this weight, none was given", v->konst->blob, v->line);
+	return NULL;
+}
+
+/* --- kernels --- */
+
+static int64_t arg_dim(const struct mil_graph *g, const struct mil_op *op, const char *name, int from_end)
+{
+	const struct mil_type *t = &g->value[mil_arg(op, name)].type;
+	return t->rank < from_end ? 1 : t->dim[t->rank - from_end];
+}
+
+/* 2 m n k of the products; the rest is small beside them. */
+static double op_flops(const struct mil_graph *g, const struct mil_op *op)
+{
+	double out = (double)mil_count(&g->value[op->result[0]].type);
+	const struct mil_type *t;
+	switch (op->code) {
+	case MIL_OP_CONV:
+		t = &g->value[mil_arg(op, "weight")].type;
+		return 2 * out * (double)mil_count(t) / (double)t->dim[0];
+	case MIL_OP_MATMUL:
+		t = &g->value[mil_arg(op, "x")].type;
+		return 2 * out * (double)arg_dim(g, op, "x", t->rank > 1 && mil_arg_bool(g, op, "transpose_x", 0) ? 2 : 1);
+	case MIL_OP_LINEAR:
+		return 2 * out * (double)arg_dim(g, op, "x", 1);
+	case MIL_OP_SDPA: {
+		double scores = out / (double)arg_dim(g, op, "value", 1) * (double)arg_dim(g, op, "key", 2);
+		return 2 * scores * (double)(arg_dim(g, op, "query", 1) + arg_dim(g, op, "value", 1));
+	}
+	default: return 0;
+	}
+}
+
+/* Inputs, outputs and weights once each; where the host's memory is used they are fp32. */
+static void measure(struct kernel *k, const struct mil_graph *g)
+{
+	int wide = k->dev->caps.host_memory;
+	for (int i = 0; i < g->nop; i++)
+		k->flops += op_flops(g, &g->op[i]);
+	for (int i = 0; i < g->nvalue; i++) {
+		const struct mil_value *v = &g->value[i];
+		int counts = v->konst && v->konst->blob;
+		for (int j = 0; j < g->ninput; j++)
+			counts |= g->input[j] == i;
+		for (int j = 0; j < g->noutput; j++)
+			counts |= g->output[j] == i;
+		if (counts)
+			k->bytes += (double)mil_count(&v->type) * (wide ? 4.0 : (double)mil_dtype_size(v->type.dtype));
+	}
+}
+
+static struct kernel_io *io_table(const struct mil_graph *g, const int *value, int n)
+{
+	struct kernel_io *io = mem_zalloc((size_t)MAX(n, 1), sizeof *io);
+	for (int i = 0; io && i < n; i++) {
+		snprintf(io[i].name, sizeof io[i].name, "%s", g->value[value[i]].name);
+		io[i].type = g->value[value[i]].type;
+	}
+	return io;
+}
+
+static int names_fit(const struct mil_graph *g, const int *value, int n, struct err *e)
+{
+	for (int i = 0; i < n; i++)
+		if (strlen(g->value[value[i]].name) >= sizeof ((struct kernel_io *)0)->name)
+			return err_set(e, ERR_DEVICE, "device: %.80s...: an input's or output's name may have 63 bytes",
+				       g->value[value[i]].name);
+	return 0;
+}
+
+struct kernel *device_compile(struct device *d, const char *text, size_t n, const struct dev_weight *w, int nw, struct err *e)
+{
+	struct mil_graph *g = NULL;
+	struct kernel *k = NULL;
+	if (mil_parse(&g, text, n, e))
+		return NULL;
+	struct kernel_io *in = io_table(g, g->input, g->ninput), *out = io_table(g, g->output, g->noutput);
+	if (!in || !out)
+		err_nomem(e, "device: kernel", sizeof *in * (size_t)(g->ninput + g->noutput));
+	else if (!names_fit(g, g->input, g->ninput, e) && !names_fit(g, g->output, g->noutput, e))
+		k = d->ops->compile(d, g, w, nw, e);
+	if (k) {
+		k->dev = d;
+		k->nin = g->ninput;
+		k->nout = g->noutput;
+		k->in = in;
+		k->out = out;
+		measure(k, g);
+	} else {
+		free(in);
+		free(out);
+	}
+	mil_free(g);
+	return k;
+}
+
+void kernel_free(struct kernel *k)
+{
+	if (!k)
+		return;
+	free(k->in);
+	free(k->out);
+	k->dev->ops->kernel_free(k);
+}
+
+int kernel_inputs(const struct kernel *k, const struct kernel_io **io)
+{
+	*io = k->in;
+	return k->nin;
+}
+
+int kernel_outputs(const struct kernel *k, const struct kernel_io **io)
+{
+	*io = k->out;
+	return k->nout;
+}
+
+void kernel_plan(const struct kernel *k, struct kernel_plan_info *out)
+{
+	*out = (struct kernel_plan_info){0};
+	k->dev->ops->plan(k, out);
+	out->flops = k->flops;
+}
+
+/* --- surfaces --- */
+
+struct surface *device_surface(struct device *d, const struct mil_type *t, struct err *e)
+{
+	return d->ops->surface(d, t, NULL, e);
+}
+
+struct surface *device_surface_over(struct device *d, const struct mil_type *t, float *mem, struct err *e)
+{
+	if (d->caps.host_memory && mem)
+		return d->ops->surface(d, t, mem, e);
+	err_set(e, ERR_DEVICE, "device: %s: surfaces over the host's memory are not possible here", d->caps.name);
+	return NULL;
+}
+
+void surface_free(struct surface *s)
+{
+	if (s)
+		s->dev->ops->surface_free(s);
+}
+
+float *surface_window(struct surface *s, int64_t c0, int64_t n, enum surface_access how)
+{
+	return s->dev->ops->window(s, c0, n, how);
+}
+
+void surface_release(struct surface *s)
+{
+	s->dev->ops->release(s);
+}
+
+/* --- bindings --- */
+
+static int same_shape(const struct mil_type *a, const struct mil_type *b)
+{
+	if (a->rank != b->rank)
+		return 0;
+	for (int i = 0; i < a->rank; i++)
+		if (a->dim[i] != b->dim[i])
+			return 0;
+	return 1;
+}
+
+static int find(const char *const *names, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+		if (!strcmp(names[i], name))
+			return i;
+	return -1;
+}
+
+static int pick(const struct kernel *k, const struct kernel_io *io, int nio, const char *what, const char *const *names,
+		struct surface *const *surfaces, int n, struct surface **out, struct err *e)
+{
+	for (int i = 0; i < nio; i++) {
+		char a[96], b[96];
+		int at = find(names, n, io[i].name);
+		if (at < 0 || !surfaces[at])
+			return err_set(e, ERR_DEVICE, "bind: %s: no surface given for this %s (%s)", io[i].name, what,
+				       mil_type_text(a, &io[i].type));
+		struct surface *s = surfaces[at];
+		if (s->dev != k->dev)
+			return err_set(e, ERR_DEVICE, "bind: %s: the surface belongs to another device", io[i].name);
+		if (!same_shape(&s->type, &io[i].type))
+			return err_set(e, ERR_DEVICE, "bind: %s: the surface is %s, the program's %s is %s", io[i].name,
+				       mil_type_text(a, &s->type), what, mil_type_text(b, &io[i].type));
+		out[i] = s;
+	}
+	return 0;
+}
+
+static int no_strangers(const struct kernel *k, const char *const *names, int n, struct err *e)
+{
+	for (int i = 0; i < n; i++) {
+		int known = 0;
+		for (int j = 0; j < k->nin; j++)
+			known |= !strcmp(k->in[j].name, names[i]);
+		for (int j = 0; j < k->nout; j++)
+			known |= !strcmp(k->out[j].name, names[i]);
+		if (!known)
+			return err_set(e, ERR_DEVICE, "bind: %s: the program has no input or output of this name", names[i]);
+		if (find(names, i, names[i]) >= 0)
+			return err_set(e, ERR_DEVICE, "bind: %s: given twice", names[i]);
+	}
+	return 0;
+}
+
+struct binding *device_bind(struct kernel *k, const char *const *names, struct surface *const *surfaces, int n, struct err *e)
+{
+	struct surface **s = mem_zalloc((size_t)(k->nin + k->nout) + 1, sizeof *s);
+	struct binding *b = NULL;
+	if (!s)
+		err_nomem(e, "bind", sizeof *s * (size_t)(k->nin + k->nout));
+	else if (!no_strangers(k, names, n, e) && !pick(k, k->in, k->nin, "input", names, surfaces, n, s, e) &&
+		 !pick(k, k->out, k->nout, "output", names, surfaces, n, s + k->nin, e))
+		b = k->dev->ops->bind(k, s, s + k->nin, e);
+	if (b) {
+		b->kernel = k;
+		b->perf = (struct binding_perf){.flops = k->flops, .bytes = k->bytes};
+	}
+	free(s);
+	return b;
+}
+
+void binding_free(struct binding *b)
+{
+	if (b)
+		b->kernel->dev->ops->binding_free(b);
+}
+
+int binding_run(struct binding *b, struct err *e)
+{
+	uint64_t begin = clock_ns();
+	int r = b->kernel->dev->ops->run(b, e);
+	b->perf.ns += clock_ns() - begin;
+	b->perf.calls++;
+	return r;
+}
+
+const struct binding_perf *binding_perf(const struct binding *b)
+{
+	return &b->perf;
+}
