@@ -1,0 +1,330 @@
+/* plain.c: one command after the other, each finished before the next; signals and the end. What is printed is in plain_out.c, the prompt in plain_tty.c.
+ * SPDX-License-Identifier: MIT */
+#include "repl/plain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "repl/plain_out.h"
+#include "repl/plain_tty.h"
+#include "repl/shell.h"
+#include "repl/wake.h"
+#include "repl/words.h"
+
+enum quit_kind { QUIT_NOT, QUIT_SAVE, QUIT_NOW };
+
+struct plain {
+	const struct plain_options *o;
+	struct engine *engine;
+	struct shell *shell;
+	struct plain_out *out;
+	uint32_t waiting;       /* the command that is waited for; 0: none */
+	int code;               /* ... and how it ended */
+	char text[EVENT_TEXT];
+	int stopped;            /* the worker has ended */
+	enum quit_kind quit;
+	int interrupts;         /* since the latest command began */
+	int signal;             /* to be raised again at the end */
+	int status;
+	int hung_up;
+	int at_prompt;
+};
+
+/* --- events and signals --- */
+
+static void take_event(struct plain *p, const struct engine_event *ev)
+{
+	if (ev->kind == EV_STOPPED)
+		p->stopped = 1;
+	if (ev->kind == EV_DONE && ev->id == p->waiting) {
+		p->waiting = 0;
+		p->code = ev->code;
+		snprintf(p->text, sizeof p->text, "%s", ev->text);
+	}
+	plain_out_event(p->out, ev);
+}
+
+static void take_events(struct plain *p)
+{
+	struct engine_event ev;
+	while (engine_event(p->engine, &ev))
+		take_event(p, &ev);
+}
+
+static void quit_by(struct plain *p, int sig)
+{
+	if (p->quit == QUIT_NOT)
+		p->quit = QUIT_SAVE;
+	p->signal = sig;
+	engine_cancel(p->engine);
+}
+
+static uint32_t send_op(struct plain *p, int op, const char *word)
+{
+	struct engine_cmd *c = mem_zalloc(1, sizeof *c);
+	struct err e;
+	uint32_t id = 0;
+	if (!c)
+		return 0;
+	c->id = engine_next_id(p->engine);
+	c->op = op;
+	c->scripted = 1;
+	c->argc = word != NULL;
+	snprintf(c->words, sizeof c->words, "%s", word ? word : "");
+	if (engine_send(p->engine, c, &e))
+		plain_out_line(p->out, "", e.msg);
+	else
+		id = c->id;
+	free(c);
+	return id;
+}
+
+/* The terminal is gone. Either that is the end, or a checkpoint is made, nothing is printed any more and what runs goes on. */
+static void hang_up(struct plain *p)
+{
+	if (p->o->on_hup == ON_HUP_EXIT) {
+		quit_by(p, SIGHUP);
+		return;
+	}
+	p->hung_up = 1;
+	plain_out_mute(p->out);
+	if (plain_out_snapshot(p->out)->step > 0)
+		send_op(p, CMD_CKPT, NULL);
+}
+
+/* The first interrupt ends what runs, another one the program; at the prompt it clears the line. */
+static void interrupt(struct plain *p)
+{
+	if (p->at_prompt)
+		return;
+	if (++p->interrupts == 1 && p->waiting)
+		engine_cancel(p->engine);
+	else
+		quit_by(p, SIGINT);
+}
+
+/* 1: there were some. */
+static int take_signals(struct plain *p)
+{
+	sigset_t got;
+	if (!wake_read(&got))
+		return 0;
+	if (sigismember(&got, SIGTERM))
+		quit_by(p, SIGTERM);
+	if (sigismember(&got, SIGHUP))
+		hang_up(p);
+	if (sigismember(&got, SIGINT))
+		interrupt(p);
+	return 1;
+}
+
+/* Waits at most a second for something to happen, or until `fd` can be read (then 1), and deals with it. */
+static int look(struct plain *p, int fd)
+{
+	int can_read = wake_wait(fd, 1000);
+	take_signals(p);
+	take_events(p);
+	plain_out_progress(p->out);
+	/* Nobody reads any more, or the disk is full: what was learned is saved, and that is all. */
+	if (plain_out_flush(p->out) && p->quit == QUIT_NOT) {
+		p->quit = QUIT_SAVE;
+		p->status = 1;
+		engine_cancel(p->engine);
+	}
+	return can_read;
+}
+
+/* --- one line --- */
+
+/* Runs a line to its end. 0: go on; -1: the script ends here (p->status, or quit). */
+static int run_line(struct plain *p, const char *text, const char *where)
+{
+	struct err e = {0};
+	int keep_going;
+	words_begin(text, &keep_going);
+	p->interrupts = 0;
+	int64_t rc = shell_line(p->shell, text, &e);
+	if (rc > 0) {
+		p->waiting = (uint32_t)rc;
+		while (p->waiting && !p->stopped)
+			look(p, -1);
+		rc = p->waiting ? err_set(&e, ERR_STATE, "engine: ended by itself") : p->code;
+		if (rc < 0 && !p->waiting)
+			err_set(&e, (int)rc, "%s", p->text);
+		plain_out_command_done(p->out);
+	}
+	plain_out_flush(p->out);
+	if (rc < 0 && p->quit == QUIT_NOT) {
+		plain_out_line(p->out, where, e.msg);
+		if (!keep_going)
+			p->status = rc == ERR_USAGE ? 2 : 1;
+	}
+	return p->quit != QUIT_NOT || p->stopped || (rc < 0 && !keep_going) ? -1 : 0;
+}
+
+static int run_script(struct plain *p, const struct script *s)
+{
+	for (int i = 0; i < s->n; i++)
+		if (run_line(p, s->line[i].text, s->line[i].where))
+			return -1;
+	return 0;
+}
+
+/* --- standard input --- */
+
+struct reader {
+	struct str text;
+	size_t at;   /* where the next line begins */
+	int ended, number;
+};
+
+/* The next line of standard input (until the next call), or NULL at its end. Waiting for it does not keep signals from being seen. */
+static char *read_line(struct plain *p, struct reader *r)
+{
+	char block[4096];
+	for (;;) {
+		char *from = r->text.s ? r->text.s + r->at : NULL, *nl = from ? memchr(from, '\n', r->text.len - r->at) : NULL;
+		if (nl || (r->ended && from && r->at < r->text.len)) {
+			size_t n = nl ? (size_t)(nl - from) : r->text.len - r->at;
+			from[n] = 0;
+			r->at += n + (nl != NULL);
+			r->number++;
+			return from;
+		}
+		if (r->ended || p->quit != QUIT_NOT || p->stopped || r->text.failed)
+			return NULL;
+		if (r->at) {
+			memmove(r->text.s, from, r->text.len - r->at);
+			r->text.len -= r->at;
+			r->at = 0;
+		}
+		if (!look(p, STDIN_FILENO))
+			continue;
+		ssize_t n = read(STDIN_FILENO, block, sizeof block);
+		if (n > 0)
+			str_add(&r->text, block, (size_t)n);
+		else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+			r->ended = 1;
+	}
+}
+
+static void run_pipe(struct plain *p)
+{
+	struct reader r = {.number = 0};
+	char where[32], *line;
+	while ((line = read_line(p, &r))) {
+		snprintf(where, sizeof where, "stdin:%d", r.number);
+		if (run_line(p, line, where))
+			break;
+	}
+	str_done(&r.text);
+}
+
+static int while_typing(void *ctx)
+{
+	struct plain *p = ctx;
+	int signals = take_signals(p);
+	take_events(p);
+	return signals || p->quit != QUIT_NOT || p->stopped;
+}
+
+/* A prompt on the terminal itself. A failed command is told and forgotten. */
+static void run_prompt(struct plain *p)
+{
+	struct plain_tty *t = plain_tty_new(p->o->history, plain_out_snapshot(p->out), while_typing, p);
+	if (!t) {
+		run_pipe(p);
+		return;
+	}
+	while (p->quit == QUIT_NOT && !p->stopped) {
+		p->at_prompt = 1;
+		enum plain_tty_result r = plain_tty_line(t);
+		p->at_prompt = 0;
+		if (r == PLAIN_TTY_END)
+			break;
+		if (r == PLAIN_TTY_GIVEN_UP)
+			continue;
+		run_line(p, plain_tty_text(t), "");
+		p->status = 0;
+		plain_out_snapshot(p->out); /* for completion */
+	}
+	plain_tty_free(t);
+}
+
+/* --- beginning and end --- */
+
+static void host_text(void *ctx, const char *s)
+{
+	struct plain *p = ctx;
+	plain_out_text(p->out, s);
+}
+
+static void host_quit(void *ctx, int now)
+{
+	struct plain *p = ctx;
+	p->quit = now ? QUIT_NOW : QUIT_SAVE;
+}
+
+static const char *reason(const struct plain *p)
+{
+	switch (p->signal) {
+	case SIGTERM:
+		return "SIGTERM";
+	case SIGHUP:
+		return "SIGHUP";
+	case SIGINT:
+		return "SIGINT";
+	}
+	return p->status ? "error" : "quit";
+}
+
+/* From here on another signal ends the program at once: a checkpoint is written beside the old one, so nothing is lost but the new one. */
+static void finish(struct plain *p)
+{
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	if (!p->hung_up)
+		signal(SIGHUP, SIG_DFL);
+	p->waiting = p->stopped ? 0 : send_op(p, p->quit == QUIT_NOW ? CMD_STOP_NOW : CMD_STOP_SAVE, reason(p));
+	uint32_t asked = p->waiting;
+	while (asked && !p->stopped)
+		look(p, -1);
+	plain_out_command_done(p->out);
+	plain_out_flush(p->out);
+	if (asked && !p->waiting && p->code) {
+		plain_out_line(p->out, "", p->text);
+		if (!p->status)
+			p->status = 1;
+	}
+}
+
+int plain_run(struct engine *g, const struct plain_options *o)
+{
+	struct plain p = {.o = o, .engine = g};
+	const struct shell_host host = {.ctx = &p, .text = host_text, .quit = host_quit};
+	struct err e = {0};
+	p.out = plain_out_new(g, &e);
+	p.shell = p.out ? shell_new(g, &host, 1, &e) : NULL;
+	if (!p.shell) {
+		fprintf(stderr, "anetui: %s\n", e.msg);
+		plain_out_free(p.out);
+		return 1;
+	}
+	wake_on_signal(SIGINT);
+	wake_on_signal(SIGTERM);
+	wake_on_signal(SIGHUP);
+	if (!run_script(&p, o->script) && o->read_input) {
+		if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+			run_prompt(&p);
+		else
+			run_pipe(&p);
+	}
+	finish(&p);
+	shell_free(p.shell);
+	plain_out_free(p.out);
+	return p.signal ? 128 + p.signal : p.status;
+}

@@ -1,0 +1,58 @@
+/* script.c: collecting lines.
+ * SPDX-License-Identifier: MIT */
+#include "repl/script.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+void script_done(struct script *s)
+{
+	for (int i = 0; i < s->n; i++) {
+		free(s->line[i].text);
+		free(s->line[i].where);
+	}
+	free(s->line);
+	*s = (struct script){0};
+}
+
+int script_add(struct script *s, const char *text, const char *where, struct err *e)
+{
+	char *t = mem_strdup(text), *w = mem_strdup(where);
+	if (!t || !w || mem_grow(&s->line, &s->cap, (size_t)s->n + 1, sizeof *s->line)) {
+		free(t);
+		free(w);
+		return err_nomem(e, "script", strlen(text));
+	}
+	s->line[s->n++] = (struct script_line){t, w};
+	return 0;
+}
+
+int script_add_file(struct script *s, const char *path, struct err *e)
+{
+	struct str text = {0};
+	char where[1100];
+	int rc = file_read(&text, path, "script", 16 << 20, e), number = 1;
+	char *at = text.s, *end = at ? at + text.len : at;
+	if (!rc && text.len >= 3 && !memcmp(at, "\xef\xbb\xbf", 3))
+		at += 3;
+	for (; !rc && at < end; number++) {
+		char *nl = memchr(at, '\n', (size_t)(end - at));
+		if (!nl)
+			nl = end;
+		snprintf(where, sizeof where, "%.1000s:%d", path, number);
+		if (memchr(at, 0, (size_t)(nl - at))) {
+			rc = err_set(e, ERR_FORMAT, "script: %s: a zero byte (no text file?)", where);
+			break;
+		}
+		*nl = 0;
+		rc = script_add(s, at, where, e);
+		at = nl + 1;
+	}
+	str_done(&text);
+	return rc;
+}

@@ -1,0 +1,24 @@
+/* script.h: the lines that are to be run, and where each came from. Runs nothing.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_REPL_SCRIPT_H
+#define ANETUI_REPL_SCRIPT_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct script {
+	struct script_line {
+		char *text;
+		char *where;   /* "file:3", or empty for -e, --set and the program's own words */
+	} *line;
+	int n;
+	size_t cap;
+};
+
+void script_done(struct script *s);
+int script_add(struct script *s, const char *text, const char *where, struct err *e);
+/* Every line of a file. Refuses what is no text. */
+int script_add_file(struct script *s, const char *path, struct err *e);
+
+#endif
