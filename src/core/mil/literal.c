@@ -133,7 +133,7 @@ int mil_parse_type(struct mil_parser *p, struct mil_written_type *t)
 		r = mil_expect(p, ",");
 	if (!r)
 		r = parse_dims(p, t);
-	if (!r && t->t.rank == 0)
+	if (!r && !t->problem && t->t.rank == 0)
 		p->g->verbose = 1;
 	return r ? r : mil_close(p, ">", "'>'");
 }
