@@ -73,7 +73,7 @@ static void norms(void **state)
 				dot += (double)dn[c * T + t] * w[c] * x[c * T + t];
 			for (int c = 0; c < D; c++) {
 				int i = c * T + t;
-				want[i] = (double)w[c] * x[i] * r;
+				want[t * D + c] = (double)w[c] * x[i] * r; /* token by token */
 				back[i] = r * ((double)dn[i] * w[c] - x[i] * dot * r * r / D) + res[i];
 				wdw[c] += (double)dn[i] * x[i] * r;
 			}

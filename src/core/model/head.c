@@ -12,22 +12,32 @@ int head_block(const struct model_config *c, int tokens)
 	return (int)MIN(MAX(rows, 16), tokens);
 }
 
-/* Tokens [t0, t0 + n): logits = xf^T W^T, losses; with grad dxf = W^T dlogits^T and dW += dlogits^T xf^T. */
+/* dxf[:, t0..] = W^T dlogits^T. Summed over slices of the vocabulary: with all of it as one sum, panels of both operands fall out of
+ * the cache (112 GFLOP/s instead of 220 for V = 32000 on two AVX-512 cores). */
+static void back_to_hidden(struct model *m, const float *w, int t0, int n)
+{
+	enum { SLICE = 2048 };
+	int64_t D = m->c->dim, V = m->c->vocab, T = m->T;
+	for (int64_t v = 0; v < V; v += SLICE)
+		gemm(m->pool, 1, 1, D, n, MIN(SLICE, V - v), 1, w + v * D, D, m->logits + v, V, v > 0, m->dxf + t0, T);
+}
+
+/* Tokens [t0, t0 + n): logits[n, V] = xf W^T, losses; with grad dxf = W^T dlogits^T and dW += dlogits^T xf. */
 static void head_rows(struct model *m, const int *y, int t0, int n, float each, int grad)
 {
 	const struct param *head = params_head(m->p);
-	const float *w = m->p->w + head->offset;
-	int64_t D = m->c->dim, V = m->c->vocab, T = m->T;
+	const float *w = m->p->w + head->offset, *xf = m->xf + (size_t)t0 * (size_t)m->c->dim;
+	int64_t D = m->c->dim, V = m->c->vocab;
 	double flops = 2.0 * (double)D * (double)V * n;
 	uint64_t t[4];
 	t[0] = clock_ns();
-	gemm(m->pool, 1, 1, n, V, D, 1, m->xf + t0, T, w, D, 0, m->logits, V);
+	gemm(m->pool, 0, 1, n, V, D, 1, xf, D, w, D, 0, m->logits, V);
 	t[1] = clock_ns();
 	host_cross_entropy(m->pool, m->loss + t0, m->logits, y + t0, n, (int)V, each, grad);
 	t[2] = clock_ns();
 	if (grad) {
-		gemm(m->pool, 1, 1, D, n, V, 1, w, D, m->logits, V, 0, m->dxf + t0, T);
-		gemm(m->pool, 1, 1, V, D, n, 1, m->logits, V, m->xf + t0, T, 1, m->p->g + head->offset, D);
+		back_to_hidden(m, w, t0, n);
+		gemm(m->pool, 1, 0, V, D, n, 1, m->logits, V, xf, D, 1, m->p->g + head->offset, D);
 	}
 	t[3] = clock_ns();
 	timing_add(m->timing, m->row[ROW_CLASSIFIER], t[1] - t[0] + t[3] - t[2], grad ? 3 * flops : flops);

@@ -12,7 +12,7 @@ void host_embed(struct pool *pool, float *x, const float *table, const int *id, 
 /* Row id[t] of g[V, D] += column t of dx[D, T], tokens in order. */
 void host_embed_back(struct pool *pool, float *g, const float *dx, const int *id, int T, int D);
 
-/* out[D, T] = w * x / sqrt(mean over channels of x^2 + eps) */
+/* out[T, D] = w * x / sqrt(mean over channels of x^2 + eps), turned to token by token: the classifier's products want it so. */
 void host_norm(struct pool *pool, float *out, const float *x, const float *w, int T, int D, float eps);
 
 /* Floats of scratch that host_norm_back needs. */

@@ -25,6 +25,7 @@ struct host_loops {
 
 typedef float vf __attribute__((vector_size(64)));
 typedef int32_t vi __attribute__((vector_size(64)));
+typedef uint32_t vu __attribute__((vector_size(64)));
 typedef float vfu __attribute__((vector_size(64), aligned(4), may_alias)); /* anywhere in memory */
 
 /* Lanes n.. keep what they had: callers give zeroed vectors. n == LANES is one load. */
@@ -68,7 +69,7 @@ static inline __attribute__((always_inline)) void inverse_root(vf *r, const vf *
 		(*r)[i] = 1 / sqrtf((*sum_squares)[i] / (float)D + eps);
 }
 
-/* A block is at most BLOCK tokens wide and is walked channel by channel, all of its vectors side by side. */
+/* A block is at most BLOCK tokens wide and is walked channel by channel, all of its vectors side by side. out is [T, D]. */
 static void norm(float *out, const float *x, const float *w, int T, int D, int t0, int n, float eps)
 {
 	vf ss[BLOCK / LANES] = {{0}}, r[BLOCK / LANES];
@@ -88,7 +89,8 @@ static void norm(float *out, const float *x, const float *w, int T, int D, int t
 			vf v = {0};
 			load(&v, x + at + j * LANES, width(n, j));
 			v = v * r[j] * w[c];
-			store(out + at + j * LANES, &v, width(n, j));
+			for (int i = 0; i < width(n, j); i++)
+				out[(size_t)(t0 + j * LANES + i) * D + c] = v[i];
 		}
 	}
 }
@@ -141,7 +143,7 @@ static inline __attribute__((always_inline)) void exp_lanes(vf *px)
 	p = p * r + 1.6666665459e-1f;
 	p = p * r + 5.0000001201e-1f;
 	p = p * r * r + r + 1.0f;
-	vf two_n = (vf)(((vi)z << 23) + (127 << 23));
+	vf two_n = (vf)(((vu)z << 23) + (127u << 23)); /* z's low bits are n */
 	*px = (vf)((vi)(p * two_n) & ~tiny);
 }
 

@@ -60,7 +60,7 @@ struct model {
 	/* One block of host memory, cut up by model.c. */
 	float *memory;
 	float *x0;         /* [D, T] embeddings, then their gradient */
-	float *xf, *dxf;   /* [D, T] after the final norm, and its gradient */
+	float *xf, *dxf;   /* after the final norm [T, D], and its gradient [D, T] */
 	float *dnorm;      /* [D, T] qkvBwd's output */
 	float *scores;     /* [2*B*H*S, S] probs and dp */
 	float *logits;     /* [block, V] */
