@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/rng.h"
 #include "base/str.h"
 #include "io/llama2c.h"
+#include "support/testdata.h"
 
 struct shape { int32_t dim, hidden, layers, heads, kv, vocab, context; };
 static const struct shape odd = {12, 20, 3, 3, 1, 17, 9};
@@ -143,25 +143,17 @@ static void test_made_by_hand(void **state)
 		}
 }
 
-static const char *data_file(const char *name)
-{
-	static char path[2][1024];
-	static int turn;
-	const char *dir = getenv("ANETUI_TESTDATA");
-	char *out = path[turn = !turn];
-	snprintf(out, sizeof path[0], "%s/%s", dir ? dir : "tests/data", name);
-	if (access(out, R_OK)) {
-		print_message("skipped: needs ANETUI_TESTDATA\n");
-		skip();
-	}
-	return out;
-}
-
 static void test_real_v0_equals_v1(void **state)
 {
 	(void)state;
 	struct err e = {0};
-	const char *v0 = data_file("stories260K.v0.bin"), *v1 = data_file("stories260K.v1.bin");
+	char v0[1024];
+	const char *path = testdata_path("stories260K.v0.bin"), *v1;
+	if (!path)
+		skip();
+	snprintf(v0, sizeof v0, "%s", path);
+	if (!(v1 = testdata_path("stories260K.v1.bin")))
+		skip();
 	struct params *a = llama2c_load(v0, &e), *b = llama2c_load(v1, &e);
 	if (!a || !b)
 		fail_msg("%s", e.msg);

@@ -363,7 +363,7 @@ static void test_garbage(void **state)
 	zone(&t, "intel-rapl:3", "package-3", "");
 	t.p = power_open(t.root);
 	for (int i = 0; i < 4; i++) {
-		char name[16];
+		char name[32];
 		snprintf(name, sizeof name, "package-%d", i);
 		at(&t, i, 1);
 		assert_state(&t, name, NULL, POWER_ERROR, "can not be read");

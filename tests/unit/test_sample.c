@@ -10,13 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "io/llama2c.h"
 #include "model/plain.h"
 #include "sample/rows.h"
 #include "sample/sample.h"
+#include "support/testdata.h"
 #include "support/tiny.h"
 #include "text/tokenizer.h"
 
@@ -208,11 +207,12 @@ static void test_bad_ids(void **state)
 	decoder_free(d);
 	p->config.context = 0;
 	assert_null(decoder_new(p, NULL, &e));
-	p->config.context = 1 << 20;
-	p->config.layers = 1024; /* never touched: refused, or given as empty pages */
-	p->config.kv_heads = p->config.heads = 1024;
-	p->config.head_dim = 4096;
+	params_free(p);
+	const struct tiny large = {"large", 2, 2, 64, 1, 1, 4096, 5, 1, ROPE_HALF, 1, 1, 4};
+	p = tiny_params(&large, 1, 0);
+	p->config.context = 1 << 20; /* 2 TiB of keys and values */
 	assert_null(decoder_new(p, NULL, &e));
+	assert_non_null(strstr(e.msg, "sample: KV cache for a context of 1048576: "));
 	assert_int_equal(e.code, ERR_NOMEM);
 	params_free(p);
 }
@@ -320,30 +320,18 @@ static void test_rows(void **state)
 			}
 }
 
-static int data_file(char *out, size_t n, const char *name)
-{
-	const char *dir = getenv("ANETUI_TESTDATA");
-	snprintf(out, n, "%s/%s", dir ? dir : "tests/data", name);
-	return access(out, R_OK);
-}
-
 /* A trained model, greedy from the start token: its first 200 positions are known to the byte. */
 static void test_golden_text(void **state)
 {
 	(void)state;
-	char model[512], words[512], text[512];
-	if (data_file(model, sizeof model, "stories260K.v0.bin") || data_file(words, sizeof words, "tok512.bin") ||
-	    data_file(text, sizeof text, "stories260K.greedy200.txt")) {
-		print_message("skipped: needs ANETUI_TESTDATA\n");
-		skip();
-	}
 	struct err e = {0};
-	struct params *p = llama2c_load(model, &e);
-	struct tokenizer *t = p ? tokenizer_load(words, &e) : NULL;
 	struct str want = {0}, got = {0};
+	if (testdata_read(&want, "stories260K.greedy200.txt"))
+		skip();
+	struct params *p = llama2c_load(testdata_path("stories260K.v0.bin"), &e);
+	struct tokenizer *t = p ? tokenizer_load(testdata_path("tok512.bin"), &e) : NULL;
 	struct sampler s;
-	if (!t || file_read(&want, text, "text", 1 << 20, &e) ||
-	    sampler_init(&s, &(struct sampler_settings){.top_p = 1, .repeat = 1}, p->config.vocab, 1, &e))
+	if (!t || sampler_init(&s, &(struct sampler_settings){.top_p = 1, .repeat = 1}, p->config.vocab, 1, &e))
 		fail_msg("%s", e.msg);
 	struct pool *pool = pool_new(2, NULL);
 	struct decoder *d = decoder(p, pool);

@@ -129,7 +129,7 @@ int power_list(struct power *p, const char *dir, const char *prefix, char (*name
 	int n = 0;
 	for (struct dirent *ent; n < max && (ent = readdir(d));)
 		if (ent->d_name[0] != '.' && !strncmp(ent->d_name, prefix, strlen(prefix)) && strlen(ent->d_name) < POWER_NAME)
-			snprintf(name[n++], POWER_NAME, "%s", ent->d_name);
+			memcpy(name[n++], ent->d_name, strlen(ent->d_name) + 1);
 	closedir(d);
 	qsort(name, (size_t)n, POWER_NAME, by_length);
 	return n;
