@@ -27,7 +27,7 @@ static const struct tiny shapes[] = {
 	{"mqa alpha", 20, 33, 2, 5, 1, 10, 41, 1, ROPE_INTERLEAVED, 0.3f, 1, S},
 	{"wide heads", 16, 24, 2, 2, 1, 34, 19, 0, ROPE_HALF, 1, 1, S},
 	{"one of all", 2, 1, 1, 1, 1, 2, 2, 1, ROPE_INTERLEAVED, 1, 1, S},
-	{"large enough for the pool", 192, 512, 2, 4, 2, 48, 700, 1, ROPE_INTERLEAVED, 1, 1, S},
+	{"large enough for the pool", 192, 512, 2, 4, 2, 48, 3000, 1, ROPE_INTERLEAVED, 1, 1, S},
 };
 
 /* The plain reference's logits for x [n], in double. */
@@ -260,6 +260,22 @@ static void test_reset_forgets(void **state)
 	params_free(other);
 }
 
+/* A model that training has broken: no id, no endless loop. */
+static void test_poisoned_weights(void **state)
+{
+	(void)state;
+	struct params *p = tiny_params(&shapes[0], 1, 0);
+	p->w[params_find(p, PARAM_W2, 1)->offset] = NAN;
+	struct decoder *d = decoder(p, NULL);
+	struct sampler s;
+	assert_int_equal(sampler_init(&s, &(struct sampler_settings){1, 0, 0.9f, 0, 1}, 37, 1, NULL), 0);
+	assert_int_equal(sampler_pick(&s, next(d, (int[]){1, 2, 3}, 3), 0), -1);
+	assert_int_equal(sampler_pick(&s, next(d, (int[]){4}, 1), 0), -1);
+	sampler_done(&s);
+	decoder_free(d);
+	params_free(p);
+}
+
 static void fill(float *a, size_t n, struct rng *r)
 {
 	for (size_t i = 0; i < n; i++)
@@ -320,6 +336,37 @@ static void test_rows(void **state)
 			}
 }
 
+/* Greedy text: `prompt` after the start token, then `n` ids. */
+static void greedy_text(struct str *out, const struct params *p, const struct tokenizer *t, const char *prompt, int n)
+{
+	struct err e = {0};
+	struct ids ids = {0};
+	struct sampler s;
+	int prev = tokenizer_info(t)->bos;
+	if (tokenizer_encode(t, prompt, strlen(prompt), 1, &ids, &e) ||
+	    sampler_init(&s, &(struct sampler_settings){.top_p = 1, .repeat = 1}, p->config.vocab, 1, &e))
+		fail_msg("%s", e.msg);
+	struct pool *pool = pool_new(2, NULL);
+	struct decoder *d = decoder(p, pool);
+	str_puts(out, prompt);
+	next(d, &prev, 1);
+	float *logits = next(d, ids.id, (int)ids.n);
+	prev = ids.id[ids.n - 1];
+	while (n-- > 0) {
+		size_t len;
+		int id = sampler_pick(&s, logits, tokenizer_info(t)->vocab);
+		assert_true(id >= 0);
+		const char *piece = tokenizer_piece(t, prev, id, &len);
+		str_add(out, piece, len);
+		logits = next(d, &id, 1);
+		prev = id;
+	}
+	sampler_done(&s);
+	ids_done(&ids);
+	decoder_free(d);
+	pool_free(pool);
+}
+
 /* A trained model, greedy from the start token: its first 200 positions are known to the byte. */
 static void test_golden_text(void **state)
 {
@@ -333,8 +380,7 @@ static void test_golden_text(void **state)
 	struct sampler s;
 	if (!t || sampler_init(&s, &(struct sampler_settings){.top_p = 1, .repeat = 1}, p->config.vocab, 1, &e))
 		fail_msg("%s", e.msg);
-	struct pool *pool = pool_new(2, NULL);
-	struct decoder *d = decoder(p, pool);
+	struct decoder *d = decoder(p, NULL);
 	int id = tokenizer_info(t)->bos;
 	for (int pos = 0; pos < 200; pos++) { /* fed: the start token and 199 more; picked: 200 */
 		int prev = id;
@@ -347,9 +393,13 @@ static void test_golden_text(void **state)
 	if (want.len && want.s[want.len - 1] == '\n') /* the line's end is the reference program's, not the model's */
 		want.s[--want.len] = 0;
 	assert_string_equal(got.s, want.s);
+	/* The same story when its beginning is given: the prompt goes through the matrix products. */
+	str_clear(&got);
+	greedy_text(&got, p, t, "Once upon a time, there was a little girl named Lily.", 120);
+	assert_true(got.len > 200);
+	assert_memory_equal(got.s, want.s, got.len < want.len ? got.len : want.len);
 	sampler_done(&s);
 	decoder_free(d);
-	pool_free(pool);
 	tokenizer_free(t);
 	params_free(p);
 	str_done(&want);
@@ -367,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_bad_ids),
 		cmocka_unit_test(test_cancel_and_go_on),
 		cmocka_unit_test(test_reset_forgets),
+		cmocka_unit_test(test_poisoned_weights),
 		cmocka_unit_test(test_golden_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
