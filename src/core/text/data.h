@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/str.h"
 #include "text/tokenizer.h"
 
 enum data_order { DATA_SEQUENTIAL, DATA_RANDOM, DATA_SHUFFLE };
@@ -15,7 +16,7 @@ enum data_order { DATA_SEQUENTIAL, DATA_RANDOM, DATA_SHUFFLE };
 struct data {
 	char name[256];          /* as the user named it: "builtin", "../x.txt" */
 	struct file_map map;     /* the shard */
-	int width;               /* bytes an id: 2 or 4 */
+	int width;               /* bytes an id: 2 or 4, little-endian */
 	uint64_t start;          /* first id in the map, in bytes */
 	uint64_t ntoken;         /* all */
 	uint64_t ntrain;         /* [0, ntrain) trains, [ntrain, ntoken) validates: they can not overlap */
@@ -25,18 +26,26 @@ struct data {
 };
 
 /* A text file: encoded once with `t` into a cached shard ($XDG_CACHE_HOME/anetui/<hash>.tok), the last val_fraction held out (at a line end).
- * "builtin" is the story corpus (5.5 MB, seed 1). Progress (0..1) goes to *progress when not NULL. */
+ * "builtin" is the story corpus (5.5 MB, seed 1): there the separator (bos) stands before each story, in place of the empty line; other texts get none.
+ * Where nothing can be cached (no home, disk full) the ids are kept in memory. Progress (0..1) goes to *progress when not NULL. */
 int data_open_text(struct data *d, const char *path, const struct tokenizer *t, double val_fraction, volatile float *progress,
 		   const volatile int *cancel, struct err *e);
-/* A headerless uint16 shard (llama2.c). Refuses odd lengths, ids >= vocab (all are looked at; names the first and where), less than seq + 1 ids. */
+/* A shard: our own (shard.h) or headerless uint16 (llama2.c). Refuses odd lengths, ids >= vocab (all are looked at; names the first and where),
+ * less than two ids. The last val_fraction of the ids is held out. */
 int data_open_shard(struct data *d, const char *path, int vocab, double val_fraction, struct err *e);
 /* Is this file a shard (ends in .bin or .tok) rather than text? Text has no NUL bytes in its first 64 KiB. */
 int data_is_shard(const char *path);
 void data_close(struct data *d);
 int data_id(const struct data *d, uint64_t i);
 
-/* The text of `path` ("builtin" too) for training a tokenizer: mapped or made. Caller frees with str_done. */
+/* The text of `path` ("builtin" too) for training a tokenizer: made, or read; of a file over 64 MiB 16 MiB of lines from all over it.
+ * Caller frees with str_done. */
 int data_text(struct str *out, const char *path, struct err *e);
+/* The tokenizer of at most `vocab` ids that data_text's text gives: trained once, then from the cache (a few milliseconds). */
+struct tokenizer *data_tokenizer(const char *path, int vocab, const volatile int *cancel, struct err *e);
+/* Writes the ids of a text: to OUT.tok in our own form, else headerless uint16 (refused when the vocabulary does not fit). *ntoken may be NULL. */
+int data_tokenize(const char *path, const struct tokenizer *t, const char *out, uint64_t *ntoken, volatile float *progress,
+		  const volatile int *cancel, struct err *e);
 
 /* Where a run stands in its data: everything that resuming needs. */
 struct data_cursor {
@@ -56,7 +65,7 @@ int data_next(const struct data *d, struct data_cursor *c, int batch, int seq, i
 double data_epoch(const struct data *d, const struct data_cursor *c, int batch, int seq);
 
 /* Validation batch k of a fixed set of at most nbatch, evenly spread over the held-out part, the same at every call; returns 0, or 1 when there is no batch k.
- * Target ids that would lie outside the part are -1. */
+ * Targets that would lie outside the part, and rows that are not there, are -1 (their inputs id 0). */
 int data_val(const struct data *d, int k, int nbatch, int batch, int seq, int *x, int *y);
 /* Text bytes per validation token (0 when unknown): bits per byte = loss / ln 2 / this. */
 double data_bytes_per_token(const struct data *d);
