@@ -1,0 +1,295 @@
+/* test_model.c: the program path on the cpu device against the plain reference: loss and every gradient tensor.
+ * SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/model.h"
+#include "model/plain.h"
+#include "model/programs.h"
+#include "support/tiny.h"
+
+static const struct tiny shapes[] = {
+	{"plain heads", 32, 48, 2, 4, 4, 8, 61, 1, ROPE_INTERLEAVED, 1, 1, 16},
+	{"half-split, batch 3, 7 tokens", 32, 48, 2, 4, 4, 8, 61, 1, ROPE_HALF, 1, 3, 7},
+	{"grouped by 2, untied, 13 tokens", 24, 40, 2, 4, 2, 6, 47, 0, ROPE_INTERLEAVED, 1, 1, 13},
+	{"grouped by 2, half-split, batch 3", 24, 40, 2, 4, 2, 6, 47, 1, ROPE_HALF, 1, 3, 13},
+	{"grouped by 4, one kv head, alpha", 20, 28, 3, 4, 1, 10, 37, 1, ROPE_HALF, 0.5f, 2, 33},
+	{"grouped by 4, untied, batch 3", 36, 28, 1, 8, 2, 6, 37, 0, ROPE_INTERLEAVED, 1, 3, 33},
+	{"odd sizes, head size of its own, alpha", 13, 11, 2, 3, 3, 10, 29, 0, ROPE_INTERLEAVED, 0.37f, 1, 33},
+	{"odd sizes, batch 3", 27, 35, 2, 3, 1, 14, 101, 1, ROPE_HALF, 0.2041f, 3, 13},
+	{"one token", 9, 7, 1, 2, 1, 4, 11, 1, ROPE_INTERLEAVED, 1, 3, 1},
+	{"one sequence of one token", 9, 7, 2, 1, 1, 2, 11, 0, ROPE_HALF, 1, 1, 1},
+};
+
+/* A model with everything that it needs. */
+struct rig {
+	const struct tiny *t;
+	struct pool *pool;
+	struct device *device;
+	struct params *p;
+	struct model *m;
+	struct timing *timing;
+	int *x, *y;
+};
+
+static void rig_open(struct rig *r, const struct tiny *t, int threads, int train)
+{
+	struct err e = {0};
+	*r = (struct rig){.t = t};
+	size_t n = (size_t)(t->batch * t->seq);
+	r->x = calloc(n, sizeof *r->x);
+	r->y = calloc(n, sizeof *r->y);
+	r->timing = calloc(1, sizeof *r->timing);
+	assert_true(r->x && r->y && r->timing);
+	tiny_tokens(t, 21, 1, r->x, r->y);
+	r->y[0] = 1; /* at least one target */
+	r->pool = pool_new(threads, &e);
+	r->device = r->pool ? device_open("cpu", r->pool, &e) : NULL;
+	if (!r->device)
+		fail_msg("%s: %s", t->what, e.msg);
+	r->p = tiny_params(t, 77, train);
+}
+
+static void rig_model(struct rig *r, atomic_int *cancel)
+{
+	struct err e = {0};
+	r->m = model_new(r->device, r->p, r->pool, r->t->batch, r->t->seq, r->timing, cancel, &e);
+	if (!r->m)
+		fail_msg("%s: %s", r->t->what, e.msg);
+}
+
+static void rig_close(struct rig *r)
+{
+	model_free(r->m);
+	device_close(r->device);
+	pool_free(r->pool);
+	params_free(r->p);
+	free(r->x);
+	free(r->y);
+	free(r->timing);
+}
+
+/* Loss and gradients of the plain reference; the caller frees the gradients. */
+static double *reference(const struct rig *r, double *loss)
+{
+	struct err e = {0};
+	double *w = calloc(r->p->total, sizeof *w), *g = calloc(r->p->total, sizeof *g);
+	assert_true(w && g);
+	for (size_t i = 0; i < r->p->total; i++)
+		w[i] = r->p->w[i];
+	assert_int_equal(plain_loss(r->p, w, g, r->x, r->y, r->t->batch, r->t->seq, loss, NULL, &e), 0);
+	free(w);
+	return g;
+}
+
+static void compare(const struct rig *r, double loss, double scale, const char *how)
+{
+	double want, *g = reference(r, &want);
+	if (!(fabs(loss - want) <= 1e-6 * want + 1e-7))
+		fail_msg("%s, %s: loss %.9g, not %.9g", r->t->what, how, loss, want);
+	for (size_t i = 0; i < r->p->total; i++)
+		g[i] *= scale;
+	for (int i = 0; i < r->p->n; i++) {
+		const struct param *t = &r->p->table[i];
+		double d = tiny_distance(r->p->g + t->offset, g + t->offset, t->count);
+		if (!(d <= 1e-5))
+			fail_msg("%s, %s: %s: relative distance %g", r->t->what, how, t->name, d);
+	}
+	free(g);
+}
+
+static void step(struct rig *r, float scale, double *loss)
+{
+	struct err e = {0};
+	if (model_micro_step(r->m, r->x, r->y, scale, loss, &e))
+		fail_msg("%s: %s", r->t->what, e.msg);
+}
+
+static void gradients(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+		struct rig r;
+		double loss;
+		rig_open(&r, &shapes[k], 2, 1);
+		rig_model(&r, NULL);
+		step(&r, 1, &loss);
+		compare(&r, loss, 1, "one micro-step");
+		/* A second one adds, and nothing of the first is left in the taps. */
+		step(&r, 0.5f, &loss);
+		compare(&r, loss, 1.5, "two micro-steps");
+		rig_close(&r);
+	}
+}
+
+/* Devices that keep their own surfaces, and devices beside which the queue runs. */
+static void other_devices(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
+		for (int how = 0; how < 2; how++) {
+			struct rig r;
+			double loss;
+			rig_open(&r, &shapes[k], 2, 1);
+			if (how)
+				r.device->caps.overlaps = 1;
+			else
+				r.device->caps.host_memory = 0;
+			rig_model(&r, NULL);
+			step(&r, 1, &loss);
+			compare(&r, loss, 1, how ? "overlapping" : "own surfaces");
+			r.device->caps.overlaps = 0;
+			rig_close(&r);
+		}
+}
+
+static void threads_do_not_matter(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+		struct rig a, b;
+		double la, lb;
+		rig_open(&a, &shapes[k], 1, 1);
+		rig_open(&b, &shapes[k], 3, 1);
+		rig_model(&a, NULL);
+		rig_model(&b, NULL);
+		step(&a, 1, &la);
+		step(&b, 1, &lb);
+		assert_true(la == lb);
+		assert_memory_equal(a.p->g, b.p->g, a.p->total * sizeof(float));
+		rig_close(&a);
+		rig_close(&b);
+	}
+}
+
+static void loss_only(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+		struct rig r, s;
+		struct err e = {0};
+		double loss, want, other;
+		rig_open(&r, &shapes[k], 2, 0);
+		rig_model(&r, NULL);
+		assert_int_equal(model_loss(r.m, r.x, r.y, &loss, &e), 0);
+		free(reference(&r, &want));
+		if (!(fabs(loss - want) <= 1e-6 * want + 1e-7))
+			fail_msg("%s: loss %.9g, not %.9g", r.t->what, loss, want);
+		assert_int_equal(model_micro_step(r.m, r.x, r.y, 1, &loss, &e), ERR_STATE);
+		/* With gradients the same, between micro-steps. */
+		rig_open(&s, &shapes[k], 2, 1);
+		rig_model(&s, NULL);
+		step(&s, 1, &other);
+		assert_int_equal(model_loss(s.m, s.x, s.y, &other, &e), 0);
+		assert_true(other == model_loss(r.m, r.x, r.y, &loss, &e) + loss);
+		rig_close(&r);
+		rig_close(&s);
+	}
+}
+
+/* Weights are live: a changed one counts at the next micro-step. */
+static void live_weights(void **state)
+{
+	(void)state;
+	struct rig r;
+	double loss;
+	rig_open(&r, &shapes[2], 1, 1);
+	rig_model(&r, NULL);
+	step(&r, 1, &loss);
+	for (size_t i = 0; i < r.p->total; i++) {
+		r.p->w[i] *= 1.25f;
+		r.p->g[i] = 0;
+	}
+	step(&r, 1, &loss);
+	compare(&r, loss, 1, "changed weights");
+	rig_close(&r);
+}
+
+static void cancelled(void **state)
+{
+	(void)state;
+	struct rig r;
+	atomic_int cancel = 1;
+	struct err e = {0};
+	double loss;
+	rig_open(&r, &shapes[0], 1, 1);
+	rig_model(&r, &cancel);
+	assert_int_equal(model_micro_step(r.m, r.x, r.y, 1, &loss, &e), ERR_CANCEL);
+	assert_int_equal(model_loss(r.m, r.x, r.y, &loss, &e), ERR_CANCEL);
+	cancel = 0;
+	memset(r.p->g, 0, r.p->total * sizeof(float));
+	step(&r, 1, &loss);
+	compare(&r, loss, 1, "after an interruption");
+	rig_close(&r);
+}
+
+static void refusals(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct err e = {0};
+	double loss;
+	rig_open(&r, &shapes[0], 1, 1);
+	assert_null(model_new(r.device, r.p, r.pool, 1, 17, NULL, NULL, &e));
+	assert_non_null(strstr(e.msg, "seq 17: longer than the context of 16"));
+	assert_null(model_new(r.device, r.p, r.pool, 0, 16, NULL, NULL, &e));
+	assert_int_equal(e.code, ERR_RANGE);
+	assert_null(model_new(r.device, r.p, r.pool, 1 << 24, 16, NULL, NULL, &e));
+	assert_true(e.code < 0);
+	r.device->caps.batch = 0;
+	assert_null(model_new(r.device, r.p, r.pool, 2, 16, NULL, NULL, &e));
+	assert_non_null(strstr(e.msg, "one sequence"));
+	r.device->caps.batch = 1;
+	rig_model(&r, NULL);
+	r.x[3] = 61;
+	assert_int_equal(model_micro_step(r.m, r.x, r.y, 1, &loss, &e), ERR_RANGE);
+	assert_non_null(strstr(e.msg, "vocabulary of 61"));
+	r.x[3] = 0;
+	r.y[2] = -2;
+	assert_int_equal(model_loss(r.m, r.x, r.y, &loss, &e), ERR_RANGE);
+	rig_close(&r);
+}
+
+/* Every program and piece of host work has its row, and calls are counted. */
+static void rows(void **state)
+{
+	(void)state;
+	struct rig r;
+	double loss;
+	rig_open(&r, &shapes[0], 1, 1);
+	rig_model(&r, NULL);
+	step(&r, 1, &loss);
+	static const struct { const char *name; enum timing_kind kind; unsigned calls; } want[] = {
+		{"fwdAttn", TIMING_PROGRAM, 2}, {"qkvBwd", TIMING_PROGRAM, 2}, {"embed", TIMING_HOST, 1}, {"norm bwd", TIMING_HOST, 5},
+		{"dW", TIMING_HOST, 14}, {"classifier", TIMING_HOST, 1},
+	};
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		int row = timing_row(r.timing, want[i].name, want[i].kind);
+		assert_true(row >= 0);
+		assert_int_equal(r.timing->row[row].last_calls, want[i].calls);
+	}
+	assert_int_equal(r.timing->micro, 1);
+	assert_non_null(model_program(r.m, PROGRAM_SDPA_BWD2));
+	assert_non_null(model_kernel(r.m, PROGRAM_SDPA_BWD2));
+	assert_null(model_program(r.m, PROGRAM_N));
+	assert_null(model_kernel(r.m, -1));
+	assert_true(model_bytes(&r.p->config, 1, 16) > 0);
+	rig_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(gradients), cmocka_unit_test(other_devices), cmocka_unit_test(threads_do_not_matter),
+		cmocka_unit_test(loss_only), cmocka_unit_test(live_weights), cmocka_unit_test(cancelled), cmocka_unit_test(refusals),
+		cmocka_unit_test(rows),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
