@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "device/cpu/simd.h"
 
 static struct blas blas;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -130,7 +131,7 @@ static void use_builtin(const char *why)
 {
 	blas.sgemm = NULL;
 	snprintf(blas.info.library, sizeof blas.info.library, "built-in");
-	snprintf(blas.info.kernels, sizeof blas.info.kernels, "plain");
+	snprintf(blas.info.kernels, sizeof blas.info.kernels, "%s", simd_best()->name);
 	snprintf(blas.info.note, sizeof blas.info.note, "%s", why);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "device/blas.h"
+#include "device/cpu/simd.h"
 
 struct job {
 	int ta, tb;
@@ -85,29 +86,12 @@ void gemm(struct pool *p, int ta, int tb, int64_t m, int64_t n, int64_t k, float
 
 /* --- matrix times vector --- */
 
-enum { DOT_LANES = 64 };
-
 struct vjob {
 	int64_t m, n, lda, rows;
+	const struct simd *simd;
 	const float *a, *x;
 	float *y;
 };
-
-/* 64 partial sums: enough independent chains for any vector width; their order of addition is fixed. */
-static float dot(const float *restrict a, const float *restrict x, int64_t n)
-{
-	float s[DOT_LANES] = {0}, t = 0;
-	int64_t i = 0;
-	for (; i + DOT_LANES <= n; i += DOT_LANES)
-		for (int l = 0; l < DOT_LANES; l++)
-			s[l] += a[i + l] * x[i + l];
-	for (int w = DOT_LANES / 2; w; w /= 2)
-		for (int l = 0; l < w; l++)
-			s[l] += s[l + w];
-	for (; i < n; i++)
-		t += a[i] * x[i];
-	return s[0] + t;
-}
 
 static void rows(void *arg, int task, int thread)
 {
@@ -115,13 +99,13 @@ static void rows(void *arg, int task, int thread)
 	const struct vjob *j = arg;
 	int64_t end = MIN(j->m, (task + 1) * j->rows);
 	for (int64_t i = task * j->rows; i < end; i++)
-		j->y[i] = dot(j->a + i * j->lda, j->x, j->n);
+		j->y[i] = j->simd->dot(j->a + i * j->lda, j->x, j->n);
 }
 
 void gemv(struct pool *p, int64_t m, int64_t n, const float *a, int64_t lda, const float *x, float *y)
 {
 	if (m <= 0)
 		return;
-	struct vjob j = {m, n, lda, MAX(1, 65536 / MAX(n, 1)), a, x, y};
+	struct vjob j = {m, n, lda, MAX(1, 65536 / MAX(n, 1)), simd_best(), a, x, y};
 	pool_run(p, (int)((m + j.rows - 1) / j.rows), rows, &j);
 }

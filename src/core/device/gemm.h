@@ -14,7 +14,7 @@
 /* What was found, for the screen, the start event and checkpoints. */
 struct blas_info {
 	char library[64]; /* "OpenBLAS 0.3.21", "Accelerate", "built-in" */
-	char kernels[32]; /* "SkylakeX", "Haswell", ... as the library reports it; "plain" for the built-in one */
+	char kernels[32]; /* "SkylakeX", "Haswell", ... as the library reports it; the instruction set for the built-in one */
 	char note[160];   /* what we had to do, or why the built-in one is used; may be empty */
 	double gflops;    /* measured by blas_measure, 0 before */
 };

@@ -8,17 +8,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "device/cpu/simd.h"
 
-enum { MR = 4, NR = 16, KC = 256, NC = 64 };
-
-/* acc[MR][NR] += ap[kc][MR]^T bp[kc][NR]; constant bounds: the compiler makes vectors of it. */
-static void tile(int64_t kc, const float *restrict ap, const float *restrict bp, float *restrict acc)
-{
-	for (int64_t p = 0; p < kc; p++, ap += MR, bp += NR)
-		for (int i = 0; i < MR; i++)
-			for (int j = 0; j < NR; j++)
-				acc[i * NR + j] += ap[i] * bp[j];
-}
+enum { MR = SIMD_GEMM_MR, NR_MAX = SIMD_GEMM_NR_MAX, KC = 256, NC = 128 };
 
 /* Rows [i, i+mr) and columns [k, k+kc) of op(A); the missing rows are 0. */
 static void pack_a(float *out, int ta, const float *a, int64_t lda, int64_t i, int64_t mr, int64_t k, int64_t kc)
@@ -28,11 +20,11 @@ static void pack_a(float *out, int ta, const float *a, int64_t lda, int64_t i, i
 			out[p * MR + r] = r >= mr ? 0 : ta ? a[(k + p) * lda + i + r] : a[(i + r) * lda + k + p];
 }
 
-static void pack_b(float *out, int tb, const float *b, int64_t ldb, int64_t j, int64_t nr, int64_t k, int64_t kc)
+static void pack_b(float *out, int width, int tb, const float *b, int64_t ldb, int64_t j, int64_t nr, int64_t k, int64_t kc)
 {
 	for (int64_t p = 0; p < kc; p++)
-		for (int64_t c = 0; c < NR; c++)
-			out[p * NR + c] = c >= nr ? 0 : tb ? b[(j + c) * ldb + k + p] : b[(k + p) * ldb + j + c];
+		for (int64_t c = 0; c < width; c++)
+			out[p * width + c] = c >= nr ? 0 : tb ? b[(j + c) * ldb + k + p] : b[(k + p) * ldb + j + c];
 }
 
 static void scale(int64_t m, int64_t n, float beta, float *c, int64_t ldc)
@@ -45,29 +37,30 @@ static void scale(int64_t m, int64_t n, float beta, float *c, int64_t ldc)
 				c[i * ldc + j] *= beta;
 }
 
-static void add_tile(const float *acc, float alpha, int64_t mr, int64_t nr, float *c, int64_t ldc)
+static void add_tile(const float *acc, int width, float alpha, int64_t mr, int64_t nr, float *c, int64_t ldc)
 {
 	for (int64_t i = 0; i < mr; i++)
 		for (int64_t j = 0; j < nr; j++)
-			c[i * ldc + j] += alpha * acc[i * NR + j];
+			c[i * ldc + j] += alpha * acc[i * width + j];
 }
 
 void gemm_builtin(int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
 		  const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
-	float ap[KC * MR], bp[NC / NR][KC * NR];
+	const struct simd *s = simd_best();
+	float ap[KC * MR], bp[KC * NC], acc[MR * NR_MAX];
+	int nr = s->gemm_nr;
 	scale(m, n, beta, c, ldc);
 	for (int64_t j = 0; j < n; j += NC)
 		for (int64_t p = 0; p < k; p += KC) {
 			int64_t kc = MIN(KC, k - p), nc = MIN(NC, n - j);
-			for (int64_t q = 0; q < nc; q += NR)
-				pack_b(bp[q / NR], tb, b, ldb, j + q, MIN(NR, nc - q), p, kc);
+			for (int64_t q = 0; q < nc; q += nr)
+				pack_b(bp + q * KC, nr, tb, b, ldb, j + q, MIN(nr, nc - q), p, kc);
 			for (int64_t i = 0; i < m; i += MR) {
 				pack_a(ap, ta, a, lda, i, MIN(MR, m - i), p, kc);
-				for (int64_t q = 0; q < nc; q += NR) {
-					float acc[MR * NR] = {0};
-					tile(kc, ap, bp[q / NR], acc);
-					add_tile(acc, alpha, MIN(MR, m - i), MIN(NR, nc - q), c + i * ldc + j + q, ldc);
+				for (int64_t q = 0; q < nc; q += nr) {
+					s->gemm_tile(kc, ap, bp + q * KC, acc);
+					add_tile(acc, nr, alpha, MIN(MR, m - i), MIN(nr, nc - q), c + i * ldc + j + q, ldc);
 				}
 			}
 		}

@@ -34,19 +34,28 @@ typedef void simd_un(float *d, const float *a, int64_t n, float p, float q);
 
 /* d may be a or b itself; other overlaps are not allowed. Any n >= 0, no alignment needed. */
 struct simd {
-	const char *name; /* "plain", "128 bit", "AVX2", "AVX-512", "NEON" */
+	const char *name; /* "plain", "SSE2", "NEON", "AVX2", "AVX-512" */
 	simd_bin *bin[SIMD_NBIN][SIMD_NFORM];
 	simd_un *un[EW_NOP]; /* NULL for the others */
 	float (*sum)(const float *a, int64_t n);
 	float (*max)(const float *a, int64_t n);  /* NaN if there is one; -inf for n == 0 */
+	float (*dot)(const float *a, const float *b, int64_t n);
 	/* d = exp(a - max a) / sum */
 	void (*softmax)(float *d, const float *a, int64_t n);
+	/* acc[6][gemm_nr] = ap[k][6]^T bp[k][gemm_nr]: the inner loop of the built-in product. */
+	void (*gemm_tile)(int64_t k, const float *ap, const float *bp, float *acc);
+	int gemm_nr;
 };
 
-extern const struct simd simd_plain;
-/* NULL where the processor or the system does not have them. */
-const struct simd *simd_v128_table(void), *simd_avx2_table(void), *simd_avx512_table(void);
+enum { SIMD_GEMM_MR = 6, SIMD_GEMM_NR_MAX = 32 };
 
+extern const struct simd simd_plain;
+/* NULL where this build does not have them; whether the processor does is simd_level's business. */
+const struct simd *simd_v128(void), *simd_avx2(void), *simd_avx512(void);
+
+enum { SIMD_LEVELS = 4 };
+/* 0 plain, 1 of 128 bits (SSE2, NEON), 2 AVX2, 3 AVX-512, complete; NULL where the processor or the system lacks it. */
+const struct simd *simd_level(int level);
 /* The fastest that this processor has; $ANETUI_SIMD=plain|128|avx2|avx512 takes a lower one. */
 const struct simd *simd_best(void);
 

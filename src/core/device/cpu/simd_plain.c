@@ -86,6 +86,24 @@ static void softmax(float *d, const float *a, int64_t n)
 		d[i] *= r;
 }
 
+static float dot(const float *a, const float *b, int64_t n)
+{
+	double s = 0;
+	for (int64_t i = 0; i < n; i++)
+		s += (double)a[i] * b[i];
+	return (float)s;
+}
+
+static void gemm_tile(int64_t k, const float *ap, const float *bp, float *acc)
+{
+	for (int i = 0; i < 6 * 16; i++)
+		acc[i] = 0;
+	for (int64_t p = 0; p < k; p++)
+		for (int i = 0; i < 6; i++)
+			for (int j = 0; j < 16; j++)
+				acc[i * 16 + j] += ap[p * 6 + i] * bp[p * 16 + j];
+}
+
 #define FORMS(name) {name##_vv, name##_vs, name##_sv}
 const struct simd simd_plain = {
 	.name = "plain",
@@ -99,5 +117,8 @@ const struct simd simd_plain = {
 	},
 	.sum = sum,
 	.max = max,
+	.dot = dot,
 	.softmax = softmax,
+	.gemm_tile = gemm_tile,
+	.gemm_nr = 16,
 };

@@ -1,0 +1,176 @@
+/* test_simd.c: the kernels of each instruction set that this processor has against the plain ones: odd lengths, guard
+ * numbers behind the end, infinities, NaN, denormals. SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "device/cpu/simd.h"
+
+enum { N = 1500 };
+
+static uint32_t state = 99;
+
+static float rnd(float lo, float hi)
+{
+	state = state * 1664525u + 1013904223u;
+	return lo + (hi - lo) * (float)((double)(state >> 8) / 16777216.0);
+}
+
+static const float special[] = {
+	0.0f, -0.0f, 1.0f, -1.0f, 0.5f, 1.5f, 2.5f, -2.5f, INFINITY, -INFINITY, NAN, 1e-40f, -1e-40f, 1.17549435e-38f, 3.4e38f, -3.4e38f,
+	88.72f, 88.73f, 89.5f, -87.3f, -87.4f, -90.0f, -103.0f, -103.9f, -104.5f, -65504.0f, 8388607.5f, 8388608.0f, 1e10f, 0.625f,
+	-0.625f, 0.6249999f, 1e-8f, -1e-8f, 127.0f, 128.4f, -128.6f, 20.0f, -20.0f,
+};
+
+static void fill(float *a, float lo, float hi)
+{
+	for (int i = 0; i < N; i++)
+		a[i] = i < (int)ARRAY_LEN(special) ? special[i] : i % 3 ? rnd(lo, hi) : rnd(lo / 50, hi / 50);
+}
+
+/* 4 units in the last place of the result; `slack` for functions that lose some of the argument's by cancelling. */
+static int close_to(float got, float want, float x, float slack)
+{
+	if (isnan(want) || isinf(want))
+		return isnan(want) ? isnan(got) : got == want;
+	return fabsf(got - want) <= 5e-7f * fabsf(want) + (slack > 0 ? slack * fabsf(x) : 0) + 3e-45f;
+}
+
+static const int lengths[] = {N, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 127, 0};
+
+static void compare(const char *set, const char *what, const float *got, const float *want, const float *x, int n, float slack)
+{
+	for (int i = 0; i < n; i++)
+		if (!close_to(got[i], want[i], x[i], slack))
+			fail_msg("%s %s: of %.9g: %.9g, should be %.9g", set, what, x[i], got[i], want[i]);
+	for (int i = n; i < n + 16; i++)
+		if (got[i] != 1234)
+			fail_msg("%s %s: wrote behind the end of %d", set, what, n);
+}
+
+static void guard(float *d, int n)
+{
+	for (int i = n; i < n + 16; i++)
+		d[i] = 1234;
+}
+
+static void check_unary(const struct simd *s)
+{
+	static const struct { enum ew_op op; const char *name; float lo, hi, p, q, slack; } op[] = {
+		{EW_MOV, "mov", -9, 9, 0, 0, 0}, {EW_SIGMOID, "sigmoid", -30, 30, 0, 0, 0}, {EW_SILU, "silu", -30, 30, 0, 0, 0},
+		{EW_RELU, "relu", -9, 9, 0, 0, 0}, {EW_TANH, "tanh", -12, 12, 0, 0, 0}, {EW_EXP, "exp", -90, 89, 0, 0, 0},
+		{EW_LOG, "log", 0, 100, 0, 0, 0}, {EW_LOG, "log(+eps)", 0, 1e6f, 1e-45f, 0, 0}, {EW_SQRT, "sqrt", 0, 1e6f, 0, 0, 0},
+		{EW_RSQRT, "rsqrt", 0, 1e4f, 1e-12f, 0, 0}, {EW_SQUARE, "square", -99, 99, 0, 0, 0}, {EW_RECIP, "recip", -9, 9, 0, 0, 0},
+		{EW_GELU, "gelu", -9, 9, 0, 0, 2e-7f}, {EW_GELU_TANH, "gelu tanh", -9, 9, 0, 0, 2e-7f},
+		{EW_GELU_SIGMOID, "gelu sigmoid", -9, 9, 0, 0, 0}, {EW_TRUNC, "trunc", -300, 300, 0, 0, 0},
+		{EW_ROUND, "round", -300, 300, 0, 0, 0}, {EW_CLIP, "clip", -300, 300, -128, 127, 0}, {EW_BOOL, "bool", -1, 1, 0, 0, 0},
+	};
+	static float x[N], want[N + 16], got[N + 16];
+	for (size_t i = 0; i < ARRAY_LEN(op); i++)
+		for (size_t l = 0; l < ARRAY_LEN(lengths); l++) {
+			int n = lengths[l];
+			fill(x, op[i].lo, op[i].hi);
+			guard(got, n);
+			simd_plain.un[op[i].op](want, x, n, op[i].p, op[i].q);
+			s->un[op[i].op](got, x, n, op[i].p, op[i].q);
+			compare(s->name, op[i].name, got, want, x, n, op[i].slack);
+			s->un[op[i].op](x, x, n, op[i].p, op[i].q);
+			if (memcmp(x, got, (size_t)n * sizeof *x))
+				fail_msg("%s %s: in place gives something else", s->name, op[i].name);
+		}
+}
+
+static void check_binary(const struct simd *s)
+{
+	static float a[N], b[N], want[N + 16], got[N + 16];
+	for (int op = 0; op < SIMD_NBIN; op++)
+		for (int form = 0; form < SIMD_NFORM; form++)
+			for (size_t l = 0; l < ARRAY_LEN(lengths); l++) {
+				int n = lengths[l];
+				fill(a, op == EW_POW ? 0 : -9, 9);
+				for (int i = 0; i < N; i++)
+					b[i] = form == SIMD_VV && i < 60 ? special[i % 17] : rnd(-3, 3);
+				guard(got, n);
+				simd_plain.bin[op][form](want, a, b, n);
+				s->bin[op][form](got, a, b, n);
+				compare(s->name, "binary", got, want, a, n, 0);
+			}
+}
+
+static void check_rows(const struct simd *s)
+{
+	static float x[N], want[N + 16], got[N + 16];
+	for (size_t l = 0; l < ARRAY_LEN(lengths) - 1; l++) {
+		int n = lengths[l];
+		float sum = 0;
+		for (int i = 0; i < N; i++)
+			x[i] = i % 5 == 3 ? -65504.0f : rnd(-20, 20);
+		guard(got, n);
+		simd_plain.softmax(want, x, n);
+		s->softmax(got, x, n);
+		compare(s->name, "softmax", got, want, want, n, 5e-7f);
+		for (int i = 0; i < n; i++)
+			sum += got[i];
+		assert_true(fabsf(sum - 1) < 1e-5f);
+		assert_true(s->max(x, n) == simd_plain.max(x, n));
+		for (int i = 0; i < N; i++)
+			x[i] = rnd(-1, 2);
+		assert_true(fabsf(s->sum(x, n) - simd_plain.sum(x, n)) <= 1e-6f * (float)n);
+		assert_true(fabsf(s->dot(x, x, n) - simd_plain.dot(x, x, n)) <= 2e-6f * (float)n);
+		x[n / 2] = NAN;
+		assert_true(isnan(s->max(x, n)));
+		assert_true(isnan(s->sum(x, n)));
+		s->softmax(got, x, n);
+		assert_true(isnan(got[0]));
+	}
+	assert_true(s->max(x, 0) == -INFINITY && s->sum(x, 0) == 0);
+}
+
+static void check_tile(const struct simd *s)
+{
+	static float a[6 * 77], b[SIMD_GEMM_NR_MAX * 77], acc[6 * SIMD_GEMM_NR_MAX];
+	for (size_t i = 0; i < ARRAY_LEN(a); i++)
+		a[i] = rnd(-1, 1);
+	for (size_t i = 0; i < ARRAY_LEN(b); i++)
+		b[i] = rnd(-1, 1);
+	for (size_t i = 0; i < ARRAY_LEN(acc); i++)
+		acc[i] = NAN;
+	int nr = s->gemm_nr;
+	assert_true(nr <= SIMD_GEMM_NR_MAX);
+	s->gemm_tile(77, a, b, acc);
+	for (int i = 0; i < 6; i++)
+		for (int j = 0; j < nr; j++) {
+			double want = 0;
+			for (int k = 0; k < 77; k++)
+				want += (double)a[k * 6 + i] * b[k * nr + j];
+			assert_true(fabs(want - acc[i * nr + j]) < 1e-5);
+		}
+}
+
+static void test_levels(void **st)
+{
+	(void)st;
+	assert_ptr_not_equal(simd_best(), NULL);
+	for (int l = 0; l < SIMD_LEVELS; l++) {
+		const struct simd *s = simd_level(l);
+		if (!s)
+			continue;
+		check_unary(s);
+		check_binary(s);
+		check_rows(s);
+		check_tile(s);
+		print_message("# %s agrees with the plain kernels\n", s->name);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
