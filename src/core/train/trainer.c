@@ -142,10 +142,10 @@ static int begin_step(struct trainer *t, struct err *e)
 	return 0;
 }
 
+/* The model opens and closes the micro-step in the timing; the row "data" stands outside of it, like "update". */
 static int one_micro(struct trainer *t, double *loss, struct err *e)
 {
 	uint64_t start = clock_ns();
-	timing_micro_begin(t->a.timing);
 	int rc = data_next(t->a.data, &t->cursor, t->batch, t->seq, t->x, t->y, e);
 	timing_add(t->a.timing, t->row_data, clock_ns() - start, 0);
 	if (rc)
@@ -154,7 +154,6 @@ static int one_micro(struct trainer *t, double *loss, struct err *e)
 	rc = model_micro_step(t->model, t->x, t->y, 1.0f / (float)t->accum, loss, e);
 	if (rc)
 		return rc;
-	timing_micro_end(t->a.timing);
 	t->loss_sum += *loss;
 	t->tokens += (uint64_t)t->batch * (uint64_t)t->seq;
 	t->micro_ns += clock_ns() - start;

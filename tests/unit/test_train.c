@@ -1,0 +1,465 @@
+/* test_train.c: the trainer: learning, resuming bit for bit, and what a step that fails leaves behind. SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "support/tiny.h"
+#include "train/ckpt.h"
+#include "train/trainer.h"
+
+enum { VOCAB = 61 };
+
+/* Everything that one training session is made of. */
+struct rig {
+	struct pool *pool;
+	struct device *dev;
+	struct params *p;
+	struct data data;
+	struct settings set;
+	struct train_state state;
+	struct timing timing;
+	atomic_int cancel;
+	struct trainer *t;
+};
+
+static void must(int rc, const struct err *e)
+{
+	if (rc)
+		fail_msg("%d: %s", rc, e->msg);
+}
+
+/* n ids that are not quite random: a model can learn that some follow others. */
+static void write_shard(const char *path, int n, uint64_t seed)
+{
+	struct rng r;
+	FILE *f = fopen(path, "wb");
+	int id = 3;
+	assert_non_null(f);
+	rng_seed(&r, seed);
+	for (int i = 0; i < n; i++) {
+		id = rng_below(&r, 3) ? (id * 7 + 5) % VOCAB : (int)rng_below(&r, VOCAB);
+		fputc(id, f);
+		fputc(0, f);
+	}
+	assert_int_equal(fclose(f), 0);
+}
+
+static const struct tiny shape = {.what = "train", .dim = 32, .hidden = 48, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 8,
+				  .vocab = VOCAB, .tied = 0, .rope = 0, .alpha = 1, .batch = 2, .seq = 64};
+
+static void rig_settings(struct settings *s)
+{
+	settings_init(s);
+	s->num[SET_SEQ] = 24;
+	s->num[SET_BATCH] = 2;
+	s->num[SET_ACCUM] = 2;
+	s->num[SET_LR_MAX] = 3e-3;
+	s->num[SET_LR_WARMUP] = 5;
+	s->num[SET_LR_STEPS] = 30;
+}
+
+/* p: taken over; NULL: a fresh model. */
+static void rig_start(struct rig *g, struct params *p, int threads, int tokens, double val)
+{
+	struct err e = {0};
+	struct model_config c;
+	memset(g, 0, sizeof *g);
+	g->pool = pool_new(threads, &e);
+	assert_non_null(g->pool);
+	if (!(g->dev = device_open("cpu", g->pool, &e)))
+		fail_msg("%s", e.msg);
+	tiny_config(&c, &shape);
+	g->p = p;
+	if (!p) {
+		assert_non_null(g->p = params_new(&c, &e));
+		params_init(g->p, 1337);
+	}
+	write_shard("train.bin", tokens, 4);
+	must(data_open_shard(&g->data, "train.bin", VOCAB, val, &e), &e);
+	rig_settings(&g->set);
+	g->state.best_loss = NAN;
+	data_cursor_init(&g->state.cursor, DATA_RANDOM, 99);
+}
+
+static void rig_trainer(struct rig *g)
+{
+	struct err e = {0};
+	struct trainer_parts parts = {g->dev, g->pool, g->p, &g->data, &g->set, &g->state, &g->timing, &g->cancel};
+	if (!(g->t = trainer_new(&parts, &e)))
+		fail_msg("%s", e.msg);
+}
+
+static void rig_stop(struct rig *g)
+{
+	trainer_free(g->t);
+	device_close(g->dev);
+	data_close(&g->data);
+	params_free(g->p);
+	pool_free(g->pool);
+}
+
+static struct trainer_step one_step(struct rig *g)
+{
+	struct trainer_step out;
+	struct err e = {0};
+	do
+		must(trainer_micro(g->t, &out, &e), &e);
+	while (!out.updated);
+	return out;
+}
+
+static void same_params(const struct params *a, const struct params *b)
+{
+	size_t n = a->total * sizeof(float);
+	assert_int_equal(a->total, b->total);
+	assert_memory_equal(a->w, b->w, n);
+	assert_memory_equal(a->m, b->m, n);
+	assert_memory_equal(a->v, b->v, n);
+}
+
+static void no_gradients(const struct params *p)
+{
+	for (size_t i = 0; i < p->total; i++)
+		assert_true(p->g[i] == 0);
+}
+
+/* --- learning --- */
+
+static void initial_loss(void **state)
+{
+	(void)state;
+	struct rig g;
+	rig_start(&g, NULL, 1, 4000, 0);
+	rig_trainer(&g);
+	struct trainer_step s = one_step(&g);
+	if (!(fabs(s.loss - log(VOCAB)) <= 0.1))
+		fail_msg("initial loss %.6f, ln V is %.6f", s.loss, log(VOCAB));
+	assert_true(s.grad_norm > 0 && s.ns >= s.micro_ns && s.micro_ns > 0);
+	assert_int_equal(g.state.step, 1);
+	assert_int_equal(g.state.tokens, 2 * 2 * 24);
+	assert_true(g.state.seconds > 0);
+	assert_int_equal(g.timing.micro, 2);
+	rig_stop(&g);
+}
+
+static void overfits_one_batch(void **state)
+{
+	(void)state;
+	struct rig g;
+	double loss = NAN;
+	rig_start(&g, NULL, 2, 2 * 64 + 1, 0);
+	g.set.num[SET_SEQ] = 64;
+	g.set.num[SET_ACCUM] = 1;
+	g.set.num[SET_LR_MAX] = 1e-2;
+	g.set.num[SET_LR_STEPS] = 200;
+	g.set.num[SET_DATA_ORDER] = DATA_SEQUENTIAL;
+	g.set.num[SET_ADAM_DECAY] = 0;
+	rig_trainer(&g);
+	for (int i = 0; i < 200; i++)
+		loss = one_step(&g).loss;
+	if (!(loss < 0.05))
+		fail_msg("loss after 200 steps on one batch: %.6f", loss);
+	rig_stop(&g);
+}
+
+/* --- the same bytes --- */
+
+enum { STEPS = 20 };
+
+/* Looks between steps must not disturb: an evaluation after every third, one of them inside a step. */
+static void run_steps(struct rig *g, int from, int to, struct trainer_step *log, int looks)
+{
+	struct trainer_step out;
+	struct err e = {0};
+	for (int i = from; i < to; i++) {
+		double loss, bpb;
+		if (looks && i % 3 == 0) {
+			must(trainer_micro(g->t, &out, &e), &e);
+			assert_int_equal(trainer_begun(g->t), 1);
+			must(trainer_eval(g->t, 3, &loss, &bpb, &e), &e);
+			assert_true(isfinite(loss) && isnan(bpb));
+		}
+		log[i] = one_step(g);
+		if (looks && i % 4 == 0)
+			must(trainer_eval(g->t, 2, &loss, &bpb, &e), &e);
+	}
+}
+
+static void same_log(const struct trainer_step *a, const struct trainer_step *b)
+{
+	for (int i = 0; i < STEPS; i++)
+		if (a[i].loss != b[i].loss || a[i].grad_norm != b[i].grad_norm || a[i].lr != b[i].lr)
+			fail_msg("step %d: loss %.17g %.17g norm %.17g %.17g lr %.17g %.17g", i, a[i].loss, b[i].loss, a[i].grad_norm,
+				 b[i].grad_norm, a[i].lr, b[i].lr);
+}
+
+static void resumes(void **state)
+{
+	(void)state;
+	static const int at[] = {1, 7, 19};
+	static const enum data_order orders[] = {DATA_RANDOM, DATA_SHUFFLE, DATA_SEQUENTIAL};
+	for (size_t o = 0; o < ARRAY_LEN(orders); o++) {
+		struct trainer_step straight[STEPS], parts[STEPS];
+		struct rig a;
+		rig_start(&a, NULL, 1, 1200, 0.2); /* several epochs */
+		a.set.num[SET_DATA_ORDER] = orders[o];
+		rig_trainer(&a);
+		run_steps(&a, 0, STEPS, straight, 0);
+		for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+			struct rig b, c;
+			struct err e = {0};
+			struct params *p = NULL;
+			struct train_state s;
+			struct tokenizer *tok;
+			rig_start(&b, NULL, 1, 1200, 0.2);
+			b.set.num[SET_DATA_ORDER] = orders[o];
+			rig_trainer(&b);
+			run_steps(&b, 0, at[i], parts, 1);
+			b.state.settings = b.set;
+			must(ckpt_save("train.ckpt", b.p, &b.state, NULL, NULL, &e), &e);
+			rig_stop(&b);
+			must(ckpt_load("train.ckpt", &p, &s, &tok, &e), &e);
+			rig_start(&c, p, 2, 1200, 0.2); /* other threads, too */
+			c.state = s;
+			c.set = s.settings;
+			rig_trainer(&c);
+			run_steps(&c, at[i], STEPS, parts, 1);
+			same_log(straight, parts);
+			same_params(a.p, c.p);
+			assert_int_equal(a.state.step, c.state.step);
+			assert_int_equal(a.state.tokens, c.state.tokens);
+			assert_int_equal(a.state.cursor.index, c.state.cursor.index);
+			assert_int_equal(a.state.cursor.epoch, c.state.cursor.epoch);
+			rig_stop(&c);
+		}
+		rig_stop(&a);
+	}
+}
+
+static void threads(void **state)
+{
+	(void)state;
+	struct trainer_step one[STEPS], more[STEPS];
+	struct rig a, b;
+	rig_start(&a, NULL, 1, 4000, 0);
+	rig_trainer(&a);
+	run_steps(&a, 0, STEPS, one, 0);
+	for (int n = 2; n <= 3; n++) {
+		rig_start(&b, NULL, n, 4000, 0);
+		rig_trainer(&b);
+		run_steps(&b, 0, STEPS, more, 0);
+		same_log(one, more);
+		same_params(a.p, b.p);
+		rig_stop(&b);
+	}
+	rig_stop(&a);
+}
+
+/* 4 micro-steps of 2 sequences against 1 of 8: the same gradient, before any clipping. */
+static void accumulation(void **state)
+{
+	(void)state;
+	enum { SEQ = 24 };
+	struct rig g;
+	struct err e = {0};
+	static int x[8 * SEQ], y[8 * SEQ];
+	struct tiny eight = shape;
+	double loss, mean = 0, whole;
+	rig_start(&g, NULL, 2, 4000, 0);
+	must(params_train(g.p, &e), &e);
+	eight.batch = 8;
+	eight.seq = SEQ;
+	tiny_tokens(&eight, 3, 0, x, y);
+	struct model *two = model_new(g.dev, g.p, g.pool, 2, SEQ, NULL, NULL, &e);
+	assert_non_null(two);
+	for (int i = 0; i < 4; i++) {
+		must(model_micro_step(two, x + i * 2 * SEQ, y + i * 2 * SEQ, 0.25f, &loss, &e), &e);
+		mean += loss / 4;
+	}
+	model_free(two);
+	double *sum = mem_zalloc(g.p->total, sizeof *sum);
+	assert_non_null(sum);
+	for (size_t i = 0; i < g.p->total; i++)
+		sum[i] = g.p->g[i];
+	memset(g.p->g, 0, g.p->total * sizeof *g.p->g);
+	struct model *all = model_new(g.dev, g.p, g.pool, 8, SEQ, NULL, NULL, &e);
+	assert_non_null(all);
+	must(model_micro_step(all, x, y, 1, &whole, &e), &e);
+	model_free(all);
+	double d = tiny_distance(g.p->g, sum, g.p->total);
+	if (!(d < 1e-6) || !(fabs(mean - whole) < 1e-6))
+		fail_msg("gradients differ by %.3g, loss %.9g %.9g", d, mean, whole);
+	free(sum);
+	rig_stop(&g);
+}
+
+/* --- steps that fail --- */
+
+static void not_finite_stops(void **state)
+{
+	(void)state;
+	struct rig g;
+	struct err e = {0};
+	struct trainer_step out;
+	rig_start(&g, NULL, 1, 4000, 0);
+	rig_trainer(&g);
+	one_step(&g);
+	const struct param *w = params_find(g.p, PARAM_W2, 1);
+	g.p->w[w->offset + 17] = NAN;
+	size_t n = g.p->total * sizeof(float);
+	float *copy = mem_zalloc(3 * g.p->total, sizeof(float));
+	assert_non_null(copy);
+	memcpy(copy, g.p->w, 3 * n);
+	struct train_state before = g.state;
+	assert_int_equal(trainer_micro(g.t, &out, &e), ERR_STATE);
+	assert_int_equal(strncmp(e.msg, "train: loss is not finite at step 1; first bad tensor: weights of model.layers.1.mlp.down_proj.weight", 98), 0);
+	assert_false(out.updated);
+	assert_int_equal(trainer_begun(g.t), 0);
+	assert_memory_equal(copy, g.p->w, 3 * n); /* w, m, v lie one after the other */
+	assert_memory_equal(&before.cursor, &g.state.cursor, sizeof before.cursor);
+	assert_true(before.step == g.state.step && before.tokens == g.state.tokens);
+	no_gradients(g.p);
+	assert_int_equal(ckpt_save("nan.ckpt", g.p, &g.state, NULL, NULL, &e), ERR_STATE);
+	free(copy);
+	rig_stop(&g);
+}
+
+static void not_finite_skips(void **state)
+{
+	(void)state;
+	struct rig g;
+	struct err e = {0};
+	struct trainer_step out;
+	rig_start(&g, NULL, 1, 4000, 0);
+	g.set.num[SET_NAN] = 1;
+	rig_trainer(&g);
+	one_step(&g);
+	float m = g.p->m[5], w5 = g.p->w[5];
+	for (int i = 0; i < VOCAB; i++) /* some row of the embedding is always in the batch */
+		g.p->w[(size_t)i * 32] += INFINITY;
+	struct train_state before = g.state;
+	must(trainer_micro(g.t, &out, &e), &e);
+	assert_true(out.updated && out.skipped);
+	assert_true(g.state.step == before.step && g.state.skipped == 1 && g.state.tokens > before.tokens);
+	assert_memory_not_equal(&before.cursor, &g.state.cursor, sizeof before.cursor); /* other data next time */
+	assert_true(g.p->m[5] == m && g.p->w[5] == w5);
+	no_gradients(g.p);
+	int rc = 0, n = 1;
+	while (!(rc = trainer_micro(g.t, &out, &e)) && n < 1000)
+		n++;
+	assert_int_equal(rc, ERR_STATE);
+	assert_int_equal(n, 99);
+	assert_non_null(strstr(e.msg, "100 updates in a row were skipped"));
+	rig_stop(&g);
+}
+
+static void interrupted(void **state)
+{
+	(void)state;
+	struct trainer_step straight[STEPS], other[STEPS], out;
+	struct rig a, b;
+	struct err e = {0};
+	rig_start(&a, NULL, 1, 4000, 0);
+	rig_trainer(&a);
+	run_steps(&a, 0, STEPS, straight, 0);
+	rig_start(&b, NULL, 1, 4000, 0);
+	rig_trainer(&b);
+	run_steps(&b, 0, 5, other, 0);
+	must(trainer_micro(b.t, &out, &e), &e);
+	assert_int_equal(trainer_begun(b.t), 1);
+	atomic_store(&b.cancel, 1);
+	assert_int_equal(trainer_micro(b.t, &out, &e), ERR_CANCEL);
+	assert_int_equal(trainer_begun(b.t), 0);
+	no_gradients(b.p);
+	atomic_store(&b.cancel, 0);
+	run_steps(&b, 5, 9, other, 0);
+	must(trainer_micro(b.t, &out, &e), &e);
+	trainer_drop(b.t);
+	no_gradients(b.p);
+	run_steps(&b, 9, STEPS, other, 0);
+	same_log(straight, other);
+	same_params(a.p, b.p);
+	assert_int_equal(a.state.tokens, b.state.tokens);
+	rig_stop(&a);
+	rig_stop(&b);
+}
+
+/* --- live changes --- */
+
+static void changes_wait_for_the_step(void **state)
+{
+	(void)state;
+	struct rig g;
+	struct err e = {0};
+	struct trainer_step out;
+	rig_start(&g, NULL, 1, 4000, 0);
+	g.set.num[SET_LR_SHAPE] = 0;
+	g.set.num[SET_LR_WARMUP] = 0;
+	rig_trainer(&g);
+	assert_null(trainer_model(g.t));
+	must(trainer_micro(g.t, &out, &e), &e);
+	assert_false(out.updated);
+	assert_non_null(trainer_model(g.t));
+	g.set.num[SET_LR_MAX] = 1e-4;
+	g.set.num[SET_ACCUM] = 3;
+	g.set.num[SET_SEQ] = 16;
+	g.set.num[SET_BATCH] = 1;
+	must(trainer_micro(g.t, &out, &e), &e);
+	assert_true(out.updated && out.lr == 3e-3);
+	assert_int_equal(g.state.tokens, 2 * 2 * 24);
+	out = one_step(&g);
+	assert_true(out.lr == 1e-4);
+	assert_int_equal(g.state.tokens, 2 * 2 * 24 + 3 * 16);
+	/* Longer than the context: said, and training goes on once it is put right. */
+	g.set.num[SET_SEQ] = 65;
+	assert_int_equal(trainer_micro(g.t, &out, &e), ERR_RANGE);
+	assert_string_equal(e.msg, "seq: 65: must be 1 to 64, the model's context");
+	g.set.num[SET_SEQ] = 64;
+	one_step(&g);
+	assert_int_equal(g.state.step, 3);
+	rig_stop(&g);
+}
+
+static void evaluation(void **state)
+{
+	(void)state;
+	struct rig g;
+	struct err e = {0};
+	double a, b, bpb;
+	rig_start(&g, NULL, 1, 4000, 0.25);
+	rig_trainer(&g);
+	must(trainer_eval(g.t, 4, &a, &bpb, &e), &e);
+	must(trainer_eval(g.t, 4, &b, &bpb, &e), &e);
+	assert_true(a == b && fabs(a - log(VOCAB)) < 0.1);
+	for (int i = 0; i < 60; i++)
+		one_step(&g);
+	must(trainer_eval(g.t, 4, &b, &bpb, &e), &e);
+	if (!(b < a - 0.5))
+		fail_msg("validation loss %.4f after 60 steps, %.4f before", b, a);
+	rig_stop(&g);
+	rig_start(&g, NULL, 1, 4000, 0);
+	rig_trainer(&g);
+	assert_int_equal(trainer_eval(g.t, 4, &a, &bpb, &e), ERR_STATE);
+	assert_int_equal(strncmp(e.msg, "eval: no validation data", 24), 0);
+	rig_stop(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(initial_loss), cmocka_unit_test(overfits_one_batch), cmocka_unit_test(resumes), cmocka_unit_test(threads),
+		cmocka_unit_test(accumulation), cmocka_unit_test(not_finite_stops), cmocka_unit_test(not_finite_skips),
+		cmocka_unit_test(interrupted), cmocka_unit_test(changes_wait_for_the_step), cmocka_unit_test(evaluation),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
