@@ -1,0 +1,451 @@
+/* engine.c: the worker thread: takes commands, trains in between, speaks through events and the snapshot. What commands do is in engine_*.c.
+ *
+ * One loop: answer what has come, make one micro-step when training, else sleep until a command comes. The worker never waits for the other side: a log
+ * line that finds the event ring full is dropped and counted; an answer is kept aside and delivered when there is room.
+ * SPDX-License-Identifier: MIT */
+#include "engine_impl.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { COMMAND_RING = 256, EVENT_RING = 8192 };
+
+/* --- commands that end later ----------------------------------------------------------------------------------- */
+
+static void pending_end(struct worker *w, int i, int code, const char *text)
+{
+	uint32_t id = w->pending[i].id;
+	memmove(&w->pending[i], &w->pending[i + 1], (size_t)(w->npending - i - 1) * sizeof *w->pending);
+	w->npending--;
+	if (id)
+		worker_done(w, id, code, text);
+}
+
+static int pending_add(struct worker *w, const struct pending *p, struct err *e)
+{
+	if (w->npending == PENDING_MAX)
+		return err_set(e, ERR_STATE, "train: %d commands wait for their end already", PENDING_MAX);
+	w->pending[w->npending++] = *p;
+	return 0;
+}
+
+/* Training has stopped: by itself, by pause, by an interrupt or an error. */
+static void pending_stopped(struct worker *w, int code, const char *text)
+{
+	for (int i = w->npending - 1; i >= 0; i--) {
+		const struct pending *p = &w->pending[i];
+		if (p->kind == WAIT_TIME && code != ERR_CANCEL)
+			continue;
+		if (p->until_stopped && (code == 0 || code == ERR_CANCEL))
+			pending_end(w, i, 0, "");
+		else if (code)
+			pending_end(w, i, code, text);
+		else
+			pending_end(w, i, ERR_STATE, "train: paused before the end was reached");
+	}
+}
+
+static void pending_check(struct worker *w)
+{
+	uint64_t now = clock_ns();
+	for (int i = w->npending - 1; i >= 0; i--) {
+		struct pending p = w->pending[i];
+		int hit = (p.kind == WAIT_STEP && w->state.step >= p.step) || (p.kind == WAIT_TIME && now >= p.until_ns) ||
+			  (p.kind == WAIT_LOSS && w->last.step == w->state.step && w->last.step && w->last.loss < p.loss);
+		if (!hit)
+			continue;
+		if (p.pause_then) {
+			worker_stop_training(w);
+			worker_rest_state(w);
+		}
+		pending_end(w, i, 0, "");
+	}
+}
+
+static int cmd_train(struct worker *w, const struct engine_cmd *c, int argc, char **argv, int defaults_to_one, struct err *e)
+{
+	uint64_t n = defaults_to_one ? 1 : 0;
+	if (argc) {
+		char *end;
+		errno = 0;
+		double v = strtod(argv[0], &end);
+		if (*end || end == argv[0] || !(v >= 1 && v <= 1e15) || v != floor(v))
+			return err_set(e, ERR_RANGE, "train: %s: must be a whole number of steps, at least 1", argv[0]);
+		n = (uint64_t)v;
+	}
+	int rc = worker_start_training(w, n, e);
+	if (rc)
+		return rc;
+	struct pending p = {.kind = WAIT_PAUSED, .id = c->id, .until_stopped = 1};
+	if (n)
+		p = (struct pending){.kind = WAIT_STEP, .id = c->id, .step = w->target, .pause_then = 1};
+	else if (!c->scripted)
+		return 0;
+	rc = pending_add(w, &p, e);
+	return rc ? rc : 1;
+}
+
+static int cmd_wait(struct worker *w, const struct engine_cmd *c, int argc, char **argv, struct err *e)
+{
+	struct pending p = {.id = c->id};
+	char *end;
+	if (argc == 2 && !strcmp(argv[0], "step")) {
+		double v = strtod(argv[1], &end);
+		if (*end || end == argv[1] || !(v >= 0 && v <= 1e15))
+			return err_set(e, ERR_RANGE, "wait: %s: must be a step number", argv[1]);
+		p.kind = WAIT_STEP;
+		p.step = (uint64_t)v;
+	} else if (argc == 1 && !strncmp(argv[0], "loss<", 5)) {
+		p.kind = WAIT_LOSS;
+		p.loss = strtod(argv[0] + 5, &end);
+		if (*end || end == argv[0] + 5 || !(p.loss > 0))
+			return err_set(e, ERR_RANGE, "wait: %s: loss<X takes a number above 0", argv[0]);
+	} else if (argc == 1) {
+		double s = strtod(argv[0], &end);
+		if (*end || end == argv[0] || !(s >= 0 && s <= 1e9))
+			return err_set(e, ERR_RANGE, "wait: %s: must be step N, loss<X or seconds (0 to 1e9)", argv[0]);
+		p.kind = WAIT_TIME;
+		p.until_ns = clock_ns() + (uint64_t)(s * 1e9);
+	} else {
+		return err_set(e, ERR_USAGE, "wait: usage: wait step N | loss<X | SECONDS");
+	}
+	if (p.kind != WAIT_TIME && !w->training && !(p.kind == WAIT_STEP && w->state.step >= p.step)) {
+		int rc = worker_start_training(w, 0, e);
+		if (rc)
+			return rc;
+		p.pause_then = 1;
+	}
+	int rc = pending_add(w, &p, e);
+	return rc ? rc : 1;
+}
+
+static int cmd_pause(struct worker *w)
+{
+	if (w->training)
+		w->pause_wanted = 1;
+	return 0;
+}
+
+static int cmd_auto_demo(struct worker *w, struct err *e)
+{
+	int rc = 0;
+	if (!w->params) {
+		char *argv[] = {"demo"};
+		rc = worker_new(w, 1, argv, e);
+		if (!rc && !w->settings.set[SET_SAMPLE_EVERY])
+			w->settings.num[SET_SAMPLE_EVERY] = 10;
+	}
+	return rc ? rc : worker_start_training(w, 0, e);
+}
+
+static int cmd_stop(struct worker *w, const char *reason, int save, struct err *e)
+{
+	int rc = 0;
+	if (save)
+		rc = worker_end_run(w, reason, e);
+	else
+		worker_event(w, "stop", "\"reason\":\"%s, not saved\"", reason);
+	w->stop = 1;
+	return rc;
+}
+
+/* 0 or an error: answered; 1: the end lies ahead. */
+static int dispatch(struct worker *w, const struct engine_cmd *c, int argc, char **argv, struct err *e)
+{
+	switch (c->op) {
+	case CMD_NEW: return cmd_new(w, argc, argv, e);
+	case CMD_DATA: return cmd_data(w, argc, argv, e);
+	case CMD_TOKENIZE: return cmd_tokenize(w, argc, argv, e);
+	case CMD_INFO: return cmd_info(w, argc, argv, e);
+	case CMD_DEVICE: return cmd_device(w, argc, argv, e);
+	case CMD_MIL: return cmd_mil(w, argc, argv, e);
+	case CMD_TRAIN: return cmd_train(w, c, argc, argv, 0, e);
+	case CMD_STEP: return cmd_train(w, c, argc, argv, 1, e);
+	case CMD_PAUSE: return cmd_pause(w);
+	case CMD_WAIT: return cmd_wait(w, c, argc, argv, e);
+	case CMD_LR: return cmd_lr(w, argc, argv, e);
+	case CMD_SET: return cmd_set(w, argc, argv, e);
+	case CMD_GET: return cmd_get(w, argc, argv, e);
+	case CMD_UNDO: return cmd_undo(w, argc, argv, e);
+	case CMD_EVAL: return cmd_eval(w, argc, argv, e);
+	case CMD_SAMPLE: return cmd_sample(w, argc, argv, e);
+	case CMD_KERNELS: return cmd_kernels(w, argc, argv, e);
+	case CMD_POWER: return cmd_power(w, argc, argv, e);
+	case CMD_CKPT: return cmd_ckpt(w, argc, argv, e);
+	case CMD_LOAD: return cmd_load(w, argc, argv, e);
+	case CMD_RUNS: return cmd_runs(w, argc, argv, e);
+	case CMD_VERIFY: return cmd_verify(w, argc, argv, e);
+	case CMD_AUTO_DEMO: return cmd_auto_demo(w, e);
+	case CMD_STOP_NOW: return cmd_stop(w, argc ? argv[0] : "quit", 0, e);
+	case CMD_STOP_SAVE: return cmd_stop(w, argc ? argv[0] : "quit", 1, e);
+	}
+	return err_set(e, ERR_USAGE, "command: number %d is not the engine's", c->op);
+}
+
+static int split_words(const struct engine_cmd *c, char **argv, int max, char *buf)
+{
+	memcpy(buf, c->words, ENGINE_WORDS);
+	buf[ENGINE_WORDS - 1] = 0;
+	int n = 0;
+	for (size_t at = 0; n < c->argc && n < max && at < ENGINE_WORDS; n++) {
+		argv[n] = buf + at;
+		at += strlen(argv[n]) + 1;
+	}
+	return n;
+}
+
+static void answer(struct worker *w, const struct engine_cmd *c)
+{
+	enum { MAX_WORDS = 64 };
+	char buf[ENGINE_WORDS], *argv[MAX_WORDS + 1];
+	int argc = split_words(c, argv, MAX_WORDS, buf);
+	argv[argc] = NULL;
+	struct err e = {0};
+	w->cmd_id = c->id;
+	int rc = dispatch(w, c, argc, argv, &e);
+	worker_flush_answer(w);
+	worker_rest_state(w);
+	if (rc == ERR_CANCEL)
+		atomic_store(&w->g->cancel, 0);
+	if (rc <= 0)
+		worker_done(w, c->id, rc, rc < 0 ? e.msg : "");
+}
+
+static void answer_all(struct worker *w)
+{
+	struct engine_cmd c;
+	while (!w->stop && ring_pop(w->g->commands, &c))
+		answer(w, &c);
+}
+
+/* --- the loop --------------------------------------------------------------------------------------------------- */
+
+static void pause_training(struct worker *w, int code, const char *why)
+{
+	worker_stop_training(w);
+	pending_stopped(w, code, why);
+	worker_rest_state(w);
+	worker_publish(w, 1);
+}
+
+static void sleep_for_command(struct worker *w, int ms)
+{
+	struct engine *g = w->g;
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += (long)ms * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&g->lock);
+	if (!atomic_load(&g->queued) || w->npending >= atomic_load(&g->queued))
+		pthread_cond_timedwait(&g->wake, &g->lock, &t);
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* An interrupt that came while no command was being answered. */
+static void take_cancel(struct worker *w)
+{
+	if (!atomic_exchange(&w->g->cancel, 0))
+		return;
+	if (w->training) {
+		if (w->trainer)
+			trainer_drop(w->trainer);
+		worker_log(w, LOG_INFO, "paused at step %llu (interrupted)", (unsigned long long)w->state.step);
+		pause_training(w, ERR_CANCEL, "train: interrupted");
+	} else {
+		pending_stopped(w, ERR_CANCEL, "wait: interrupted");
+	}
+}
+
+static void train_or_stop(struct worker *w)
+{
+	/* 0: went well; 1: a step was completed; < 0: an error, already told. */
+	int rc = worker_train_slice(w);
+	if (rc == ERR_CANCEL) {
+		take_cancel(w);
+	} else if (rc < 0) {
+		pause_training(w, rc, "train: stopped by an error (see the log)");
+	} else {
+		pending_check(w);
+		if (w->pause_wanted && !(w->trainer && trainer_begun(w->trainer)))
+			pause_training(w, 0, "");
+	}
+}
+
+static void *worker_main(void *arg)
+{
+	struct engine *g = arg;
+	struct worker *w = &g->w;
+	struct err e = {0};
+	if (worker_machine(w, &e))
+		worker_log(w, LOG_ERROR, "%s", e.msg);
+	if (!w->pool || !w->dev)
+		worker_log(w, LOG_ERROR, "engine: no device (nothing can be trained)");
+	if (g->opt.resume && worker_resume(w, &e))
+		worker_log(w, LOG_ERROR, "%s", e.msg);
+	worker_rest_state(w);
+	worker_publish(w, 1);
+	while (!w->stop) {
+		take_cancel(w);
+		answer_all(w);
+		if (w->stop)
+			break;
+		if (w->training) {
+			train_or_stop(w);
+			worker_auto_sample(w);
+		} else {
+			pending_check(w);
+			if (!w->training)
+				sleep_for_command(w, w->npending || w->nlate ? 5 : 250);
+		}
+		worker_publish(w, 0);
+		worker_deliver_late(w);
+	}
+	worker_state(w, ENGINE_STOPPED, NULL);
+	struct engine_event ev = {.kind = EV_STOPPED};
+	worker_emit(w, &ev, 1);
+	/* The last answers must arrive; the other side reads until EV_STOPPED, or frees us. */
+	for (int i = 0; w->nlate && i < 400; i++) {
+		struct timespec ms5 = {0, 5000000};
+		nanosleep(&ms5, NULL);
+		worker_deliver_late(w);
+	}
+	return NULL;
+}
+
+/* --- the door --------------------------------------------------------------------------------------------------- */
+
+static int start_thread(struct engine *g)
+{
+	sigset_t all, old;
+	sigfillset(&all);
+	/* The faults stay deliverable, or the kernel kills the process without running its handler. */
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+		sigdelset(&all, faults[i]);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_attr_t a;
+	pthread_attr_init(&a);
+	pthread_attr_setstacksize(&a, 8u << 20);
+	int rc = pthread_create(&g->thread, &a, worker_main, g);
+	pthread_attr_destroy(&a);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return rc;
+}
+
+static void worker_init(struct worker *w, struct engine *g)
+{
+	w->g = g;
+	settings_init(&w->settings);
+	snprintf(w->data_name, sizeof w->data_name, "builtin");
+	w->state.best_loss = NAN;
+	w->last.loss = w->last.watts = w->last.joules = w->last.val = w->last.bpb = NAN;
+	proc_init(&w->proc);
+	w->power = power_open("");
+}
+
+static void worker_done_all(struct worker *w)
+{
+	worker_drop_model(w);
+	run_close(&w->run);
+	device_close(w->dev);
+	pool_free(w->pool);
+	power_close(w->power);
+	str_done(&w->answer);
+	str_done(&w->new_line);
+	str_done(&w->script);
+	free(w->late);
+}
+
+struct engine *engine_start(const struct engine_options *o, struct err *e)
+{
+	struct engine *g = mem_zalloc(1, sizeof *g);
+	if (!g) {
+		err_nomem(e, "engine", sizeof *g);
+		return NULL;
+	}
+	g->opt = *o;
+	if (o->run_dir)
+		snprintf(g->run_dir_opt, sizeof g->run_dir_opt, "%s", o->run_dir);
+	g->commands = ring_new(COMMAND_RING, sizeof(struct engine_cmd));
+	g->events = ring_new(EVENT_RING, sizeof(struct engine_event));
+	g->progress = -1;
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->wake, NULL);
+	worker_init(&g->w, g);
+	g->snap.last = g->w.last;
+	g->snap.best_val = NAN;
+	g->snap.settings = g->w.settings;
+	g->snap.power.watts = g->snap.power.joules = NAN;
+	g->snap.ckpt_age = g->snap.remaining = -1;
+	int rc = g->commands && g->events ? start_thread(g) : ENOMEM;
+	if (rc) {
+		err_set(e, ERR_IO, "engine: the worker thread can not be started: %s", strerror(rc));
+		ring_free(g->commands);
+		ring_free(g->events);
+		power_close(g->w.power);
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+void engine_free(struct engine *g)
+{
+	if (!g)
+		return;
+	struct engine_cmd c = {.op = CMD_STOP_NOW};
+	engine_cancel(g);
+	for (int i = 0; engine_send(g, &c, NULL) && i < 1000; i++) {
+		struct timespec ms = {0, 1000000};
+		nanosleep(&ms, NULL);
+	}
+	pthread_join(g->thread, NULL);
+	worker_done_all(&g->w);
+	ring_free(g->commands);
+	ring_free(g->events);
+	pthread_cond_destroy(&g->wake);
+	pthread_mutex_destroy(&g->lock);
+	free(g);
+}
+
+uint32_t engine_next_id(struct engine *g)
+{
+	uint32_t id = atomic_fetch_add(&g->next_id, 1) + 1;
+	return id ? id : atomic_fetch_add(&g->next_id, 1) + 1;
+}
+
+int engine_send(struct engine *g, const struct engine_cmd *c, struct err *e)
+{
+	atomic_fetch_add(&g->queued, 1);
+	if (ring_push(g->commands, c)) {
+		atomic_fetch_sub(&g->queued, 1);
+		return err_set(e, ERR_STATE, "engine: %d commands wait already (it is busy: interrupt it, or wait)", COMMAND_RING);
+	}
+	pthread_mutex_lock(&g->lock);
+	pthread_cond_signal(&g->wake);
+	pthread_mutex_unlock(&g->lock);
+	return 0;
+}
+
+int engine_event(struct engine *g, struct engine_event *ev)
+{
+	atomic_store(&g->wake_pending, 0);
+	return ring_pop(g->events, ev);
+}
+
+void engine_cancel(struct engine *g)
+{
+	atomic_store(&g->cancel, 1);
+	pthread_mutex_lock(&g->lock);
+	pthread_cond_signal(&g->wake);
+	pthread_mutex_unlock(&g->lock);
+}

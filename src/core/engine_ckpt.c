@@ -1,0 +1,300 @@
+/* engine_ckpt.c: `ckpt`, `load`, `verify`, `runs` and resuming: checkpoints taken and taken back. Their format is in train/ckpt.
+ * SPDX-License-Identifier: MIT */
+#include "engine_impl.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+/* --- checkpoints ---------------------------------------------------------------------------------------------------------- */
+
+static int save_to(struct worker *w, const char *name, struct err *e)
+{
+	char path[2048];
+	uint64_t bytes = 0, t0 = clock_ns();
+	run_ckpt_path(&w->run, name, w->state.step, path, sizeof path);
+	enum engine_state before = (enum engine_state)(w->training ? ENGINE_TRAINING : ENGINE_PAUSED);
+	worker_state(w, ENGINE_SAVING, NULL);
+	w->state.settings = w->settings;
+	int rc = ckpt_save(path, w->params, &w->state, w->tok, &bytes, e);
+	worker_state(w, before, NULL);
+	double ms = (double)(clock_ns() - t0) / 1e6;
+	if (rc) {
+		worker_event_error(w, e->msg);
+		return rc;
+	}
+	const char *base = strrchr(path, '/');
+	struct str f = {0};
+	str_puts(&f, "\"file\":");
+	str_json(&f, base + 1, strlen(base + 1));
+	str_printf(&f, ",\"bytes\":%llu,\"ms\":%.9g,\"stall_ms\":%.9g", (unsigned long long)bytes, ms, ms);
+	worker_event(w, "ckpt", "%s", f.s ? f.s : "");
+	str_done(&f);
+	char size[16];
+	worker_log(w, LOG_GOOD, "checkpoint: %s, %s in %.2f s", path, str_bytes(size, bytes), ms / 1e3);
+	struct engine_event ev = {.kind = EV_CKPT, .obs = {.step = w->state.step, .t = w->state.seconds}};
+	snprintf(ev.text, sizeof ev.text, "%s", path);
+	worker_emit(w, &ev, 1);
+	return 0;
+}
+
+int worker_ckpt(struct worker *w, const char *name, struct err *e)
+{
+	int rc = worker_need_run(w, e);
+	if (!rc)
+		rc = params_train(w->params, e);
+	if (!rc)
+		rc = save_to(w, name, e);
+	if (rc)
+		return rc;
+	if (!name || strcmp(name, "best")) {
+		w->saved = 1;
+		w->saved_step = w->state.step;
+		w->saved_ns = clock_ns();
+	}
+	struct err re = {0};
+	if (run_rotate(&w->run, settings_int(&w->settings, SET_CKPT_KEEP), &re))
+		worker_log(w, LOG_WARN, "%s", re.msg);
+	return 0;
+}
+
+static int bad_name(const char *s)
+{
+	return !s[0] || s[0] == '.' || strpbrk(s, "/\\") || strlen(s) > 100;
+}
+
+int cmd_ckpt(struct worker *w, int argc, char **argv, struct err *e)
+{
+	if (argc && bad_name(argv[0]))
+		return err_set(e, ERR_USAGE, "ckpt: %s: a plain name is needed (no folder, no leading dot)", argv[0]);
+	return worker_ckpt(w, argc ? argv[0] : NULL, e);
+}
+
+/* Takes a loaded checkpoint into use, in place of the model that is there. */
+static int adopt(struct worker *w, struct params *p, const struct train_state *s, struct tokenizer *tok, struct err *e)
+{
+	char blas[sizeof s->blas];
+	struct settings mine = w->settings;
+	memcpy(blas, w->state.blas, sizeof blas);
+	worker_drop_model(w);
+	w->params = p;
+	w->tok = tok;
+	w->state = *s;
+	/* What the user has set in this session stays; the rest comes back as it was. */
+	w->settings = s->settings;
+	for (int i = 0; i < SET_N; i++)
+		if (mine.set[i]) {
+			w->settings.num[i] = mine.num[i];
+			memcpy(w->settings.text[i], mine.text[i], sizeof mine.text[i]);
+			w->settings.set[i] = 1;
+		}
+	if (strcmp(blas, s->blas))
+		worker_log(w, LOG_WARN, "resume: written with %s, now %s: the numbers will differ in their last digits", s->blas, blas);
+	memcpy(w->state.blas, blas, sizeof blas);
+	snprintf(w->data_name, sizeof w->data_name, "%s", s->data_name[0] ? s->data_name : "builtin");
+	uint64_t hash = s->data_hash;
+	w->saved = 1;
+	w->saved_step = s->step;
+	w->saved_ns = clock_ns();
+	w->evaluated = 1;
+	w->last = (struct step_obs){.step = s->step, .loss = NAN, .watts = NAN, .joules = NAN, .val = NAN, .bpb = NAN};
+	timing_reset(&w->timing);
+	int rc = worker_need_data(w, e);
+	w->state.cursor = s->cursor;
+	if (rc) {
+		worker_log(w, LOG_WARN, "%s (choose other data: data FILE)", e->msg);
+		return 0;
+	}
+	if (hash && w->data.hash != hash) {
+		worker_log(w, LOG_WARN, "resume: %s has changed since the checkpoint: reading begins anew", w->data_name);
+		data_cursor_init(&w->state.cursor, s->cursor.order, s->cursor.seed);
+	}
+	return worker_machine(w, e);
+}
+
+static void load_path(const struct worker *w, const char *name, char *out, size_t n)
+{
+	snprintf(out, n, "%s", name);
+	if (!access(out, F_OK) || !run_is_open(&w->run))
+		return;
+	run_ckpt_path(&w->run, name, 0, out, n);
+	if (access(out, F_OK)) {
+		char *end;
+		unsigned long long step = strtoull(name, &end, 10);
+		if (*name && !*end)
+			run_ckpt_path(&w->run, NULL, step, out, n);
+	}
+	if (access(out, F_OK))
+		snprintf(out, n, "%s/%s", w->run.dir, name);
+}
+
+static void replay_metrics(struct worker *w, uint64_t upto);
+
+int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
+{
+	(void)argc;
+	char path[2048];
+	struct params *p = NULL;
+	struct train_state s;
+	struct tokenizer *tok = NULL;
+	load_path(w, argv[0], path, sizeof path);
+	if (ckpt_load(path, &p, &s, &tok, e))
+		return e->code;
+	worker_stop_training(w);
+	int rc = adopt(w, p, &s, tok, e);
+	if (run_is_open(&w->run)) {
+		worker_announce_run(w);
+		replay_metrics(w, w->state.step);
+		worker_event_start(w, 1);
+		str_printf(&w->script, "load \"%s\"\n", path);
+		worker_write_script(w);
+	} else {
+		w->started = 0;
+		str_clear(&w->new_line);
+		str_printf(&w->new_line, "load \"%s\"\n", path);
+	}
+	worker_log(w, LOG_INFO, "loaded %s: %s at step %llu", path, p->config.name, (unsigned long long)s.step);
+	return rc;
+}
+
+int cmd_verify(struct worker *w, int argc, char **argv, struct err *e)
+{
+	(void)argc;
+	int rc = ckpt_verify(argv[0], e);
+	if (!rc)
+		worker_say(w, "%s: whole\n", argv[0]);
+	return rc;
+}
+
+int cmd_runs(struct worker *w, int argc, char **argv, struct err *e)
+{
+	(void)argc;
+	(void)argv;
+	enum { ROWS = 200 };
+	struct run_info *r = mem_zalloc(ROWS, sizeof *r);
+	if (!r)
+		return err_nomem(e, "runs", ROWS * sizeof *r);
+	int n = run_list("runs", r, ROWS, e);
+	if (n > 0)
+		worker_say(w, "%-32s %10s %9s %9s %6s %10s  %s\n", "run", "step", "loss", "val", "ckpts", "size", "last written");
+	for (int i = 0; i < n && i < ROWS; i++) {
+		char size[16], when[32] = "", loss[16] = "--", val[16] = "--";
+		time_t t = (time_t)r[i].mtime;
+		struct tm tm;
+		if (localtime_r(&t, &tm))
+			strftime(when, sizeof when, "%Y-%m-%d %H:%M", &tm);
+		if (isfinite(r[i].loss))
+			snprintf(loss, sizeof loss, "%.4f", r[i].loss);
+		if (isfinite(r[i].val))
+			snprintf(val, sizeof val, "%.4f", r[i].val);
+		worker_say(w, "%-32s %10llu %9s %9s %6d %10s  %s\n", r[i].dir, (unsigned long long)r[i].step, loss, val, r[i].ckpts,
+			   str_bytes(size, r[i].bytes), when);
+	}
+	if (n == 0)
+		worker_say(w, "no runs here yet (train makes one below runs/)\n");
+	free(r);
+	return n < 0 ? n : 0;
+}
+
+/* --- resuming ------------------------------------------------------------------------------------------------------------- */
+
+static double number_or_nan(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+	return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+static void replay_line(struct worker *w, const json_t *o, uint64_t upto)
+{
+	const char *kind = json_string_value(json_object_get(o, "event"));
+	double step = number_or_nan(o, "step");
+	if (!kind || !(step >= 0 && step <= (double)upto))
+		return;
+	struct engine_event ev = {.obs = {.step = (uint64_t)step, .t = number_or_nan(o, "t")}};
+	struct step_obs *b = &ev.obs;
+	b->loss = number_or_nan(o, "loss");
+	b->watts = b->joules = b->val = b->bpb = NAN;
+	if (!strcmp(kind, "step")) {
+		ev.kind = EV_STEP;
+		b->grad_norm = number_or_nan(o, "grad_norm");
+		b->lr = number_or_nan(o, "lr");
+		b->tokens = (uint64_t)json_integer_value(json_object_get(o, "tokens"));
+		b->ms = number_or_nan(o, "ms");
+		b->micro_ms = number_or_nan(o, "micro_ms");
+		b->watts = number_or_nan(o, "watts");
+		w->last = *b;
+	} else if (!strcmp(kind, "eval")) {
+		ev.kind = EV_EVAL;
+		b->val = b->loss;
+		b->loss = NAN;
+		b->bpb = number_or_nan(o, "bits_per_byte");
+	} else {
+		return;
+	}
+	worker_emit(w, &ev, 0);
+}
+
+/* The curve of what the run did before, for the screen. */
+static void replay_metrics(struct worker *w, uint64_t upto)
+{
+	char path[2048];
+	struct file_map m;
+	snprintf(path, sizeof path, "%s/metrics.jsonl", w->run.dir);
+	if (file_map(&m, path, "metrics", NULL))
+		return;
+	const char *s = (const char *)m.data, *end = s + m.size;
+	while (s && s < end) {
+		const char *nl = memchr(s, '\n', (size_t)(end - s));
+		size_t n = (size_t)((nl ? nl : end) - s);
+		json_t *o = json_loadb(s, n, 0, NULL);
+		if (o)
+			replay_line(w, o, upto);
+		json_decref(o);
+		s = nl ? nl + 1 : end;
+	}
+	file_unmap(&m);
+}
+
+int worker_resume(struct worker *w, struct err *e)
+{
+	char dir[1024], path[2048];
+	struct str notes = {0};
+	struct params *p = NULL;
+	struct train_state s;
+	struct tokenizer *tok = NULL;
+	int rc = 0;
+	if (w->g->run_dir_opt[0])
+		snprintf(dir, sizeof dir, "%s", w->g->run_dir_opt);
+	else
+		rc = run_newest("runs", dir, sizeof dir, e);
+	if (!rc)
+		rc = run_open(&w->run, dir, e);
+	if (!rc)
+		rc = run_newest_ckpt(dir, path, sizeof path, &notes, e);
+	if (notes.len)
+		worker_log(w, LOG_WARN, "%s", notes.s);
+	str_done(&notes);
+	if (!rc)
+		rc = ckpt_load(path, &p, &s, &tok, e);
+	if (rc) {
+		run_close(&w->run);
+		return rc;
+	}
+	worker_announce_run(w);
+	replay_metrics(w, s.step);
+	struct step_obs last = w->last;
+	rc = adopt(w, p, &s, tok, e);
+	w->last = last;
+	w->started = 0;
+	str_printf(&w->script, "# resumed at step %llu\nload \"%s\"\n", (unsigned long long)s.step, path);
+	worker_log(w, LOG_INFO, "resumed %s at step %llu", dir, (unsigned long long)s.step);
+	return rc;
+}

@@ -1,0 +1,192 @@
+/* engine_impl.h: what the files of the engine share: the two-thread part and the worker's own part. Nobody else includes it.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_ENGINE_IMPL_H
+#define ANETUI_ENGINE_IMPL_H
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include "base/pool.h"
+#include "base/ring.h"
+#include "base/str.h"
+#include "device/device.h"
+#include "engine.h"
+#include "model/params.h"
+#include "sample/sample.h"
+#include "text/data.h"
+#include "text/tokenizer.h"
+#include "train/run.h"
+#include "train/trainer.h"
+
+/* A command whose end lies ahead: train N, wait ... */
+enum wait_kind { WAIT_NONE, WAIT_PAUSED, WAIT_STEP, WAIT_LOSS, WAIT_TIME };
+struct pending {
+	enum wait_kind kind;
+	uint32_t id;
+	uint64_t step;      /* WAIT_STEP: done when this many updates are done */
+	double loss;        /* WAIT_LOSS */
+	uint64_t until_ns;  /* WAIT_TIME */
+	int pause_then;     /* this command started training and ends it */
+	int until_stopped;  /* an interrupt is its regular end (train without a number, in a script) */
+};
+
+enum { PENDING_MAX = 32, UNDO_MAX = 64 };
+
+struct undo_entry {
+	enum setting_id id;
+	double num;
+	char text[SETTING_TEXT_MAX];
+	unsigned char was_set;
+};
+
+/* Owned by the worker thread alone. */
+struct worker {
+	struct engine *g;
+
+	/* machine */
+	struct pool *pool;
+	struct device *dev;
+	struct power *power;
+	struct proc proc;
+	struct timing timing;
+
+	/* model */
+	struct params *params;       /* the trainer borrows them */
+	struct tokenizer *tok;
+	int tok_auto;                /* trained by us for the data: replaced when an untrained model gets other data */
+	struct str new_line;         /* the `new` command that made the model, for settings.cmd */
+	struct trainer *trainer;     /* NULL until something trains or evaluates */
+	struct decoder *decoder;     /* NULL until the first sample */
+	struct train_state state;
+
+	/* data */
+	char data_name[256];         /* "builtin" */
+	struct data data;
+	int data_open;
+
+	/* run */
+	struct run run;
+	struct str script;           /* settings.cmd of this run */
+	uint64_t saved_step;         /* of the newest checkpoint; meaningful when saved */
+	int saved;
+	uint64_t saved_ns;
+	int started;                 /* the start event is written (for this session of the run) */
+	int evaluated;               /* there was a validation at this or an earlier step of the run */
+	double joules_before;
+
+	/* settings */
+	struct settings settings;
+	struct undo_entry undo[UNDO_MAX];
+	int nundo;
+
+	/* training */
+	int training, pause_wanted;
+	uint64_t target;             /* 0: until interrupted */
+	struct pending pending[PENDING_MAX];
+	int npending;
+	struct step_obs last;
+	double ema_step_ms;
+	uint64_t next_sample_ns;
+	int auto_samples;
+	int stop;                    /* 1: leave the loop */
+
+	/* answering */
+	uint32_t cmd_id;             /* of the command that is being answered */
+	struct str answer;           /* EV_TEXT under construction */
+	struct engine_event *late;   /* must-deliver events that found the ring full */
+	size_t nlate, cap_late;
+	uint64_t dropped;
+	uint64_t last_publish;
+};
+
+struct engine {
+	/* set before the worker starts, read by both */
+	struct ring *commands, *events;
+	struct engine_options opt;
+	char run_dir_opt[1024];
+	pthread_t thread;
+
+	/* both threads, atomically */
+	atomic_int cancel;
+	atomic_int queued;           /* commands sent and not yet answered */
+	atomic_int wake_pending;     /* 1: the caller has been woken and has not looked yet */
+	atomic_int state;
+	volatile float progress;
+	atomic_uint next_id;
+
+	/* under lock */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;         /* a command has come */
+	struct engine_snapshot snap;
+
+	struct worker w;
+};
+
+/* --- engine_speak.c --- */
+void worker_emit(struct worker *w, const struct engine_event *ev, int must);
+void worker_log(struct worker *w, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Adds to the answer of the present command; sent in chunks. */
+void worker_say(struct worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void worker_flush_answer(struct worker *w);
+void worker_done(struct worker *w, uint32_t id, int code, const char *text);
+void worker_state(struct worker *w, enum engine_state s, const char *doing);
+void worker_publish(struct worker *w, int now);
+int worker_cancelled(const struct worker *w);
+void worker_rest_state(struct worker *w);                     /* the state of a worker that does nothing special */
+void worker_deliver_late(struct worker *w);
+
+/* --- engine_model.c: model, data, tokenizer, device --- */
+int worker_machine(struct worker *w, struct err *e);          /* pool and device are there (again, after `set threads`) */
+int worker_need_model(struct worker *w, struct err *e);       /* a model: demo when there is none */
+int worker_need_data(struct worker *w, struct err *e);        /* tokenizer and data are open */
+int worker_need_trainer(struct worker *w, struct err *e);
+void worker_drop_trainer(struct worker *w);
+void worker_drop_model(struct worker *w);
+int cmd_new(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_data(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_device(struct worker *w, int argc, char **argv, struct err *e);
+int worker_new(struct worker *w, int argc, char **argv, struct err *e); /* `new` without opening a run */
+
+/* --- engine_run.c: run folder, training, evaluation --- */
+int worker_need_run(struct worker *w, struct err *e);
+int worker_end_run(struct worker *w, const char *reason, struct err *e); /* saves what is unsaved, stop event, closes */
+int worker_train_slice(struct worker *w);                     /* one micro-step, and the update when it is due */
+int worker_eval(struct worker *w, struct err *e);
+int worker_start_training(struct worker *w, uint64_t target, struct err *e);
+void worker_stop_training(struct worker *w);
+void worker_event(struct worker *w, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int worker_apply_change(struct worker *w, enum setting_id id, const char *old);
+void worker_event_error(struct worker *w, const char *msg);
+void worker_event_start(struct worker *w, int resumed);
+void worker_json_num(struct str *b, const char *key, double v);
+void worker_write_script(struct worker *w);                   /* settings.cmd */
+void worker_announce_run(struct worker *w);
+int cmd_eval(struct worker *w, int argc, char **argv, struct err *e);
+
+/* --- engine_ckpt.c: checkpoints taken and taken back --- */
+int worker_ckpt(struct worker *w, const char *name, struct err *e);
+int worker_resume(struct worker *w, struct err *e);
+int cmd_ckpt(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_load(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_runs(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_verify(struct worker *w, int argc, char **argv, struct err *e);
+
+/* --- engine_set.c: settings, learning rate, undo --- */
+int cmd_set(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_get(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_lr(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_undo(struct worker *w, int argc, char **argv, struct err *e);
+
+/* --- engine_look.c: info, kernels, power, mil --- */
+int cmd_info(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_power(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_mil(struct worker *w, int argc, char **argv, struct err *e);
+
+/* --- engine_sample.c --- */
+int cmd_sample(struct worker *w, int argc, char **argv, struct err *e);
+void worker_auto_sample(struct worker *w);
+
+#endif

@@ -1,0 +1,269 @@
+/* engine_look.c: `info`, `kernels`, `power` and `mil`: looking, not changing.
+ * SPDX-License-Identifier: MIT */
+#include "engine_impl.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/save.h"
+#include "device/gemm.h"
+#include "device/run_file.h"
+#include "model/programs.h"
+
+/* --- info ---------------------------------------------------------------------------------------------------------- */
+
+static int say_presets(struct worker *w, struct err *e)
+{
+	const char *const *names = model_preset_names(e);
+	if (!names)
+		return e->code;
+	worker_say(w, "%-14s %10s %6s %7s %7s %6s %9s %7s %8s\n", "preset", "parameters", "dim", "hidden", "layers", "heads", "kv_heads", "vocab", "context");
+	for (; *names; names++) {
+		struct model_config c;
+		char n[16];
+		if (model_preset(&c, *names, e))
+			return e->code;
+		worker_say(w, "%-14s %10s %6d %7d %7d %6d %9d %7d %8d\n", *names, str_si(n, (double)model_params(&c)), c.dim, c.hidden, c.layers,
+			   c.heads, c.kv_heads, c.vocab, c.context);
+	}
+	return 0;
+}
+
+static void say_model(struct worker *w)
+{
+	const struct model_config *c = &w->params->config;
+	char a[16], b[16];
+	int batch = settings_int(&w->settings, SET_BATCH), seq = settings_int(&w->settings, SET_SEQ);
+	worker_say(w, "model     %s: %s parameters; dim %d, hidden %d, %d layers, %d heads, %d kv heads of %d, vocabulary %d, context %d\n", c->name,
+		   str_si(a, (double)model_params(c)), c->dim, c->hidden, c->layers, c->heads, c->kv_heads, c->head_dim, c->vocab, c->context);
+	worker_say(w, "          %s classifier, RoPE %s theta %g, norm eps %g, residual scale %g\n", c->tied ? "tied" : "own",
+		   c->rope == ROPE_HALF ? "half-split" : "interleaved", c->rope_theta, c->norm_eps, c->alpha);
+	worker_say(w, "memory    %s for weights, gradients and moments, %s for activations (batch %d, seq %d)\n",
+		   str_bytes(a, params_bytes(c, 1)), str_bytes(b, model_bytes(c, batch, seq)), batch, seq);
+	worker_say(w, "work      %s FLOP a micro-step\n", str_si(a, model_flops(c, batch, seq)));
+}
+
+static void say_tokenizer(struct worker *w)
+{
+	if (!w->tok) {
+		worker_say(w, "tokenizer none yet (learned from the data when it is opened)\n");
+		return;
+	}
+	const struct tokenizer_info *t = tokenizer_info(w->tok);
+	worker_say(w, "tokenizer %s: %d ids, hash %016llx\n", t->name, t->vocab, (unsigned long long)t->hash);
+}
+
+static void say_run(struct worker *w)
+{
+	char a[16];
+	worker_say(w, "run       %s, step %llu, %s tokens", run_is_open(&w->run) ? w->run.dir : "none yet", (unsigned long long)w->state.step,
+		   str_si(a, (double)w->state.tokens));
+	if (isfinite(w->state.best_loss))
+		worker_say(w, ", best validation %.4f at step %llu", w->state.best_loss, (unsigned long long)w->state.best_step);
+	worker_say(w, "\n");
+}
+
+int cmd_info(struct worker *w, int argc, char **argv, struct err *e)
+{
+	if (argc && strcmp(argv[0], "presets"))
+		return err_set(e, ERR_USAGE, "info: %s: wanted nothing, or presets", argv[0]);
+	if (argc)
+		return say_presets(w, e);
+	int rc = worker_need_model(w, e);
+	if (rc)
+		return rc;
+	say_model(w);
+	say_tokenizer(w);
+	if (w->data_open)
+		worker_say(w, "data      %s: %llu tokens, %llu of them held out, epoch %.2f\n", w->data_name, (unsigned long long)w->data.ntoken,
+			   (unsigned long long)(w->data.ntoken - w->data.ntrain),
+			   data_epoch(&w->data, &w->state.cursor, settings_int(&w->settings, SET_BATCH), settings_int(&w->settings, SET_SEQ)));
+	else
+		worker_say(w, "data      %s (not opened yet)\n", w->data_name);
+	say_run(w);
+	worker_say(w, "device    %s\n", w->dev ? device_caps(w->dev)->about : "none");
+	const struct blas_info *b = blas_open();
+	worker_say(w, "BLAS      %s, %s kernels, %d threads%s%s\n", b->library, b->kernels, pool_threads(w->pool), b->note[0] ? "; " : "", b->note);
+	worker_say(w, "version   %s\n", ANETUI_VERSION);
+	return 0;
+}
+
+/* --- kernels ---------------------------------------------------------------------------------------------------------- */
+
+struct kernel_line {
+	char name[TIMING_NAME];
+	double ms, gflops, share;
+	unsigned calls;
+	enum timing_kind kind;
+};
+
+#define BY(key, expr) \
+	static int by_##key(const void *a, const void *b) \
+	{ \
+		const struct kernel_line *x = a, *y = b; \
+		return expr; \
+	}
+BY(ms, (y->ms > x->ms) - (y->ms < x->ms))
+BY(name, strcmp(x->name, y->name))
+BY(calls, (y->calls > x->calls) - (y->calls < x->calls))
+BY(gflops, (y->gflops > x->gflops) - (y->gflops < x->gflops))
+#undef BY
+
+static const struct { const char *word; int (*compare)(const void *, const void *); } kernel_orders[] = {
+	{"sort=ms", by_ms}, {"sort=name", by_name}, {"sort=calls", by_calls}, {"sort=gflops", by_gflops},
+};
+
+static int kernel_lines(const struct timing *t, double total, struct kernel_line *out)
+{
+	int n = 0;
+	for (int i = 0; i < t->n; i++) {
+		const struct timing_row *r = &t->row[i];
+		double ms = timing_mean_ms(t, i, TIMING_HIST);
+		if (!(ms > 0))
+			continue;
+		struct kernel_line *k = &out[n++];
+		*k = (struct kernel_line){.ms = ms, .share = total > 0 ? 100 * ms / total : 0, .calls = r->last_calls, .kind = r->kind};
+		k->gflops = r->last_flops > 0 ? r->last_flops / ms / 1e6 : 0;
+		memcpy(k->name, r->name, sizeof k->name);
+	}
+	return n;
+}
+
+static void say_kernel(struct worker *w, const struct kernel_line *k)
+{
+	char g[16] = "--";
+	if (k->gflops > 0)
+		snprintf(g, sizeof g, "%.1f", k->gflops);
+	if (k->kind == TIMING_OVERLAP)
+		worker_say(w, "%-20s %6u %10s %7s %9s %12.3f\n", k->name, k->calls, "", "", g, k->ms);
+	else
+		worker_say(w, "%-20s %6u %10.3f %6.1f%% %9s\n", k->name, k->calls, k->ms, k->share, g);
+}
+
+/* Work outside micro-steps (update, checkpoint ...): mean of one call over the whole run. */
+static void say_outside(struct worker *w)
+{
+	int head = 0;
+	for (int i = 0; i < w->timing.n; i++) {
+		const struct timing_row *r = &w->timing.row[i];
+		if (!r->calls || timing_mean_ms(&w->timing, i, TIMING_HIST) > 0)
+			continue;
+		if (!head++)
+			worker_say(w, "outside micro-steps, a call:\n");
+		worker_say(w, "%-20s %6llu %10.3f\n", r->name, (unsigned long long)r->calls, (double)r->ns / (double)r->calls / 1e6);
+	}
+}
+
+int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e)
+{
+	const struct timing *t = &w->timing;
+	struct kernel_line k[TIMING_ROWS];
+	int (*order)(const void *, const void *) = argc ? NULL : by_ms;
+	for (size_t i = 0; argc && i < ARRAY_LEN(kernel_orders); i++)
+		if (!strcmp(argv[0], kernel_orders[i].word))
+			order = kernel_orders[i].compare;
+	if (!order)
+		return err_set(e, ERR_USAGE, "kernels: %s: wanted sort=ms, sort=name, sort=calls or sort=gflops", argv[0]);
+	if (!t->micro)
+		return err_set(e, ERR_STATE, "kernels: no micro-step yet (train)");
+	double total = timing_mean_ms(t, -1, TIMING_HIST), rest = timing_mean_ms(t, -2, TIMING_HIST), p50, p95;
+	int n = kernel_lines(t, total, k);
+	qsort(k, (size_t)n, sizeof *k, order);
+	timing_percentiles(t, -1, &p50, &p95);
+	worker_say(w, "%-20s %6s %10s %7s %9s %12s\n", "kernel", "calls", "ms/micro", "share", "GFLOP/s", "overlapped");
+	for (int i = 0; i < n; i++)
+		say_kernel(w, &k[i]);
+	worker_say(w, "%-20s %6s %10.3f %6.1f%%\n", "unaccounted", "", rest, total > 0 ? 100 * rest / total : 0);
+	double flops = model_flops(&w->params->config, settings_int(&w->settings, SET_BATCH), settings_int(&w->settings, SET_SEQ));
+	worker_say(w, "%-20s %6s %10.3f %6.1f%% %9.1f   p50 %.3f  p95 %.3f\n", "micro-step", "", total, 100.0, total > 0 ? flops / total / 1e6 : 0, p50, p95);
+	say_outside(w);
+	return 0;
+}
+
+/* --- power -------------------------------------------------------------------------------------------------------------- */
+
+int cmd_power(struct worker *w, int argc, char **argv, struct err *e)
+{
+	if (argc == 2 && !strcmp(argv[0], "estimate")) {
+		char *end;
+		double v = strtod(argv[1], &end);
+		if (*end || end == argv[1] || !(v >= 0 && v <= 100000))
+			return err_set(e, ERR_RANGE, "power: %s: must be 0 to 100000 watts", argv[1]);
+		power_estimate(w->power, v);
+	} else if (argc && !strcmp(argv[0], "baseline")) {
+		return err_set(e, ERR_STATE, "power: baseline: comes with later work");
+	} else if (argc) {
+		return err_set(e, ERR_USAGE, "power: usage: power [estimate WATTS]");
+	}
+	power_poll(w->power, clock_ns(), w->training);
+	power_report(w->power, &w->answer);
+	return 0;
+}
+
+/* --- mil ------------------------------------------------------------------------------------------------------------------- */
+
+static int mil_build(struct worker *w, struct program *p, int id, struct err *e)
+{
+	return program_build(p, (enum program_id)id, &w->params->config, settings_int(&w->settings, SET_BATCH), settings_int(&w->settings, SET_SEQ),
+			     MIL_BARE, e);
+}
+
+static int mil_list(struct worker *w, struct err *e)
+{
+	worker_say(w, "%-10s %7s %7s  %s\n", "program", "lines", "weights", "what it does");
+	for (int id = 0; id < PROGRAM_N; id++) {
+		struct program p;
+		int rc = mil_build(w, &p, id, e), lines = 0;
+		if (rc)
+			return rc;
+		for (const char *s = p.text.s; s && *s; s++)
+			lines += *s == '\n';
+		worker_say(w, "%-10s %7d %7d  %s\n", p.name, lines, p.nweight, program_about((enum program_id)id));
+		program_done(&p);
+	}
+	return 0;
+}
+
+static int mil_show(struct worker *w, const char *name, struct err *e)
+{
+	int id = program_by_name(name);
+	struct program p;
+	if (id < 0)
+		return err_set(e, ERR_USAGE, "mil: %s: no such program (mil list)", name);
+	int rc = mil_build(w, &p, id, e);
+	if (rc)
+		return rc;
+	str_add(&w->answer, p.text.s, p.text.len);
+	if (p.text.len && p.text.s[p.text.len - 1] != '\n')
+		str_putc(&w->answer, '\n');
+	for (int i = 0; i < p.nchannel; i++)
+		worker_say(w, "// %s: %s channels %d..%d\n", p.channel[i].surface, p.channel[i].name, p.channel[i].offset,
+			   p.channel[i].offset + p.channel[i].count - 1);
+	program_done(&p);
+	return 0;
+}
+
+int cmd_mil(struct worker *w, int argc, char **argv, struct err *e)
+{
+	if (!strcmp(argv[0], "run")) {
+		if (argc < 2)
+			return err_set(e, ERR_USAGE, "mil: usage: mil run FILE weights=DIR INPUT=FILE.f32 ... out=FILE.f32");
+		int rc = worker_machine(w, e);
+		return rc ? rc : mil_run_file(w->dev, argv[1], argc - 2, argv + 2, &w->answer, e);
+	}
+	int rc = worker_need_model(w, e);
+	if (rc)
+		return rc;
+	if (!strcmp(argv[0], "list") && argc == 1)
+		return mil_list(w, e);
+	if (!strcmp(argv[0], "show") && argc == 2)
+		return mil_show(w, argv[1], e);
+	return err_set(e, ERR_USAGE, "mil: usage: mil list | show NAME | run FILE weights=DIR INPUT=FILE.f32 ... out=FILE.f32");
+}

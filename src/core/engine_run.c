@@ -1,0 +1,341 @@
+/* engine_run.c: the run folder and its record, training slices, evaluation. Policy is here; formats are in train/.
+ * SPDX-License-Identifier: MIT */
+#include "engine_impl.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "device/gemm.h"
+
+/* --- metrics ------------------------------------------------------------------------------------------------------ */
+
+/* A number as JSON: NaN and infinity have none, so null. */
+void worker_json_num(struct str *b, const char *key, double v)
+{
+	if (isfinite(v))
+		str_printf(b, ",\"%s\":%.9g", key, v);
+	else
+		str_printf(b, ",\"%s\":null", key);
+}
+
+void worker_event(struct worker *w, const char *event, const char *fmt, ...)
+{
+	if (!run_is_open(&w->run))
+		return;
+	struct str f = {0};
+	struct err e = {0};
+	va_list ap;
+	va_start(ap, fmt);
+	str_vprintf(&f, fmt, ap);
+	va_end(ap);
+	int had_failed = w->run.failed;
+	if (run_event(&w->run, event, w->state.step, f.s ? f.s : "", &e) && !had_failed)
+		worker_log(w, LOG_ERROR, "%s (training goes on, this part of the record is lost)", e.msg);
+	str_done(&f);
+}
+
+void worker_event_error(struct worker *w, const char *msg)
+{
+	struct str f = {0};
+	str_puts(&f, "\"message\":");
+	str_json(&f, msg, strlen(msg));
+	worker_event(w, "error", "%s", f.s ? f.s : "");
+	str_done(&f);
+}
+
+void worker_event_start(struct worker *w, int resumed)
+{
+	struct str f = {0};
+	char v[SETTING_TEXT_MAX];
+	const struct blas_info *b = blas_open();
+	str_puts(&f, "\"settings\":{");
+	for (int i = 0; i < SET_N; i++) {
+		const struct setting_row *r = setting_row((enum setting_id)i);
+		setting_text(&w->settings, (enum setting_id)i, v);
+		str_printf(&f, "%s\"%s\":", i ? "," : "", r->key);
+		if (r->kind == SETTING_INT || r->kind == SETTING_FLOAT)
+			str_puts(&f, v);
+		else
+			str_json(&f, v, strlen(v));
+	}
+	str_printf(&f, "},\"model\":\"%s\",\"params\":%llu,\"vocab\":%d,\"device\":\"%s\",\"blas\":", w->params->config.name,
+		   (unsigned long long)model_params(&w->params->config), w->params->config.vocab, device_caps(w->dev)->name);
+	str_json(&f, b->library, strlen(b->library));
+	str_puts(&f, ",\"kernels\":");
+	str_json(&f, b->kernels, strlen(b->kernels));
+	str_printf(&f, ",\"threads\":%d,\"data\":", pool_threads(w->pool));
+	str_json(&f, w->data_name, strlen(w->data_name));
+	if (resumed)
+		str_printf(&f, ",\"resumed\":%llu", (unsigned long long)w->state.step);
+	worker_event(w, "start", "%s", f.s ? f.s : "");
+	str_done(&f);
+}
+
+/* --- settings.cmd ---------------------------------------------------------------------------------------------------- */
+
+void worker_write_script(struct worker *w)
+{
+	struct err e = {0};
+	if (run_is_open(&w->run) && w->script.s && run_settings(&w->run, w->script.s, &e))
+		worker_log(w, LOG_ERROR, "%s", e.msg);
+}
+
+static void begin_script(struct worker *w)
+{
+	char v[SETTING_TEXT_MAX];
+	str_clear(&w->script);
+	str_printf(&w->script, "# the commands that make this run again\n");
+	for (int i = 0; i < SET_N; i++) {
+		const struct setting_row *r = setting_row((enum setting_id)i);
+		if (w->settings.set[i] || w->settings.num[i] != r->def || (r->def_text && strcmp(w->settings.text[i], r->def_text)))
+			str_printf(&w->script, r->kind == SETTING_TEXT ? "set %s \"%s\"\n" : "set %s %s\n", r->key,
+				   setting_text(&w->settings, (enum setting_id)i, v));
+	}
+	str_add(&w->script, w->new_line.s ? w->new_line.s : "", w->new_line.len);
+	str_printf(&w->script, strpbrk(w->data_name, " \t") ? "data \"%s\"\n" : "data %s\n", w->data_name);
+	worker_write_script(w);
+}
+
+/* A change while the run lasts: the script waits for the step at which it was made. */
+int worker_apply_change(struct worker *w, enum setting_id id, const char *old)
+{
+	const struct setting_row *r = setting_row(id);
+	char v[SETTING_TEXT_MAX];
+	struct str f = {0};
+	setting_text(&w->settings, id, v);
+	if (run_is_open(&w->run)) {
+		str_printf(&w->script, "wait step %llu\nset %s %s%s%s\n", (unsigned long long)w->state.step, r->key,
+			   r->kind == SETTING_TEXT ? "\"" : "", v, r->kind == SETTING_TEXT ? "\"" : "");
+		worker_write_script(w);
+	}
+	str_printf(&f, "\"key\":\"%s\",\"old\":", r->key);
+	int number = r->kind == SETTING_INT || r->kind == SETTING_FLOAT;
+	if (number)
+		str_puts(&f, old);
+	else
+		str_json(&f, old, strlen(old));
+	str_puts(&f, ",\"new\":");
+	if (number)
+		str_puts(&f, v);
+	else
+		str_json(&f, v, strlen(v));
+	worker_event(w, "set", "%s", f.s ? f.s : "");
+	str_done(&f);
+	struct engine_event ev = {.kind = EV_MARK, .obs = {.step = w->state.step, .t = w->state.seconds}};
+	snprintf(ev.text, sizeof ev.text, "%s %s -> %s", r->key, old, v);
+	worker_emit(w, &ev, 1);
+	return 0;
+}
+
+/* --- opening and ending a run ------------------------------------------------------------------------------------------ */
+
+void worker_announce_run(struct worker *w)
+{
+	struct engine_event ev = {.kind = EV_RESET};
+	snprintf(ev.text, sizeof ev.text, "%s", w->run.dir);
+	worker_emit(w, &ev, 1);
+}
+
+int worker_need_run(struct worker *w, struct err *e)
+{
+	int rc = worker_need_data(w, e);
+	if (rc)
+		return rc;
+	if (!run_is_open(&w->run)) {
+		char base[1024];
+		if (w->g->run_dir_opt[0])
+			snprintf(base, sizeof base, "%s", w->g->run_dir_opt);
+		else
+			snprintf(base, sizeof base, "runs/%s", w->params->config.name);
+		rc = run_create(&w->run, base, e);
+		if (rc)
+			return rc;
+		w->saved = w->started = 0;
+		worker_announce_run(w);
+		worker_log(w, LOG_INFO, "run: %s", w->run.dir);
+		begin_script(w);
+	}
+	if (!w->started) {
+		worker_event_start(w, w->state.step > 0);
+		w->started = 1;
+	}
+	return 0;
+}
+
+static int unsaved(const struct worker *w)
+{
+	return run_is_open(&w->run) && w->state.step > 0 && !(w->saved && w->saved_step == w->state.step);
+}
+
+int worker_end_run(struct worker *w, const char *reason, struct err *e)
+{
+	if (!run_is_open(&w->run))
+		return 0;
+	worker_stop_training(w);
+	int rc = unsaved(w) ? worker_ckpt(w, NULL, e) : 0;
+	struct str f = {0};
+	str_puts(&f, "\"reason\":");
+	str_json(&f, reason, strlen(reason));
+	worker_event(w, "stop", "%s", f.s ? f.s : "");
+	str_done(&f);
+	str_printf(&w->script, "wait step %llu\n", (unsigned long long)w->state.step);
+	worker_write_script(w);
+	run_close(&w->run);
+	return rc;
+}
+
+/* --- evaluation ----------------------------------------------------------------------------------------------------------- */
+
+static void keep_best(struct worker *w, double loss)
+{
+	int first = !isfinite(w->state.best_loss);
+	if (!first && !(loss < w->state.best_loss))
+		return;
+	w->state.best_loss = loss;
+	w->state.best_step = w->state.step;
+	struct err e = {0};
+	if (!first && w->state.step && settings_int(&w->settings, SET_CKPT_EVERY) && worker_ckpt(w, "best", &e))
+		worker_log(w, LOG_ERROR, "%s (training goes on)", e.msg);
+}
+
+int worker_eval(struct worker *w, struct err *e)
+{
+	double loss, bpb;
+	int rc = worker_need_trainer(w, e);
+	if (rc)
+		return rc;
+	worker_state(w, ENGINE_EVALUATING, NULL);
+	rc = trainer_eval(w->trainer, settings_int(&w->settings, SET_EVAL_BATCHES), &loss, &bpb, e);
+	worker_state(w, w->training ? ENGINE_TRAINING : ENGINE_PAUSED, NULL);
+	if (rc)
+		return rc;
+	w->evaluated = 1;
+	struct str f = {0};
+	str_printf(&f, "\"loss\":%.9g", loss);
+	worker_json_num(&f, "bits_per_byte", bpb);
+	worker_event(w, "eval", "%s", f.s ? f.s : "");
+	str_done(&f);
+	w->last.val = loss;
+	w->last.bpb = bpb;
+	struct engine_event ev = {.kind = EV_EVAL, .obs = {.step = w->state.step, .t = w->state.seconds, .loss = NAN, .val = loss, .bpb = bpb,
+							   .watts = NAN, .joules = NAN}};
+	worker_emit(w, &ev, 1);
+	keep_best(w, loss);
+	return 0;
+}
+
+int cmd_eval(struct worker *w, int argc, char **argv, struct err *e)
+{
+	(void)argc;
+	(void)argv;
+	int rc = worker_eval(w, e);
+	if (rc)
+		return rc;
+	worker_say(w, "step %llu: validation loss %.4f", (unsigned long long)w->state.step, w->last.val);
+	if (isfinite(w->last.bpb))
+		worker_say(w, ", %.4f bits per byte", w->last.bpb);
+	worker_say(w, "\n");
+	return 0;
+}
+
+/* --- training --------------------------------------------------------------------------------------------------------------- */
+
+int worker_start_training(struct worker *w, uint64_t steps, struct err *e)
+{
+	int rc = worker_need_trainer(w, e);
+	if (!rc)
+		rc = worker_need_run(w, e);
+	if (rc)
+		return rc;
+	if (w->data.ntoken > w->data.ntrain && !w->evaluated) {
+		rc = worker_eval(w, e);
+		if (rc)
+			return rc;
+	}
+	w->target = steps ? w->state.step + steps : 0;
+	w->training = 1;
+	w->pause_wanted = 0;
+	if (w->settings.num[SET_SAMPLE_EVERY] > 0 && !w->next_sample_ns)
+		w->next_sample_ns = clock_ns() + (uint64_t)(w->settings.num[SET_SAMPLE_EVERY] * 1e9);
+	worker_state(w, ENGINE_TRAINING, NULL);
+	return 0;
+}
+
+void worker_stop_training(struct worker *w)
+{
+	if (w->trainer)
+		trainer_drop(w->trainer);
+	w->training = w->pause_wanted = 0;
+}
+
+static void observe_step(struct worker *w, const struct trainer_step *r)
+{
+	struct power_view pv;
+	double ms = (double)r->ns / 1e6;
+	power_poll(w->power, clock_ns(), 1);
+	power_look(w->power, &pv);
+	w->ema_step_ms = w->ema_step_ms > 0 ? 0.9 * w->ema_step_ms + 0.1 * ms : ms;
+	w->last = (struct step_obs){.step = w->state.step, .tokens = w->state.tokens, .t = w->state.seconds, .loss = r->loss,
+				    .grad_norm = r->grad_norm, .lr = r->lr, .ms = ms, .micro_ms = (double)r->micro_ns / 1e6,
+				    .watts = pv.watts, .joules = pv.joules, .val = w->last.val, .bpb = w->last.bpb};
+	struct str f = {0};
+	str_printf(&f, "\"loss\":%.9g,\"grad_norm\":%.9g,\"lr\":%.9g,\"tokens\":%llu,\"ms\":%.9g,\"micro_ms\":%.9g", r->loss, r->grad_norm,
+		   r->lr, (unsigned long long)w->state.tokens, ms, w->last.micro_ms);
+	worker_json_num(&f, "watts", pv.watts);
+	worker_event(w, "step", "%s", f.s ? f.s : "");
+	str_done(&f);
+	struct engine_event ev = {.kind = EV_STEP, .obs = w->last};
+	worker_emit(w, &ev, 0);
+}
+
+static int due(const struct worker *w, enum setting_id every)
+{
+	uint64_t n = (uint64_t)w->settings.num[every];
+	return n && w->state.step % n == 0;
+}
+
+/* What is due after an update. Its failures do not stop training. */
+static int after_step(struct worker *w)
+{
+	struct err e = {0};
+	if (due(w, SET_EVAL_EVERY) && w->data.ntoken > w->data.ntrain) {
+		int rc = worker_eval(w, &e);
+		if (rc == ERR_CANCEL)
+			return rc;
+		if (rc)
+			worker_log(w, LOG_WARN, "%s", e.msg);
+	}
+	if (due(w, SET_CKPT_EVERY) && worker_ckpt(w, NULL, &e))
+		worker_log(w, LOG_ERROR, "%s (training goes on, older checkpoints are kept)", e.msg);
+	return 0;
+}
+
+int worker_train_slice(struct worker *w)
+{
+	struct err e = {0};
+	struct trainer_step r = {0};
+	int rc = worker_need_trainer(w, &e); /* gone after `set threads` or `data` */
+	if (!rc)
+		rc = trainer_micro(w->trainer, &r, &e);
+	if (rc == ERR_CANCEL)
+		return rc;
+	if (rc) {
+		worker_log(w, LOG_ERROR, "%s", e.msg);
+		worker_event_error(w, e.msg);
+		return rc;
+	}
+	if (!r.updated)
+		return 0;
+	if (r.skipped) {
+		worker_log(w, LOG_WARN, "step %llu skipped: loss or gradient not finite", (unsigned long long)w->state.step);
+		worker_event_error(w, "update skipped: loss or gradient not finite");
+		return 1;
+	}
+	observe_step(w, &r);
+	rc = after_step(w);
+	return rc ? rc : 1;
+}

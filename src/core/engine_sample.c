@@ -1,0 +1,201 @@
+/* engine_sample.c: `sample`, and the short samples that come by themselves. Its random state is its own: training goes on as if nobody had sampled.
+ * SPDX-License-Identifier: MIT */
+#include "engine_impl.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "sample/stream.h"
+
+enum { AUTO_TOKENS = 80, AUTO_SLOWER_AFTER = 6, AUTO_MAX_SECONDS = 60 };
+
+struct sampling {
+	struct worker *w;
+	uint32_t id;
+	struct stream stream; /* whole characters, the stop text */
+	struct str text;      /* all of it, for the record */
+};
+
+static void sample_event(struct worker *w, enum engine_event_kind kind, uint32_t id, const char *s, size_t n)
+{
+	struct engine_event ev = {.kind = kind, .id = id, .obs = {.step = w->state.step}};
+	do {
+		size_t k = n < sizeof ev.text - 1 ? n : sizeof ev.text - 1;
+		while (k && k < n && ((unsigned char)s[k] & 0xc0) == 0x80)
+			k--;
+		memcpy(ev.text, s, k);
+		ev.text[k] = 0;
+		worker_emit(w, &ev, id != 0 || kind != EV_SAMPLE);
+		s += k;
+		n -= k;
+	} while (n);
+}
+
+static void show(struct sampling *g, const char *s, size_t n)
+{
+	if (!n)
+		return;
+	str_add(&g->text, s, n);
+	sample_event(g->w, EV_SAMPLE, g->id, s, n);
+}
+
+/* One more piece: shows what has become whole. 1: the stop text has come. */
+static int take_piece(struct sampling *g, const char *piece, size_t n, struct err *e)
+{
+	const char *out;
+	size_t nout;
+	int rc = stream_put(&g->stream, piece, n, &out, &nout, e);
+	if (rc >= 0)
+		show(g, out, nout);
+	return rc;
+}
+
+static uint64_t sample_seed(struct worker *w)
+{
+	uint64_t seed = (uint64_t)w->settings.num[SET_SAMPLE_SEED];
+	uint64_t n = w->state.sample_count++;
+	return seed ? seed : rng_mix((uint64_t)w->settings.num[SET_SEED], 0x73616d70u + n);
+}
+
+static struct sampler_settings how(const struct worker *w)
+{
+	const double *v = w->settings.num;
+	return (struct sampler_settings){(float)v[SET_SAMPLE_TEMPERATURE], (int)v[SET_SAMPLE_TOP_K], (float)v[SET_SAMPLE_TOP_P],
+					 (float)v[SET_SAMPLE_MIN_P], (float)v[SET_SAMPLE_REPEAT]};
+}
+
+/* The ids that come first: the start token and the prompt's. */
+static int prompt_ids(struct worker *w, const char *prompt, struct ids *ids, struct err *e)
+{
+	const struct tokenizer_info *t = tokenizer_info(w->tok);
+	if (t->bos >= 0) {
+		ids->id = malloc(sizeof *ids->id);
+		if (!ids->id)
+			return err_nomem(e, "sample", sizeof *ids->id);
+		ids->id[0] = t->bos;
+		ids->n = ids->cap = 1;
+	}
+	int rc = tokenizer_encode(w->tok, prompt, strlen(prompt), 1, ids, e);
+	if (!rc && !ids->n)
+		rc = err_set(e, ERR_STATE, "sample: a prompt is needed (this tokenizer has no start token)");
+	return rc;
+}
+
+static int generate(struct worker *w, struct sampling *g, struct sampler *s, const struct ids *ids, uint64_t n, struct err *e)
+{
+	const struct tokenizer_info *t = tokenizer_info(w->tok);
+	float *logits;
+	int rc = decoder_next(w->decoder, ids->id, (int)ids->n, &logits, &w->g->cancel, e);
+	int prev = ids->id[ids->n - 1];
+	for (uint64_t i = 0; i < n && !rc; i++) {
+		int id = sampler_pick(s, logits, t->vocab), slides = decoder_slides(w->decoder);
+		if (id < 0)
+			return err_set(e, ERR_STATE, "sample: the model's output is not finite (load an older checkpoint)");
+		size_t len = 2;
+		/* One text has ended, the next begins: as between two documents. */
+		const char *piece = id == t->bos || id == t->eos ? "\n\n" : tokenizer_piece(w->tok, prev, id, &len);
+		int stopped = take_piece(g, piece, len, e);
+		if (stopped)
+			return stopped < 0 ? stopped : 0;
+		prev = id;
+		if (i + 1 < n)
+			rc = decoder_next(w->decoder, &id, 1, &logits, &w->g->cancel, e);
+		if (decoder_slides(w->decoder) != slides)
+			worker_log(w, LOG_INFO, "sample: the context is full: its first half was let go");
+		if (worker_cancelled(w))
+			rc = err_set(e, ERR_CANCEL, "sample: interrupted");
+		worker_publish(w, 0);
+	}
+	return rc;
+}
+
+static void record_sample(struct worker *w, const char *prompt, const struct str *text)
+{
+	struct str f = {0}, all = {0};
+	str_puts(&all, prompt);
+	str_add(&all, text->s ? text->s : "", text->len);
+	str_puts(&f, "\"text\":");
+	str_json(&f, all.s ? all.s : "", all.len);
+	worker_event(w, "sample", "%s", f.s ? f.s : "");
+	str_done(&all);
+	str_done(&f);
+}
+
+static int sample(struct worker *w, uint32_t id, uint64_t n, const char *prompt, struct err *e)
+{
+	int rc = worker_machine(w, e);
+	if (!rc && !w->tok)
+		rc = worker_need_data(w, e); /* trains the tokenizer */
+	if (!rc)
+		rc = worker_need_model(w, e);
+	if (!rc && !w->tok)
+		rc = err_set(e, ERR_STATE, "sample: no tokenizer (new ... tokenizer=FILE)");
+	if (!rc && !w->decoder && !(w->decoder = decoder_new(w->params, w->pool, e)))
+		rc = e->code;
+	if (rc)
+		return rc;
+	struct sampling g = {.w = w, .id = id};
+	struct sampler_settings set = how(w);
+	struct sampler s = {0};
+	struct ids ids = {0};
+	uint64_t t0 = clock_ns();
+	rc = prompt_ids(w, prompt, &ids, e);
+	if (!rc)
+		rc = sampler_init(&s, &set, w->params->config.vocab, sample_seed(w), e);
+	if (!rc)
+		rc = stream_init(&g.stream, w->settings.text[SET_SAMPLE_STOP], e);
+	if (!rc) {
+		const char *rest;
+		size_t nrest;
+		decoder_reset(w->decoder);
+		worker_state(w, ENGINE_SAMPLING, NULL);
+		sample_event(w, EV_SAMPLE_BEGIN, id, prompt, strlen(prompt));
+		rc = generate(w, &g, &s, &ids, n, e);
+		if (!stream_end(&g.stream, &rest, &nrest, NULL))
+			show(&g, rest, nrest);
+		double sec = (double)(clock_ns() - t0) / 1e9;
+		char line[96];
+		snprintf(line, sizeof line, "step %llu, %.2f s", (unsigned long long)w->state.step, sec);
+		sample_event(w, EV_SAMPLE_END, id, line, strlen(line));
+		record_sample(w, prompt, &g.text);
+		worker_state(w, w->training ? ENGINE_TRAINING : ENGINE_PAUSED, NULL);
+	}
+	ids_done(&ids);
+	sampler_done(&s);
+	stream_done(&g.stream);
+	str_done(&g.text);
+	return rc;
+}
+
+int cmd_sample(struct worker *w, int argc, char **argv, struct err *e)
+{
+	char *end;
+	double n = strtod(argv[0], &end);
+	if (*end || end == argv[0] || !(n >= 1 && n <= 1e6) || n != floor(n))
+		return err_set(e, ERR_RANGE, "sample: %s: must be 1 to 1000000 tokens", argv[0]);
+	return sample(w, w->cmd_id, (uint64_t)n, argc > 1 ? argv[1] : "", e);
+}
+
+/* A short sample by itself every sample.every seconds while training; after the first few, less and less often. */
+void worker_auto_sample(struct worker *w)
+{
+	double every = w->settings.num[SET_SAMPLE_EVERY];
+	uint64_t now = clock_ns();
+	if (!w->training || every <= 0 || !w->tok || (w->trainer && trainer_begun(w->trainer)))
+		return;
+	if (!w->next_sample_ns)
+		w->next_sample_ns = now + (uint64_t)(every * 1e9);
+	if (now < w->next_sample_ns)
+		return;
+	struct err e = {0};
+	int rc = sample(w, 0, AUTO_TOKENS, "", &e);
+	if (rc && rc != ERR_CANCEL)
+		worker_log(w, LOG_WARN, "%s", e.msg);
+	if (++w->auto_samples >= AUTO_SLOWER_AFTER && !w->settings.set[SET_SAMPLE_EVERY])
+		every = every * (1 << (w->auto_samples / AUTO_SLOWER_AFTER)) < AUTO_MAX_SECONDS
+			? every * (1 << (w->auto_samples / AUTO_SLOWER_AFTER)) : AUTO_MAX_SECONDS;
+	w->next_sample_ns = clock_ns() + (uint64_t)(every * 1e9);
+}

@@ -1,0 +1,194 @@
+/* engine_speak.c: what the worker says: events, answers, log lines, the snapshot. Decides nothing.
+ * SPDX-License-Identifier: MIT */
+#include "engine_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "device/gemm.h"
+#include "train/optim.h"
+
+const char *engine_state_name(enum engine_state s)
+{
+	static const char *const name[] = {"empty", "preparing", "paused", "training", "sampling", "evaluating", "saving", "stopped"};
+	return (unsigned)s < ARRAY_LEN(name) ? name[s] : "?";
+}
+
+/* --- speaking ------------------------------------------------------------------------------------------------- */
+
+void worker_deliver_late(struct worker *w)
+{
+	size_t i = 0;
+	while (i < w->nlate && !ring_push(w->g->events, &w->late[i]))
+		i++;
+	if (i) {
+		memmove(w->late, w->late + i, (w->nlate - i) * sizeof *w->late);
+		w->nlate -= i;
+	}
+}
+
+static void wake_other_side(struct engine *g)
+{
+	if (g->opt.wake && !atomic_exchange(&g->wake_pending, 1))
+		g->opt.wake(g->opt.wake_arg);
+}
+
+void worker_emit(struct worker *w, const struct engine_event *ev, int must)
+{
+	worker_deliver_late(w);
+	if (w->nlate || ring_push(w->g->events, ev)) {
+		if (!must || mem_grow(&w->late, &w->cap_late, w->nlate + 1, sizeof *w->late))
+			w->dropped++;
+		else
+			w->late[w->nlate++] = *ev;
+	}
+	wake_other_side(w->g);
+}
+
+static double run_time(const struct worker *w)
+{
+	return run_is_open(&w->run) ? run_seconds(&w->run) : 0;
+}
+
+void worker_log(struct worker *w, enum log_level level, const char *fmt, ...)
+{
+	struct engine_event ev = {.kind = EV_LOG, .level = level, .t = run_time(w)};
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(ev.text, sizeof ev.text, fmt, ap);
+	va_end(ap);
+	worker_emit(w, &ev, level == LOG_ERROR);
+}
+
+void worker_say(struct worker *w, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	str_vprintf(&w->answer, fmt, ap);
+	va_end(ap);
+}
+
+void worker_flush_answer(struct worker *w)
+{
+	for (size_t at = 0; at < w->answer.len;) {
+		struct engine_event ev = {.kind = EV_TEXT, .id = w->cmd_id};
+		size_t n = MIN(w->answer.len - at, sizeof ev.text - 1);
+		/* Cut between characters. */
+		while (n && at + n < w->answer.len && ((unsigned char)w->answer.s[at + n] & 0xc0) == 0x80)
+			n--;
+		memcpy(ev.text, w->answer.s + at, n);
+		worker_emit(w, &ev, 1);
+		at += n;
+	}
+	str_clear(&w->answer);
+}
+
+void worker_done(struct worker *w, uint32_t id, int code, const char *text)
+{
+	worker_publish(w, 1);
+	struct engine_event ev = {.kind = EV_DONE, .id = id, .code = code};
+	snprintf(ev.text, sizeof ev.text, "%s", text ? text : "");
+	worker_emit(w, &ev, 1);
+	atomic_fetch_sub(&w->g->queued, 1);
+}
+
+int worker_cancelled(const struct worker *w)
+{
+	return atomic_load(&w->g->cancel) != 0;
+}
+
+void worker_state(struct worker *w, enum engine_state s, const char *doing)
+{
+	struct engine *g = w->g;
+	g->progress = -1;
+	pthread_mutex_lock(&g->lock);
+	g->snap.state = s;
+	snprintf(g->snap.doing, sizeof g->snap.doing, "%s", doing ? doing : "");
+	pthread_mutex_unlock(&g->lock);
+	wake_other_side(g);
+}
+
+void worker_rest_state(struct worker *w)
+{
+	worker_state(w, !w->params ? ENGINE_EMPTY : w->training ? ENGINE_TRAINING : ENGINE_PAUSED, NULL);
+}
+
+/* --- the snapshot ---------------------------------------------------------------------------------------------- */
+
+static void publish_model(const struct worker *w, struct engine_snapshot *s)
+{
+	memset(&s->config, 0, sizeof s->config);
+	s->params = 0;
+	s->flops_per_micro = 0;
+	if (w->params) {
+		s->config = w->params->config;
+		s->params = model_params(&s->config);
+		s->flops_per_micro = model_flops(&s->config, settings_int(&w->settings, SET_BATCH), settings_int(&w->settings, SET_SEQ));
+	}
+	snprintf(s->data_name, sizeof s->data_name, "%s", w->data_name);
+	s->data_tokens = w->data_open ? w->data.ntoken : 0;
+	s->epoch = w->data_open ? data_epoch(&w->data, &w->state.cursor, settings_int(&w->settings, SET_BATCH),
+					     settings_int(&w->settings, SET_SEQ)) : 0;
+	s->tokenizer_vocab = w->tok ? tokenizer_info(w->tok)->vocab : 0;
+}
+
+static void publish_progress(const struct worker *w, struct engine_snapshot *s, uint64_t now)
+{
+	s->step = w->state.step;
+	s->target = w->target;
+	s->tokens = w->state.tokens;
+	s->elapsed = w->state.seconds;
+	s->step_ms = w->ema_step_ms;
+	s->micro_ms = timing_mean_ms(&w->timing, -1, 16);
+	s->tokens_per_s = w->ema_step_ms > 0 ? settings_int(&w->settings, SET_SEQ) * w->settings.num[SET_BATCH] *
+		w->settings.num[SET_ACCUM] / w->ema_step_ms * 1e3 : 0;
+	s->remaining = w->target > w->state.step && w->ema_step_ms > 0 ? (double)(w->target - w->state.step) * w->ema_step_ms / 1e3 : -1;
+	s->last = w->last;
+	s->best_val = w->state.best_loss;
+	s->best_step = w->state.best_step;
+	s->ckpt_step = w->saved ? w->saved_step : 0;
+	s->ckpt_age = w->saved ? (double)(now - w->saved_ns) / 1e9 : -1;
+	s->lr_now = optim_lr(&w->settings, w->state.step);
+	s->dropped_logs = w->dropped;
+	s->settings = w->settings;
+	s->timing = w->timing;
+}
+
+void worker_publish(struct worker *w, int force)
+{
+	struct engine *g = w->g;
+	uint64_t now = clock_ns();
+	if (!force && now - w->last_publish < 30000000u)
+		return;
+	w->last_publish = now;
+	if (w->power)
+		power_poll(w->power, now, w->training);
+	proc_poll(&w->proc, now);
+	const struct blas_info *b = blas_open();
+	pthread_mutex_lock(&g->lock);
+	struct engine_snapshot *s = &g->snap;
+	publish_model(w, s);
+	publish_progress(w, s, now);
+	snprintf(s->run_dir, sizeof s->run_dir, "%s", run_is_open(&w->run) ? w->run.dir : "");
+	snprintf(s->device, sizeof s->device, "%s", w->dev ? device_caps(w->dev)->about : "");
+	snprintf(s->blas, sizeof s->blas, "%s, %s kernels", b->library, b->kernels);
+	s->blas_gflops = b->gflops;
+	s->threads = pool_threads(w->pool);
+	if (w->power)
+		power_look(w->power, &s->power);
+	s->proc = w->proc.view;
+	pthread_mutex_unlock(&g->lock);
+	wake_other_side(g);
+}
+
+void engine_snapshot(struct engine *g, struct engine_snapshot *out)
+{
+	pthread_mutex_lock(&g->lock);
+	*out = g->snap;
+	pthread_mutex_unlock(&g->lock);
+	out->queued = atomic_load(&g->queued);
+	out->progress = g->progress;
+}
