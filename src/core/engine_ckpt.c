@@ -41,7 +41,7 @@ static int save_to(struct worker *w, const char *name, struct err *e)
 	char size[16];
 	worker_log(w, LOG_GOOD, "checkpoint: %s, %s in %.2f s", path, str_bytes(size, bytes), ms / 1e3);
 	struct engine_event ev = {.kind = EV_CKPT, .obs = {.step = w->state.step, .t = w->state.seconds}};
-	snprintf(ev.text, sizeof ev.text, "%s", path);
+	snprintf(ev.text, sizeof ev.text, "%.399s", path);
 	worker_emit(w, &ev, 1);
 	return 0;
 }

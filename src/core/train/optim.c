@@ -35,11 +35,12 @@ static double shape_at(const struct settings *s, double step, double warmup, dou
 
 double optim_lr(const struct settings *s, uint64_t step)
 {
-	double max = s->num[SET_LR_MAX], min = s->num[SET_LR_MIN] * max;
+	double max = s->num[SET_LR_MAX];
 	double warmup = s->num[SET_LR_WARMUP], steps = s->num[SET_LR_STEPS], at = (double)step;
 	if (at < warmup)
 		return max * (at + 1) / warmup;
-	return min + (max - min) * shape_at(s, at, warmup, steps);
+	double f = shape_at(s, at, warmup, steps);
+	return max * (f + s->num[SET_LR_MIN] * (1 - f)); /* exactly lr.max where f is 1 */
 }
 
 /* --- norm --- */
