@@ -33,14 +33,15 @@ for t in "$@"; do
 	status=$?
 	rm -rf "$home/run.$name"
 	ok=$(grep -cE '^[[:space:]]*ok [0-9]+' "$log")
-	sk=$(grep -cE '^[[:space:]]*ok [0-9]+.*# (SKIP|skip)' "$log")
-	bad=$(grep -cE '^[[:space:]]*not ok [0-9]+' "$log")
-	if [ $status -ne 0 ] && [ "$bad" -eq 0 ] || [ $((ok + bad)) -eq 0 ]; then
+	sk=$(grep -cE "^[[:space:]]*(not )?ok [0-9]+.*# (SKIP|skip)" "$log")
+	sk_ok=$(grep -cE "^[[:space:]]*ok [0-9]+.*# (SKIP|skip)" "$log")
+	bad=$(grep -E "^[[:space:]]*not ok [0-9]+" "$log" | grep -cvE "# (SKIP|skip)")
+	if [ $status -ne 0 ] && [ "$bad" -eq 0 ] || [ $((ok + bad + sk)) -eq 0 ]; then
 		bad=$((bad + 1))
 		echo "not ok - $name ended with status $status" >>"$log"
 	fi
-	pass=$((pass + ok - sk)) skip=$((skip + sk)) fail=$((fail + bad))
-	printf '%-28s %4d passed %3d failed %3d skipped\n' "$name" $((ok - sk)) "$bad" "$sk"
+	pass=$((pass + ok - sk_ok)) skip=$((skip + sk)) fail=$((fail + bad))
+	printf '%-28s %4d passed %3d failed %3d skipped\n' "$name" $((ok - sk_ok)) "$bad" "$sk"
 	[ "$sk" -gt 0 ] && grep -E '# (SKIP|skip)' "$log" | sed 's/^/    /'
 	[ "$bad" -gt 0 ] && tail -n 60 "$log" | sed 's/^/    /'
 done
