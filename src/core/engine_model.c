@@ -6,10 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
-#include "base/crc32c.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/save.h"
@@ -99,39 +96,11 @@ void worker_drop_model(struct worker *w)
 
 /* --- the tokenizer and the data --------------------------------------------------------------------------------------- */
 
-static uint64_t text_hash(const char *s, size_t n)
-{
-	return (uint64_t)crc32c(0, s, n) << 32 | crc32c((uint32_t)n ^ 0x5bd1e995u, s, n);
-}
-
 /* A tokenizer of our own for the text, from the cache when it was trained before. */
 static struct tokenizer *auto_tokenizer(struct worker *w, const char *source, struct err *e)
 {
-	struct str text = {0};
-	struct tokenizer *t = NULL;
-	char dir[3072], path[4096];
-	int vocab = MIN(w->params->config.vocab, AUTO_VOCAB);
-	if (data_text(&text, source, e))
-		return NULL;
-	if (!file_cache_dir(dir, sizeof dir, NULL)) {
-		snprintf(path, sizeof path, "%s/%016llx-%d.bpe", dir, (unsigned long long)text_hash(text.s, text.len), vocab);
-		t = access(path, R_OK) ? NULL : tokenizer_load(path, NULL);
-		if (t && tokenizer_info(t)->vocab > vocab) {
-			tokenizer_free(t);
-			t = NULL;
-		}
-	} else {
-		path[0] = 0;
-	}
-	if (!t) {
-		worker_state(w, ENGINE_PREPARING, "training a tokenizer");
-		worker_log(w, LOG_INFO, "tokenizer: learning at most %d pieces from %s", vocab, source);
-		t = tokenizer_train(text.s, text.len, vocab, (const volatile int *)&w->g->cancel, e);
-		if (t && path[0])
-			tokenizer_save(t, path, NULL); /* a cache: no harm when it can not be kept */
-	}
-	str_done(&text);
-	return t;
+	worker_state(w, ENGINE_PREPARING, "learning a tokenizer");
+	return data_tokenizer(source, MIN(w->params->config.vocab, AUTO_VOCAB), (const volatile int *)&w->g->cancel, e);
 }
 
 /* Opens `source` into *d with the tokenizer at hand. */
