@@ -103,6 +103,19 @@ static const float *qkv_tap(const struct model *m, const struct scratch *s, cons
 	return s->qkv_grad + (size_t)program_channel(&m->program[PROGRAM_QKV_BWD], "x", name)->offset * (size_t)m->T;
 }
 
+/* dq dk dv lie one after the other; where the three matrices do too (no padding between them), one product makes all. */
+static uint64_t qkv_weight_grads(struct model *m, int l, const struct scratch *s, const float *xnorm)
+{
+	const struct param *q = params_find(m->p, PARAM_WQ, l), *k = params_find(m->p, PARAM_WK, l);
+	const struct param *v = params_find(m->p, PARAM_WV, l);
+	if (q->offset + q->count == k->offset && k->offset + k->count == v->offset)
+		return dw_add(m->dw, q->dim[0] + k->dim[0] + v->dim[0], q->dim[1], m->T, 1, qkv_tap(m, s, "dq"), xnorm,
+			      m->p->g + q->offset);
+	weight_grad(m, PARAM_WQ, l, 1, qkv_tap(m, s, "dq"), xnorm);
+	weight_grad(m, PARAM_WK, l, 1, qkv_tap(m, s, "dk"), xnorm);
+	return weight_grad(m, PARAM_WV, l, 1, qkv_tap(m, s, "dv"), xnorm);
+}
+
 static int attn_backward(struct model *m, int l, struct scratch *s, struct err *e)
 {
 	float *dx2 = attn_tap(m, l, "x2"), *xnorm = attn_tap(m, l, "xnorm");
@@ -111,9 +124,7 @@ static int attn_backward(struct model *m, int l, struct scratch *s, struct err *
 	int r = run(m, l, PROGRAM_SDPA_BWD1, e);
 	if (r || (r = run(m, l, PROGRAM_SDPA_BWD2, e)))
 		return r;
-	weight_grad(m, PARAM_WQ, l, 1, qkv_tap(m, s, "dq"), xnorm);
-	weight_grad(m, PARAM_WK, l, 1, qkv_tap(m, s, "dk"), xnorm);
-	s->ticket = weight_grad(m, PARAM_WV, l, 1, qkv_tap(m, s, "dv"), xnorm);
+	s->ticket = qkv_weight_grads(m, l, s, xnorm);
 	if ((r = run(m, l, PROGRAM_QKV_BWD, e)))
 		return r;
 	norm_back(m, PARAM_NORM_ATT, l, below, m->dnorm, below, dx2);
