@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "model/host.h"
 #include "model/model_state.h"
+#include "model/pages.h"
 
 /* --- sizes --- */
 
@@ -70,7 +71,8 @@ static int make_memory(struct model *m, struct err *e)
 		return err_set(e, ERR_NOMEM, "model: %s: batch %d, seq %d: %s needed for activations, %s free (choose a smaller batch or seq)",
 			       m->c->name, m->B, m->S, str_bytes(a, n * sizeof(float)), str_bytes(b, have));
 	}
-	float *at = m->memory = mem_aligned(n + (uint64_t)m->c->layers * 32, sizeof(float));
+	m->memory_bytes = (n + (uint64_t)m->c->layers * 32) * sizeof(float);
+	float *at = m->memory = pages_new(m->memory_bytes);
 	m->loss = mem_zalloc((size_t)m->T, sizeof *m->loss);
 	if (!at || !m->loss)
 		return err_nomem(e, "model: activations", n * sizeof(float));
@@ -411,7 +413,7 @@ void model_free(struct model *m)
 		program_done(&m->program[id]);
 	}
 	free(m->layer);
-	free(m->memory);
+	pages_free(m->memory, m->memory_bytes);
 	free(m->loss);
 	free(m);
 }

@@ -59,6 +59,7 @@ struct model {
 
 	/* One block of host memory, cut up by model.c. */
 	float *memory;
+	size_t memory_bytes;
 	float *x0;         /* [D, T] embeddings, then their gradient */
 	float *xf, *dxf;   /* after the final norm [T, D], and its gradient [D, T] */
 	float *dnorm;      /* [D, T] qkvBwd's output */

@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/pages.h"
 
 enum { ALIGN_FLOATS = 16, LAYER_KINDS = PARAM_NORM_OUT - PARAM_NORM_ATT };
 
@@ -184,8 +185,7 @@ void params_free(struct params *p)
 {
 	if (!p)
 		return;
-	if (p->g)
-		munmap(p->g, p->total * sizeof(float));
+	pages_free(p->g, p->total * sizeof(float));
 	if (p->map)
 		munmap(p->map, p->map_bytes);
 	if (p->fd >= 0)
@@ -202,13 +202,9 @@ int params_train(struct params *p, struct err *e)
 	int r = check_memory(&p->config, 3 * (uint64_t)bytes, e);
 	if (r)
 		return r;
-	void *g = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
-	if (g == MAP_FAILED)
+	p->g = pages_new(bytes);
+	if (!p->g)
 		return err_nomem(e, "model: gradients", bytes);
-#ifdef MADV_HUGEPAGE
-	madvise(g, bytes, MADV_HUGEPAGE); /* a wish: fewer page faults in the first step */
-#endif
-	p->g = g;
 	p->m = p->w + p->total;
 	p->v = p->m + p->total;
 	return 0;
