@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/save.h"
 #include "text/data.h"
 #include "text/hash.h"
 #include "text/shard.h"
@@ -64,6 +65,17 @@ static int source_open(struct source *s, const char *path, struct err *e)
 	return rc;
 }
 
+/* A copy of the corpus in the cache, to be read by whoever wants to know what the model learns from. Never read back. */
+static void keep_corpus(const struct source *s)
+{
+	char dir[3072], path[4096];
+	if (file_cache_dir(dir, sizeof dir, NULL))
+		return;
+	snprintf(path, sizeof path, "%s/stories-%016llx.txt", dir, (unsigned long long)s->hash);
+	if (file_is_dir(path) < 0)
+		save_file(path, s->s, s->n, NULL); /* no harm when it can not be kept */
+}
+
 /* The corpus is told only when somebody needs it. */
 static int source_text(struct source *s, struct err *e)
 {
@@ -72,6 +84,8 @@ static int source_text(struct source *s, struct err *e)
 	int rc = stories_generate(&s->made, CORPUS_BYTES, CORPUS_SEED, e);
 	s->s = s->made.s;
 	s->n = s->made.len;
+	if (!rc)
+		keep_corpus(s);
 	return rc;
 }
 
