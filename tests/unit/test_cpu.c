@@ -14,6 +14,7 @@
 #include "device/cpu/cpu.h"
 #include "device/device.h"
 #include "device/ref.h"
+#include "model/programs.h"
 #include "support/op_cases.h"
 
 /* A program with its surfaces, bound. */
@@ -136,10 +137,234 @@ static void test_ops(void **s)
 		run_case(c[i].name, c[i].text);
 }
 
+/* --- plans --- */
+
+static struct kernel_plan_info plan_of(const char *text, const struct dev_weight *w, int nw)
+{
+	struct rig r;
+	struct kernel_plan_info info;
+	rig_open(&r, 1);
+	rig_bind(&r, text, w, nw);
+	kernel_plan(r.k, &info);
+	rig_done(&r);
+	return info;
+}
+
+/* The six programs of a model: no value is copied (with grouped queries: only the queries' regrouping is). */
+static void test_static_kernels(void **s)
+{
+	(void)s;
+	struct model_config c = {.dim = 24, .hidden = 40, .layers = 2, .heads = 4, .kv_heads = 4, .head_dim = 6, .vocab = 32, .context = 64,
+				 .rope_theta = 10000, .norm_eps = 1e-5f, .alpha = 0.5f};
+	for (int shape = 0; shape < 8; shape++) {
+		c.kv_heads = shape & 1 ? 2 : 4;
+		c.rope = shape & 2 ? ROPE_HALF : ROPE_INTERLEAVED;
+		int batch = shape & 4 ? 3 : 1;
+		for (int id = 0; id < PROGRAM_N; id++) {
+			struct program p = {0};
+			struct err e = {0};
+			char name[64];
+			assert_int_equal(program_build(&p, (enum program_id)id, &c, batch, 16, MIL_BARE, &e), 0);
+			snprintf(name, sizeof name, "%s, shape %d", p.name, shape);
+			run_case(name, p.text.s);
+			struct mil_graph *g;
+			struct op_data d;
+			assert_int_equal(mil_parse(&g, p.text.s, p.text.len, &e), 0);
+			assert_int_equal(op_data_fill(&d, g, 3), 0);
+			struct kernel_plan_info info = plan_of(p.text.s, d.w, d.nw);
+			if (info.ncopy > (c.kv_heads == 2 ? 2 : 0))
+				fail_msg("%s: %d copies", name, info.ncopy);
+			assert_true(info.nstep <= info.nop);
+			assert_true(info.flops > 0);
+			op_data_done(&d);
+			mil_free(g);
+			program_done(&p);
+		}
+	}
+}
+
+#define PROGRAM(params, body, ret) "program(1.3)\n{\nfunc main<ios18>(" params ") {\n" body "\n} -> (" ret ");\n}\n"
+
+static void test_plans(void **s)
+{
+	(void)s;
+	/* A chain of six is one loop. */
+	static const char chain[] = PROGRAM("tensor<fp16, [1, 64, 1, 32]> x",
+		"tensor<fp16, [1, 64, 1, 32]> a = mul(x=x, y=x); tensor<fp16, [1, 64, 1, 32]> b = add(x=a, y=x);"
+		"tensor<fp16, [1, 64, 1, 32]> c = sigmoid(x=b); tensor<fp16, [1, 64, 1, 32]> d = mul(x=c, y=b);"
+		"tensor<fp16, [1, 64, 1, 32]> f = tanh(x=d); tensor<fp16, [1, 64, 1, 32]> y = sub(x=f, y=a);", "y");
+	struct kernel_plan_info info = plan_of(chain, NULL, 0);
+	assert_int_equal(info.nstep, 1);
+	assert_int_equal(info.ncopy, 0);
+	assert_int_equal(info.scratch, 0);
+	/* What no output needs is not done; constants are folded. */
+	static const char dead[] = PROGRAM("tensor<fp16, [4]> x",
+		"tensor<fp16, [4]> a = exp(x=x); tensor<fp16, [2]> k = const()[val=tensor<fp16, [2]>([1, 2])];"
+		"tensor<fp16, [2]> k2 = mul(x=k, y=k); tensor<fp16, [2]> k3 = reshape(x=k2, shape=tensor<int32, [1]>([2]));"
+		"tensor<fp16, [4]> k4 = concat(values=(k3, k2), axis=int32(0), interleave=bool(false));"
+		"tensor<fp16, [4]> y = add(x=x, y=k4);", "y");
+	info = plan_of(dead, NULL, 0);
+	assert_int_equal(info.nstep, 1);
+	assert_int_equal(info.ncopy, 0);
+	run_case("dead", dead);
+	/* Inputs that are handed through are copied, and only they. */
+	static const char through[] = PROGRAM("tensor<fp16, [1, 3, 1, 4]> x",
+		"tensor<fp16, [1, 3, 1, 4]> a = relu(x=x);"
+		"tensor<fp16, [1, 9, 1, 4]> y = concat(values=(x, a, a), axis=int32(1), interleave=bool(false));", "y, a");
+	info = plan_of(through, NULL, 0);
+	assert_true(info.ncopy >= 2 && info.ncopy <= 3);
+	run_case("through", through);
+}
+
+/* A weight seen transposed, and changed between runs. */
+static void test_live_weights(void **s)
+{
+	(void)s;
+	static const char text[] = PROGRAM("tensor<fp16, [1, 3, 1, 5]> x",
+		"tensor<fp16, [2, 3, 1, 1]> w = const()[val=tensor<fp16, [2, 3, 1, 1]>(BLOBFILE(path=string(\"@model_path/weights/w.bin\"), "
+		"offset=uint64(64)))];"
+		"tensor<fp16, [1, 2, 1, 5]> y = conv(x=x, weight=w);", "y");
+	float w[3][2] = {{1, 2}, {3, 4}, {5, 6}};
+	struct dev_weight dw = {"@model_path/weights/w.bin", MIL_FP32, 2, {2, 3}, {1, 2}, w};
+	struct err e = {0};
+	struct rig r;
+	rig_open(&r, 2);
+	rig_bind(&r, text, &dw, 1);
+	for (int i = 0; i < 15; i++)
+		data_of(r.s[0])[i] = (float)i;
+	for (int turn = 0; turn < 2; turn++) {
+		assert_int_equal(binding_run(r.b, &e), 0);
+		for (int o = 0; o < 2; o++)
+			for (int t = 0; t < 5; t++) {
+				float want = 0;
+				for (int i = 0; i < 3; i++)
+					want += w[i][o] * (float)(i * 5 + t);
+				assert_true(data_of(r.s[1])[o * 5 + t] == want);
+			}
+		w[2][1] = -7;
+	}
+	assert_int_equal(binding_perf(r.b)->calls, 2);
+	assert_true(binding_perf(r.b)->flops == 60);
+	assert_true(binding_perf(r.b)->bytes == 4 * (15 + 10 + 6));
+	rig_done(&r);
+}
+
+/* --- refusals --- */
+
+static void says(const struct err *e, const char *part)
+{
+	if (!e->code || !strstr(e->msg, part))
+		fail_msg("\"%s\" lacks \"%s\"", e->msg, part);
+}
+
+static void test_refusals(void **s)
+{
+	(void)s;
+	static const char text[] = PROGRAM("tensor<fp16, [1, 3, 1, 5]> x",
+		"tensor<fp16, [2, 3, 1, 1]> w = const()[val=tensor<fp16, [2, 3, 1, 1]>(BLOBFILE(path=string(\"@model_path/weights/w.bin\"), "
+		"offset=uint64(64)))];"
+		"tensor<fp16, [1, 2, 1, 5]> y = conv(x=x, weight=w);", "y");
+	float w[6] = {0};
+	struct dev_weight dw = {"@model_path/weights/w.bin", MIL_FP32, 2, {3, 2}, {2, 1}, w};
+	struct err e = {0};
+	struct device *d = device_open("cpu", NULL, &e);
+	assert_non_null(d);
+	assert_null(device_open("npu", NULL, &e));
+	says(&e, "npu");
+	assert_null(device_open("cpu fast", NULL, &e));
+	says(&e, "fast");
+	assert_null(device_compile(d, text, strlen(text), NULL, 0, &e));
+	says(&e, "w.bin");
+	assert_null(device_compile(d, text, strlen(text), &dw, 1, &e));
+	says(&e, "[3, 2]");
+	assert_null(device_compile(d, "program(", 8, NULL, 0, &e));
+	says(&e, "mil:");
+	dw.dim[0] = 2;
+	dw.dim[1] = 3;
+	struct kernel *k = device_compile(d, text, strlen(text), &dw, 1, &e);
+	assert_non_null(k);
+	struct mil_type small = {MIL_FP16, 4, {1, 2, 1, 4}};
+	const struct kernel_io *in, *out;
+	kernel_inputs(k, &in);
+	kernel_outputs(k, &out);
+	float mem[40];
+	struct surface *x = device_surface(d, &in->type, &e), *y = device_surface_over(d, &out->type, mem, &e);
+	struct surface *bad = device_surface(d, &small, &e), *same = device_surface_over(d, &in->type, mem + 9, &e);
+	const char *names[] = {"x", "y", "z"};
+	struct surface *both[] = {x, y, x}, *wrong[] = {x, bad}, *lap[] = {same, y};
+	assert_null(device_bind(k, names, both, 1, &e));
+	says(&e, "bind: y: no surface given");
+	assert_null(device_bind(k, names, both, 3, &e));
+	says(&e, "z");
+	assert_null(device_bind(k, names, wrong, 2, &e));
+	says(&e, "[1, 2, 1, 4]");
+	assert_null(device_bind(k, names, lap, 2, &e));
+	says(&e, "shares memory");
+	const char *twice[] = {"x", "x"};
+	assert_null(device_bind(k, twice, both, 2, &e));
+	says(&e, "twice");
+	surface_free(x);
+	surface_free(y);
+	surface_free(bad);
+	surface_free(same);
+	kernel_free(k);
+	device_close(d);
+	kernel_free(NULL);
+	binding_free(NULL);
+	surface_free(NULL);
+	device_close(NULL);
+}
+
+static void test_gather_outside(void **s)
+{
+	(void)s;
+	static const char text[] = PROGRAM("tensor<fp16, [4, 2]> x, tensor<int32, [3]> i",
+		"tensor<fp16, [3, 2]> y = gather(x=x, indices=i, axis=int32(0));", "y");
+	struct err e = {0};
+	struct rig r;
+	rig_open(&r, 1);
+	rig_bind(&r, text, NULL, 0);
+	data_of(r.s[1])[1] = 4;
+	assert_int_equal(binding_run(r.b, &e), ERR_DEVICE);
+	says(&e, "index 4");
+	data_of(r.s[1])[1] = NAN;
+	assert_int_equal(binding_run(r.b, &e), ERR_DEVICE);
+	rig_done(&r);
+}
+
+/* Windows of channels, of one image and of several. */
+static void test_windows(void **s)
+{
+	(void)s;
+	struct err e = {0};
+	struct device *d = device_open("cpu", NULL, &e);
+	struct mil_type one = {MIL_FP16, 4, {1, 6, 1, 4}}, two = {MIL_FP16, 4, {2, 6, 1, 4}};
+	struct surface *a = device_surface(d, &one, &e), *b = device_surface(d, &two, &e);
+	float *w = surface_window(a, 2, 3, SURFACE_WRITE);
+	for (int i = 0; i < 12; i++)
+		w[i] = (float)i;
+	surface_release(a);
+	assert_true(surface_window(a, 0, 6, SURFACE_READ)[8] == 0 && surface_window(a, 0, 6, SURFACE_READ)[9] == 1);
+	assert_null(surface_window(a, 4, 3, SURFACE_READ));
+	assert_null(surface_window(a, -1, 1, SURFACE_READ));
+	w = surface_window(b, 5, 1, SURFACE_RW);
+	for (int i = 0; i < 8; i++)
+		w[i] = (float)(i + 1);
+	surface_release(b);
+	w = surface_window(b, 0, 6, SURFACE_READ);
+	for (int i = 0; i < 48; i++)
+		assert_true(w[i] == (i >= 20 && i < 24 ? (float)(i - 19) : i >= 44 ? (float)(i - 39) : 0));
+	surface_free(a);
+	surface_free(b);
+	device_close(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ops),
+		cmocka_unit_test(test_ops), cmocka_unit_test(test_static_kernels), cmocka_unit_test(test_plans),
+		cmocka_unit_test(test_live_weights), cmocka_unit_test(test_refusals), cmocka_unit_test(test_gather_outside),
+		cmocka_unit_test(test_windows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,14 +12,6 @@
 #include "device/blas.h"
 #include "device/cpu/simd.h"
 
-struct job {
-	int ta, tb;
-	int64_t m, n, k, lda, ldb, ldc, mb, nb, ncol;
-	float alpha, beta;
-	const float *a, *b;
-	float *c;
-};
-
 void gemm_here(int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b,
 	       int64_t ldb, float beta, float *c, int64_t ldc)
 {
@@ -40,48 +32,79 @@ static int64_t up(int64_t v, int64_t to)
 	return (v + to - 1) / to * to;
 }
 
-/* Picks the number of row and column blocks. Packing costs 1/mb for B and, more dearly, 2/nb for A of each flop. */
-static void cut(struct job *j)
+static double flops(const struct gemm_call *g)
 {
-	enum { LEAST = 8, MB_MAX = 512, NB_MAX = 768 };
-	const double block_flops = 8e6;
-	double flops = 2.0 * (double)j->m * (double)j->n * (double)MAX(j->k, 1);
-	int64_t want = (int64_t)MIN(MAX(flops / block_flops, 1.0), (double)LEAST);
-	int64_t least_rows = (j->m + MB_MAX - 1) / MB_MAX, least_cols = (j->n + NB_MAX - 1) / NB_MAX;
+	return 2.0 * (double)g->m * (double)g->n * (double)MAX(g->k, 1);
+}
+
+/* Into about `want` blocks. Packing costs 1/mb for B and, more dearly, 2/nb for A of each flop. */
+static void cut(struct gemm_call *g, int64_t want)
+{
+	enum { MB_MAX = 512, NB_MAX = 768, TRIES = 8 };
+	int64_t least_rows = (g->m + MB_MAX - 1) / MB_MAX, least_cols = (g->n + NB_MAX - 1) / NB_MAX;
 	double best = 0;
-	j->mb = j->m;
-	j->nb = j->n;
-	for (int64_t cols = least_cols; cols < least_cols + LEAST; cols++) {
+	for (int64_t cols = least_cols; cols < least_cols + TRIES; cols++) {
 		int64_t rows = MAX(least_rows, (want + cols - 1) / cols);
-		int64_t mb = MIN(up((j->m + rows - 1) / rows, 16), j->m), nb = MIN(up((j->n + cols - 1) / cols, 16), j->n);
+		int64_t mb = MIN(up((g->m + rows - 1) / rows, 16), g->m), nb = MIN(up((g->n + cols - 1) / cols, 16), g->n);
 		double cost = 1.0 / (double)mb + 2.0 / (double)nb;
 		if (best > 0 && !(cost < best))
 			continue;
 		best = cost;
-		j->mb = mb;
-		j->nb = nb;
+		g->mb = mb;
+		g->nb = nb;
 	}
+	g->ncol = (g->n + g->nb - 1) / g->nb;
 }
+
+struct many {
+	struct gemm_call *call;
+	int n;
+};
 
 static void block(void *arg, int task, int thread)
 {
+	const struct many *all = arg;
+	int lo = 0, hi = all->n - 1;
 	(void)thread;
-	const struct job *j = arg;
-	int64_t i = task / j->ncol * j->mb, q = task % j->ncol * j->nb;
-	gemm_here(j->ta, j->tb, MIN(j->mb, j->m - i), MIN(j->nb, j->n - q), j->k, j->alpha,
-		  j->a + (j->ta ? i : i * j->lda), j->lda, j->b + (j->tb ? q * j->ldb : q), j->ldb, j->beta,
-		  j->c + i * j->ldc + q, j->ldc);
+	while (lo < hi) {
+		int mid = (lo + hi + 1) / 2;
+		if (all->call[mid].first <= task)
+			lo = mid;
+		else
+			hi = mid - 1;
+	}
+	const struct gemm_call *g = &all->call[lo];
+	int64_t t = task - g->first, i = t / g->ncol * g->mb, q = t % g->ncol * g->nb;
+	gemm_here(g->ta, g->tb, MIN(g->mb, g->m - i), MIN(g->nb, g->n - q), g->k, g->alpha, g->a + (g->ta ? i : i * g->lda),
+		  g->lda, g->b + (g->tb ? q * g->ldb : q), g->ldb, g->beta, g->c + i * g->ldc + q, g->ldc);
+}
+
+void gemm_many(struct pool *p, struct gemm_call *call, int n)
+{
+	enum { LEAST = 8 };
+	const double block_flops = 8e6, alone = 1e5; /* less than `alone` is not worth waking anybody */
+	double total = 0;
+	int64_t tasks = 0;
+	for (int i = 0; i < n; i++)
+		total += flops(&call[i]);
+	for (int i = 0; i < n; i++) {
+		double f = flops(&call[i]), share = LEAST * f / total;
+		call[i].first = tasks;
+		if (call[i].m <= 0 || call[i].n <= 0)
+			continue;
+		cut(&call[i], (int64_t)MAX(1, MIN(f / block_flops, share + 0.99)));
+		tasks += (call[i].m + call[i].mb - 1) / call[i].mb * call[i].ncol;
+	}
+	struct many all = {call, n};
+	pool_run(total < alone ? NULL : p, (int)tasks, block, &all);
 }
 
 void gemm(struct pool *p, int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
 	  const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
-	if (m <= 0 || n <= 0)
-		return;
-	struct job j = {ta, tb, m, n, k, lda, ldb, ldc, m, n, 1, alpha, beta, a, b, c};
-	cut(&j);
-	j.ncol = (n + j.nb - 1) / j.nb;
-	pool_run(p, (int)((m + j.mb - 1) / j.mb * j.ncol), block, &j);
+	struct gemm_call g = {.ta = ta, .tb = tb, .m = m, .n = n, .k = k, .alpha = alpha, .beta = beta, .a = a, .b = b, .c = c,
+			      .lda = lda, .ldb = ldb, .ldc = ldc};
+	gemm_many(p, &g, 1);
 }
 
 /* --- matrix times vector --- */

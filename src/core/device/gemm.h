@@ -30,6 +30,19 @@ double blas_measure(struct pool *p);
 void gemm(struct pool *p, int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
 	  const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
+/* Independent products run together: their blocks are larger (less packing) and no thread waits between them. The
+ * cut follows from the shapes of all of them. mb, nb, ncol and first are filled in. */
+struct gemm_call {
+	int ta, tb;
+	int64_t m, n, k;
+	float alpha, beta;
+	const float *a, *b;
+	float *c;
+	int64_t lda, ldb, ldc;
+	int64_t mb, nb, ncol, first;
+};
+void gemm_many(struct pool *p, struct gemm_call *call, int n);
+
 /* The same inside a pool task: one single-threaded call. */
 void gemm_here(int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b,
 	       int64_t ldb, float beta, float *c, int64_t ldc);

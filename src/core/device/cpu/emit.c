@@ -2,9 +2,12 @@
  * SPDX-License-Identifier: MIT */
 #include "device/cpu/plan.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+
+enum { MOST_PRODUCTS = 16 };
 
 struct step *plan_step(struct plan *p, enum step_kind kind, int once)
 {
@@ -23,10 +26,9 @@ struct step *plan_step(struct plan *p, enum step_kind kind, int once)
 }
 
 /* Call it after the step was added. */
-void plan_touch(struct plan *p, int once, const struct view *v, int write)
+void plan_touch(struct plan *p, int once, const struct view *v)
 {
 	struct buf *b = &p->buf[v->buf];
-	(void)write;
 	if (once)
 		return;
 	if (b->first < 0)
@@ -147,7 +149,15 @@ static void turn(struct gemm_step *g)
 	memcpy(g->bbatch, o.abatch, sizeof g->bbatch);
 }
 
-static void emit_gemm(struct plan *p, const struct node *n)
+/* Products that are ready at the same time are one step. */
+struct group {
+	struct gemm_group all;
+	struct view seen[3 * MOST_PRODUCTS];       /* what they read and write */
+	struct view from[MOST_PRODUCTS], to[MOST_PRODUCTS]; /* results that must be copied on */
+	int nseen, nback;
+};
+
+static void add_gemm(struct plan *p, const struct node *n, struct group *group)
 {
 	struct view a = *plan_view(p, n->in[0]), b = *plan_view(p, n->in[1]);
 	const struct view *target = plan_target(p, n->out);
@@ -161,6 +171,8 @@ static void emit_gemm(struct plan *p, const struct node *n)
 	if (as_matrix(&c, &turned, &g.ldc)) {
 		scratch_like(p, &c, &to, n->konst);
 		as_matrix(&c, &turned, &g.ldc);
+		group->from[group->nback] = c;
+		group->to[group->nback++] = to;
 	}
 	batch_axes(&g, &a, &b, &c);
 	g.a = a.buf;
@@ -171,15 +183,23 @@ static void emit_gemm(struct plan *p, const struct node *n)
 	g.coff = c.off;
 	if (turned)
 		turn(&g);
-	struct step *s = plan_step(p, STEP_GEMM, n->konst);
+	if (gemm_group_add(&group->all, &g))
+		p->failed = 1;
+	group->seen[group->nseen++] = a;
+	group->seen[group->nseen++] = b;
+	group->seen[group->nseen++] = c;
+}
+
+static void end_group(struct plan *p, struct group *group, int once)
+{
+	struct step *s = plan_step(p, STEP_GEMM, once);
 	if (!s)
 		return;
-	s->u.gemm = g;
-	plan_touch(p, n->konst, &a, 0);
-	plan_touch(p, n->konst, &b, 0);
-	plan_touch(p, n->konst, &c, 1);
-	if (!view_same(&c, &to))
-		plan_copy(p, n->konst, &to, &c);
+	s->u.gemm = group->all;
+	for (int i = 0; i < group->nseen; i++)
+		plan_touch(p, once, &group->seen[i]);
+	for (int i = 0; i < group->nback; i++)
+		plan_copy(p, once, &group->to[i], &group->from[i]);
 }
 
 /* --- views, concat, the rest --- */
@@ -234,9 +254,9 @@ static void emit_gather(struct plan *p, const struct node *n)
 	if (p->failed || !s)
 		return;
 	s->u.gather = (struct gather_step){*plan_view(p, n->in[0]), *plan_view(p, n->in[1]), *target, n->axis, n->batch_dims};
-	plan_touch(p, n->konst, plan_view(p, n->in[0]), 0);
-	plan_touch(p, n->konst, plan_view(p, n->in[1]), 0);
-	plan_touch(p, n->konst, target, 1);
+	plan_touch(p, n->konst, plan_view(p, n->in[0]));
+	plan_touch(p, n->konst, plan_view(p, n->in[1]));
+	plan_touch(p, n->konst, target);
 }
 
 static void emit_im2col(struct plan *p, const struct node *n)
@@ -246,8 +266,8 @@ static void emit_im2col(struct plan *p, const struct node *n)
 	if (p->failed || !s)
 		return;
 	s->u.im2col = (struct im2col_step){*plan_view(p, n->in[0]), *target, n->conv};
-	plan_touch(p, n->konst, plan_view(p, n->in[0]), 0);
-	plan_touch(p, n->konst, target, 1);
+	plan_touch(p, n->konst, plan_view(p, n->in[0]));
+	plan_touch(p, n->konst, target);
 }
 
 /* --- order --- */
@@ -267,19 +287,60 @@ static int is_ready(const struct plan *p, int cluster)
 	return 1;
 }
 
+static int is_open(const struct plan *p, int i)
+{
+	int c = p->node[i].cluster;
+	return c >= 0 && !p->cluster[c].done && is_ready(p, c);
+}
+
 static int emit_cluster(struct plan *p, int c)
 {
+	const struct node *n = &p->node[c];
+	p->cluster[c].done = 1;
 	if (p->cluster[c].kind != CLUSTER_ONE)
 		return plan_emit_loop(p, c);
-	const struct node *n = &p->node[c];
 	switch (n->kind) {
 	case NODE_VIEW: emit_view(p, n); break;
-	case NODE_GEMM: emit_gemm(p, n); break;
 	case NODE_CONCAT: emit_concat(p, n); break;
 	case NODE_GATHER: emit_gather(p, n); break;
 	case NODE_IM2COL: emit_im2col(p, n); break;
-	default: return plan_emit_loop(p, c);
+	default: break;
 	}
+	return 0;
+}
+
+/* Views cost nothing and show which products are ready. */
+static void emit_views(struct plan *p)
+{
+	for (int more = 1; more && !p->failed;) {
+		more = 0;
+		for (int i = 0; i < p->nnode; i++)
+			if (p->node[i].kind == NODE_VIEW && is_open(p, i)) {
+				emit_cluster(p, p->node[i].cluster);
+				more = 1;
+			}
+	}
+}
+
+static int emit_gemms(struct plan *p, int konst)
+{
+	struct group *group = mem_zalloc(1, sizeof *group);
+	int member[MOST_PRODUCTS], n = 0;
+	if (!group)
+		return err_nomem(p->err, "cpu: plan", sizeof *group);
+	emit_views(p);
+	for (int i = 0; i < p->nnode && n < MOST_PRODUCTS; i++)
+		if (p->node[i].kind == NODE_GEMM && p->node[i].konst == konst && is_open(p, i))
+			member[n++] = i;
+	for (int k = 0; k < n && !p->failed; k++) {
+		add_gemm(p, &p->node[member[k]], group);
+		p->cluster[p->node[member[k]].cluster].done = 1;
+	}
+	if (p->failed)
+		step_done(&(struct step){.kind = STEP_GEMM, .u.gemm = group->all});
+	else
+		end_group(p, group, konst);
+	free(group);
 	return 0;
 }
 
@@ -297,23 +358,20 @@ static void emit_output(struct plan *p, int i)
 
 int plan_emit(struct plan *p)
 {
-	int left = 0, r = 0;
-	for (int c = 0; c < p->ncluster; c++)
-		left += p->cluster[c].size > 0 && p->cluster[c].kind != CLUSTER_NONE;
+	int r = 0;
 	/* The first that is ready, in the order of the text: its operands are the likeliest to be in a cache. */
-	while (left > 0 && !r && !p->failed) {
-		int before = left;
+	for (int more = 1; more && !r && !p->failed;) {
+		more = 0;
 		for (int i = 0; i < p->nnode && !r && !p->failed; i++) {
-			int c = p->node[i].cluster;
-			if (c < 0 || p->cluster[c].done || !is_ready(p, c))
+			if (!is_open(p, i))
 				continue;
-			r = emit_cluster(p, c);
-			p->cluster[c].done = 1;
-			left--;
+			r = p->node[i].kind == NODE_GEMM ? emit_gemms(p, p->node[i].konst) : emit_cluster(p, p->node[i].cluster);
+			more = 1;
 		}
-		if (before == left)
-			return err_set(p->err, ERR_DEVICE, "cpu: plan: clusters wait for each other");
 	}
+	for (int i = 0; i < p->nnode && !r && !p->failed; i++)
+		if (p->node[i].live && !p->cluster[p->node[i].cluster].done)
+			return err_set(p->err, ERR_DEVICE, "cpu: plan: clusters wait for each other");
 	for (int i = 0; i < p->noutput && !r && !p->failed; i++)
 		emit_output(p, i);
 	return r ? r : p->failed ? err_nomem(p->err, "cpu: plan", 1 << 20) : 0;

@@ -291,7 +291,7 @@ static void touch_all(struct loop *l)
 	struct view v = {0};
 	for (int i = 0; i < l->nref; i++) {
 		v.buf = l->ref[i]->buf;
-		plan_touch(l->p, l->konst, &v, 0);
+		plan_touch(l->p, l->konst, &v);
 	}
 }
 
@@ -313,7 +313,7 @@ static int finish(struct loop *l)
 	if (w->column) {
 		int64_t n = w->nacc * w->rows * w->nblock * w->dim[w->rank - 1];
 		w->partial = plan_buf(p, l->konst ? BUF_CONST : BUF_SCRATCH, n);
-		plan_touch(p, l->konst, &(struct view){.buf = w->partial}, 1);
+		plan_touch(p, l->konst, &(struct view){.buf = w->partial});
 	}
 	touch_all(l);
 	p->lane = MAX(p->lane, ew_lane(w));

@@ -135,6 +135,37 @@ static void merge(struct plan *p, int ia, int ib)
 			p->node[i].cluster = ia;
 }
 
+/* Do both read one value that covers all their elements? */
+static int share(const struct plan *p, int a, int b)
+{
+	for (int i = 0; i < p->nnode; i++) {
+		const struct node *n = &p->node[i];
+		for (int k = 0; n->live && n->cluster == a && k < n->nin; k++) {
+			const struct value *v = &p->value[n->in[k]];
+			if (v->rank != p->cluster[a].rank || !same_dims(v->rank, v->dim, p->cluster[a].dim))
+				continue;
+			for (int j = 0; j < p->nnode; j++)
+				if (p->node[j].live && p->node[j].cluster == b && plan_reads(&p->node[j], n->in[k]))
+					return 1;
+		}
+	}
+	return 0;
+}
+
+/* Loops side by side over the same operands (the two halves of RoPE) read them once. */
+static void fuse_siblings(struct plan *p, char *mark)
+{
+	for (int a = 0; a < p->ncluster; a++)
+		for (int b = a + 1; b < p->ncluster; b++) {
+			const struct cluster *ca = &p->cluster[a], *cb = &p->cluster[b];
+			if (ca->kind != CLUSTER_EW || cb->kind != CLUSTER_EW || ca->rowop || cb->rowop ||
+			    p->node[a].konst != p->node[b].konst || wider(ca, cb) != 0)
+				continue;
+			if (share(p, a, b) && fits(p, a, b, mark))
+				merge(p, a, b);
+		}
+}
+
 int plan_fuse(struct plan *p)
 {
 	char *mark = mem_zalloc((size_t)MAX(p->nnode, 1), 1);
@@ -158,6 +189,7 @@ int plan_fuse(struct plan *p)
 				merge(p, c, n->cluster);
 		}
 	}
+	fuse_siblings(p, mark);
 	free(mark);
 	return 0;
 }

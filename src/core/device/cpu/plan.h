@@ -123,7 +123,8 @@ const struct view *plan_target(struct plan *p, int value);
 /* The same, fresh memory being laid out in the order of `like` (same dims) instead of row-major. */
 const struct view *plan_target_like(struct plan *p, int value, const struct view *like);
 struct step *plan_step(struct plan *p, enum step_kind kind, int once);
-void plan_touch(struct plan *p, int once, const struct view *v, int write);
+/* The newest step reads or writes v: keeps its memory alive. */
+void plan_touch(struct plan *p, int once, const struct view *v);
 /* A step that copies src to dst (equal dims); counted unless `once`. */
 void plan_copy(struct plan *p, int once, const struct view *dst, const struct view *src);
 int plan_emit_loop(struct plan *p, int cluster);

@@ -8,20 +8,10 @@
 
 /* --- products --- */
 
-struct batch_job {
-	const struct gemm_step *g;
-	const float *a, *b;
-	float *c;
-	int64_t rows, nrow;
-};
-
-/* Products of a batch are tasks; few and large ones are cut in rows as well. By shape alone. */
-static void batch_task(void *arg, int task, int thread)
+/* Product number t of a batch. */
+static void address(struct gemm_call *call, const struct gemm_step *g, int64_t t, const struct run_env *env)
 {
-	const struct batch_job *j = arg;
-	const struct gemm_step *g = j->g;
-	int64_t i = task % j->nrow * j->rows, t = task / j->nrow, a = 0, b = 0, c = 0;
-	(void)thread;
+	int64_t a = g->aoff, b = g->boff, c = g->coff;
 	for (int k = g->nbatch - 1; k >= 0; k--) {
 		int64_t at = t % g->batch[k];
 		t /= g->batch[k];
@@ -29,25 +19,46 @@ static void batch_task(void *arg, int task, int thread)
 		b += at * g->bbatch[k];
 		c += at * g->cbatch[k];
 	}
-	gemm_here(g->ta, g->tb, MIN(j->rows, g->m - i), g->n, g->k, 1, j->a + a + (g->ta ? i : i * g->lda), g->lda, j->b + b,
-		  g->ldb, g->beta, j->c + c + i * g->ldc, g->ldc);
+	*call = (struct gemm_call){.ta = g->ta, .tb = g->tb, .m = g->m, .n = g->n, .k = g->k, .alpha = 1, .beta = g->beta,
+				   .a = env->base[g->a] + a, .b = env->base[g->b] + b, .c = env->base[g->c] + c,
+				   .lda = g->lda, .ldb = g->ldb, .ldc = g->ldc};
 }
 
-static void run_gemm(const struct gemm_step *g, const struct run_env *env)
+static int64_t batch_count(const struct gemm_step *g)
 {
-	struct batch_job j = {g, env->base[g->a] + g->aoff, env->base[g->b] + g->boff, env->base[g->c] + g->coff, g->m, 1};
-	if (!g->nbatch) {
-		gemm(env->pool, g->ta, g->tb, g->m, g->n, g->k, 1, j.a, g->lda, j.b, g->ldb, g->beta, j.c, g->ldc);
-		return;
-	}
-	int64_t count = 1;
+	int64_t n = 1;
 	for (int i = 0; i < g->nbatch; i++)
-		count *= g->batch[i];
-	double flops = 2.0 * (double)g->m * (double)g->n * (double)g->k;
-	int64_t cut = MIN((8 + count - 1) / count, (int64_t)(flops / 8e6) + 1);
-	j.rows = MIN(g->m, ((g->m + cut - 1) / cut + 15) / 16 * 16);
-	j.nrow = (g->m + j.rows - 1) / j.rows;
-	pool_run(flops * (double)count < 1e5 ? NULL : env->pool, (int)(count * j.nrow), batch_task, &j);
+		n *= g->batch[i];
+	return n;
+}
+
+static void run_gemm(const struct gemm_group *all, const struct run_env *env)
+{
+	int n = 0;
+	for (int i = 0; i < all->n; i++) {
+		int64_t count = batch_count(&all->step[i]);
+		for (int64_t t = 0; t < count; t++)
+			address(&all->call[n++], &all->step[i], t, env);
+	}
+	gemm_many(env->pool, all->call, n);
+}
+
+int gemm_group_add(struct gemm_group *all, const struct gemm_step *g)
+{
+	struct gemm_step *s = realloc(all->step, (size_t)(all->n + 1) * sizeof *s);
+	int64_t calls = all->ncall + batch_count(g);
+	if (!s)
+		return -1;
+	all->step = s;
+	if (calls > INT32_MAX / (int64_t)sizeof *all->call)
+		return -1;
+	struct gemm_call *c = realloc(all->call, (size_t)calls * sizeof *c);
+	if (!c)
+		return -1;
+	all->call = c;
+	all->ncall = (int)calls;
+	all->step[all->n++] = *g;
+	return 0;
 }
 
 /* --- gather --- */
@@ -148,4 +159,8 @@ void step_done(struct step *s)
 {
 	if (s->kind == STEP_EW)
 		free(s->u.ew);
+	if (s->kind == STEP_GEMM) {
+		free(s->u.gemm.step);
+		free(s->u.gemm.call);
+	}
 }

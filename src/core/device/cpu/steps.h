@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "device/cpu/simd.h"
 #include "device/cpu/view.h"
+#include "device/gemm.h"
 
 enum { EW_LOADS = 44, EW_INS = 48, EW_SLOTS = EW_LOADS + EW_INS };
 
@@ -68,6 +69,14 @@ struct gemm_step {
 	float beta;
 };
 
+/* Products that do not need each other's results. */
+struct gemm_group {
+	int n;
+	struct gemm_step *step;
+	int ncall;
+	struct gemm_call *call; /* one for each product of each batch; addresses are filled in at each run */
+};
+
 struct gather_step {
 	struct view x, index, out;
 	int axis, batch_dims;
@@ -90,7 +99,7 @@ struct step {
 	enum step_kind kind;
 	union {
 		struct ew *ew; /* owned */
-		struct gemm_step gemm;
+		struct gemm_group gemm; /* owns its arrays */
 		struct gather_step gather;
 		struct im2col_step im2col;
 	} u;
@@ -110,6 +119,8 @@ void ew_run(const struct ew *w, const struct run_env *env);
 void ew_finish(struct ew *w);
 /* Floats of tile memory that a thread needs. */
 size_t ew_lane(const struct ew *w);
+/* 0, or -1 when memory is out. */
+int gemm_group_add(struct gemm_group *all, const struct gemm_step *g);
 int step_run(const struct step *s, const struct run_env *env);
 void step_done(struct step *s);
 
