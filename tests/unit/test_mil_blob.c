@@ -102,6 +102,15 @@ static void malformed(void **state)
 		assert_true(!strncmp(e.msg, "blob: w.bin: ", 13));
 		mil_blob_done(&f);
 	}
+	/* an end that wraps round to 0 */
+	static const unsigned char huge[8] = {0x80, 255, 255, 255, 255, 255, 255, 255};
+	struct mil_blob_file f = {0};
+	struct mil_blob b;
+	struct err e = {0};
+	mil_blob_add(&f, MIL_FP16, halves, 8);
+	memcpy(f.bytes.s + 72, huge, 8);
+	assert_int_equal(mil_blob_find(&b, f.bytes.s, f.bytes.len, 64, "w.bin", &e), ERR_FORMAT);
+	mil_blob_done(&f);
 }
 
 int main(void)

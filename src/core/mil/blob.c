@@ -56,11 +56,11 @@ static int check_extent(uint64_t data, uint64_t bytes, uint64_t unit, size_t siz
 {
 	unsigned long long o = offset, d = data, b = bytes;
 	if (data < BLOB_ALIGN)
-		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: its data would lie at %llu, inside the header (malformed record: size says %llu)",
-			       what, o, d, b);
+		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: its data would lie at %llu, inside the header (malformed record: "
+			       "size says %llu)", what, o, d, b);
 	if (data > size || bytes > size - data)
-		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: %llu bytes at %llu reach beyond the end of the file, %zu (interrupted copy?)",
-			       what, o, b, d, size);
+		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: %llu bytes at %llu reach beyond the end of the file, %zu "
+			       "(interrupted copy?)", what, o, b, d, size);
 	if (bytes % unit || data % unit)
 		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: %llu bytes at %llu do not fit elements of %llu bytes", what, o, b, d,
 			       (unsigned long long)unit);
@@ -78,8 +78,8 @@ int mil_blob_find(struct mil_blob *out, const void *file, size_t size, uint64_t 
 			       (unsigned long long)offset, size);
 	const unsigned char *p = f + offset;
 	if (little(p, 4) != sentinel)
-		return err_set(e, ERR_FORMAT, "blob: %s: no record at offset %llu: it should begin with 0xDEADBEEF (the offset is that of the record, not of the data)",
-			       what, (unsigned long long)offset);
+		return err_set(e, ERR_FORMAT, "blob: %s: no record at offset %llu: it should begin with 0xDEADBEEF (the offset is that of the "
+			       "record, not of the data)", what, (unsigned long long)offset);
 	uint64_t type = little(p + 4, 4), bytes = little(p + 8, 8), data = little(p + 16, 8), padding = little(p + 24, 8);
 	if ((r = check_type(type, what, offset, e)))
 		return r;
@@ -87,8 +87,8 @@ int mil_blob_find(struct mil_blob *out, const void *file, size_t size, uint64_t 
 	if ((r = check_extent(data, bytes, mil_dtype_size(d), size, what, offset, e)))
 		return r;
 	if (padding)
-		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: %llu bits of padding make no sense for %s", what, (unsigned long long)offset,
-			       (unsigned long long)padding, blob_type[type].name);
+		return err_set(e, ERR_FORMAT, "blob: %s: record at %llu: %llu bits of padding make no sense for %s", what,
+			       (unsigned long long)offset, (unsigned long long)padding, blob_type[type].name);
 	*out = (struct mil_blob){d, f + data, bytes};
 	return 0;
 }

@@ -139,9 +139,9 @@ static int check_kind(const struct mil_check *c, const struct mil_arg *a, const 
 		const struct mil_value *v = &c->g->value[a->value[i]];
 		if (kind_fits(c->g, v, w->kind))
 			continue;
-		const char *what = !is_constant(c->g, v) ? "a run-time value" : v->konst && v->konst->blob ? "a constant in a weight file" : "a constant";
+		const char *what = v->konst && v->konst->blob ? "a constant in a weight file" : "a constant";
 		return mil_bad(c, a->name, "%s expected, '%.64s' is %s of type %s", kind_name(w->kind), v->name[0] ? v->name : "the literal",
-			       what, mil_type_text(text, &v->type));
+			       is_constant(c->g, v) ? what : "a run-time value", mil_type_text(text, &v->type));
 	}
 	return 0;
 }
@@ -153,7 +153,8 @@ static int unknown_arg(const struct mil_check *c, const struct mil_arg *a)
 	for (const char *s = spec_of[c->op->code]; (s = next_wanted(s, &w));)
 		if (!best[0] || str_distance(a->name, w.name) < str_distance(a->name, best))
 			snprintf(best, sizeof best, "%s", w.name);
-	return mil_fail(c->e, a->line, a->col, "%s has no argument '%.40s' (the nearest is %s)", mil_op_name(c->op->code), a->name, best);
+	return mil_fail(c->e, a->line, a->col, "%s has no argument '%.40s' (the nearest is %s)", mil_op_name(c->op->code),
+			a->name, best);
 }
 
 static int check_args(const struct mil_check *c)

@@ -181,7 +181,8 @@ static int rule_softmax(struct mil_check *c)
 
 static int bad_axes(const struct mil_check *c, int rank)
 {
-	return mil_bad(c, mil_arg_tuple(c->op, "axes") ? "axes" : NULL, "each axis must be one of %d dimensions, and none given twice", rank);
+	return mil_bad(c, mil_arg_tuple(c->op, "axes") ? "axes" : NULL, "each axis must be one of %d dimensions, and none given twice",
+		       rank);
 }
 
 static int rule_reduce(struct mil_check *c)
@@ -241,7 +242,8 @@ static int rule_sdpa(struct mil_check *c)
 	if (r)
 		return r;
 	if (n < 3 || k->rank != n || v->rank != n)
-		return mil_bad(c, NULL, "query, key and value need the same number of dimensions, at least 3 (query is %s)", mil_type_text(a, q));
+		return mil_bad(c, NULL, "query, key and value need the same number of dimensions, at least 3 (query is %s)",
+			       mil_type_text(a, q));
 	for (int i = 0; i < n - 2; i++)
 		if (k->dim[i] != q->dim[i] || v->dim[i] != q->dim[i])
 			return mil_bad(c, k->dim[i] != q->dim[i] ? "key" : "value", "batch sizes differ from query %s", mil_type_text(a, q));

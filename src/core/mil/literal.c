@@ -8,18 +8,14 @@
 #include "mil/parse.h"
 
 /* Scalar types that exist in the language and that no value of ours can have. */
-static const char *const foreign[] = {"fp64", "bf16", "int4", "uint1", "uint2", "uint3", "uint4", "uint6", "fp8e4m3fn", "fp8e5m2"};
+static const char *const foreign[] = {"fp64", "bf16", "int4", "uint1", "uint2", "uint3", "uint4",
+				      "uint6", "fp8e4m3fn", "fp8e5m2"};
 static const char *const compound[] = {"tuple", "list", "dict", "state"};
-
-static int tok_is(const struct mil_token *t, const char *s)
-{
-	return t->n == strlen(s) && !memcmp(t->s, s, t->n);
-}
 
 static int dtype_of(const struct mil_token *t)
 {
 	for (int d = 0; d < MIL_NDTYPE; d++)
-		if (tok_is(t, mil_dtype_name((enum mil_dtype)d)))
+		if (mil_token_is(t, mil_dtype_name((enum mil_dtype)d)))
 			return d;
 	return -1;
 }
@@ -27,7 +23,7 @@ static int dtype_of(const struct mil_token *t)
 static int is_among(const struct mil_token *t, const char *const *names, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (tok_is(t, names[i]))
+		if (mil_token_is(t, names[i]))
 			return 1;
 	return 0;
 }
@@ -99,8 +95,8 @@ static int parse_dims(struct mil_parser *p, struct mil_written_type *t)
 static int parse_compound_type(struct mil_parser *p, struct mil_written_type *t)
 {
 	struct mil_token head = p->tok;
-	int r = mil_next(p), list = tok_is(&head, "list");
-	problem(t, &head, tok_is(&head, "state") ? "state is not supported: no device here keeps values between runs"
+	int r = mil_next(p), list = mil_token_is(&head, "list");
+	problem(t, &head, mil_token_is(&head, "state") ? "state is not supported: no device here keeps values between runs"
 						  : "a value must be a tensor or a scalar");
 	if (!r)
 		r = mil_open(p, "<");
@@ -158,9 +154,9 @@ int mil_at_literal(const struct mil_parser *p)
 	struct mil_token t;
 	if (mil_lex_next(&ahead, &t, NULL))
 		return 0;
-	if (tok_is(&p->tok, "tensor") || is_among(&p->tok, compound, ARRAY_LEN(compound)))
-		return tok_is(&t, "<");
-	return tok_is(&t, "(") && (dtype_of(&p->tok) >= 0 || is_among(&p->tok, foreign, ARRAY_LEN(foreign)));
+	if (mil_token_is(&p->tok, "tensor") || is_among(&p->tok, compound, ARRAY_LEN(compound)))
+		return mil_token_is(&t, "<");
+	return mil_token_is(&t, "(") && (dtype_of(&p->tok) >= 0 || is_among(&p->tok, foreign, ARRAY_LEN(foreign)));
 }
 
 void mil_const_free(struct mil_const *k)

@@ -1,4 +1,5 @@
-/* number.c: text to elements. A decimal in an fp16 list is rounded once, from the text to 11 bits.
+/* number.c: text to elements. A decimal in an fp16 list is rounded once, from the text to 11 bits. strtod reads "0.5" in the
+ * "C" numeric locale only, which the program keeps.
  * SPDX-License-Identifier: MIT */
 #include "mil/number.h"
 

@@ -1,6 +1,5 @@
-/* parse.c: recursive descent over a program: header, function, statements. Types and literals are in literal.c; what an
- * op demands of its arguments is in check.c, asked statement by statement, so that the first error of the text is the
- * one that is told.
+/* parse.c: recursive descent over a program: header, signature, return list; tokens and names for the other parts. Statements
+ * are in statement.c, types and literals in literal.c; what an op demands of its arguments is in check.c.
  * SPDX-License-Identifier: MIT */
 #include "mil/parse.h"
 
@@ -10,7 +9,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "mil/number.h"
 
 /* --- tokens --- */
 
@@ -24,14 +22,14 @@ int mil_next(struct mil_parser *p)
 	return mil_lex_next(&p->lex, &p->tok, p->e);
 }
 
-static int token_is(const struct mil_token *t, const char *text)
+int mil_token_is(const struct mil_token *t, const char *text)
 {
 	return t->kind != MIL_TOKEN_STRING && t->n == strlen(text) && !memcmp(t->s, text, t->n);
 }
 
 int mil_is(const struct mil_parser *p, const char *text)
 {
-	return token_is(&p->tok, text);
+	return mil_token_is(&p->tok, text);
 }
 
 int mil_expected(struct mil_parser *p, const char *what)
@@ -87,7 +85,7 @@ char *mil_token_text(struct mil_parser *p, const struct mil_token *t)
 	return s;
 }
 
-static int take_word(struct mil_parser *p, struct mil_token *t, const char *what)
+int mil_take_word(struct mil_parser *p, struct mil_token *t, const char *what)
 {
 	*t = p->tok;
 	return t->kind == MIL_TOKEN_WORD ? mil_next(p) : mil_expected(p, what);
@@ -103,13 +101,13 @@ static size_t hash(const char *s, size_t n)
 	return (size_t)(h ^ h >> 29);
 }
 
-static int find_value(const struct mil_parser *p, const struct mil_token *t)
+int mil_find_value(const struct mil_parser *p, const struct mil_token *t)
 {
 	for (size_t i = hash(t->s, t->n); p->nslot; i++) {
 		int v = p->slot[i & (p->nslot - 1)] - 1;
 		if (v < 0)
 			break;
-		if (token_is(t, p->g->value[v].name))
+		if (mil_token_is(t, p->g->value[v].name))
 			return v;
 	}
 	return -1;
@@ -142,12 +140,11 @@ static int remember_name(struct mil_parser *p, int v)
 	return 0;
 }
 
-/* A new value; takes `konst` over, also when it fails. `name` NULL: an inline literal. Returns its index or < 0. */
-static int add_value(struct mil_parser *p, const struct mil_token *name, const struct mil_type *t, struct mil_const *konst,
+int mil_add_value(struct mil_parser *p, const struct mil_token *name, const struct mil_type *t, struct mil_const *konst,
 		     int line, int col)
 {
 	struct mil_graph *g = p->g;
-	int old = name ? find_value(p, name) : -1;
+	int old = name ? mil_find_value(p, name) : -1;
 	if (old >= 0) {
 		mil_const_free(konst);
 		return mil_fail(p->e, name->line, name->col, "the name '%.*s' is declared twice (first in line %d)",
@@ -164,7 +161,7 @@ static int add_value(struct mil_parser *p, const struct mil_token *name, const s
 	return r ? r : v;
 }
 
-static int undefined(struct mil_parser *p, const struct mil_token *t)
+int mil_undefined(struct mil_parser *p, const struct mil_token *t)
 {
 	char name[65];
 	size_t n = MIN(t->n, sizeof name - 1);
@@ -185,7 +182,7 @@ static int undefined(struct mil_parser *p, const struct mil_token *t)
 			near ? near : "", near ? "?)" : "");
 }
 
-static int append_int(struct mil_parser *p, int **list, int *n, int v)
+int mil_append_int(struct mil_parser *p, int **list, int *n, int v)
 {
 	if (!(*n & (*n + 1)) || !*list) { /* room for 2^k - 1: grows when that is full */
 		int *q = realloc(*list, sizeof **list * (2 * (size_t)*n + 2));
@@ -197,324 +194,20 @@ static int append_int(struct mil_parser *p, int **list, int *n, int v)
 	return 0;
 }
 
-/* --- attributes: [name=string("y"), val=...] --- */
-
-struct attributes {
-	char *label;             /* name= */
-	struct mil_const *val;   /* val=, of a const */
-	struct mil_type val_type;
-};
-
-static int literal_value(struct mil_parser *p)
-{
-	struct mil_type t;
-	struct mil_const *k;
-	int line = p->tok.line, col = p->tok.col, r = mil_parse_literal(p, &t, &k);
-	return r ? r : add_value(p, NULL, &t, k, line, col);
-}
-
-static int add_arg(struct mil_parser *p, struct mil_op *op, const struct mil_token *name, struct mil_arg **out)
-{
-	for (int i = 0; i < op->narg; i++)
-		if (token_is(name, op->arg[i].name))
-			return mil_fail(p->e, name->line, name->col, "argument '%s' is given twice", op->arg[i].name);
-	if (op->narg == 64)
-		return mil_fail(p->e, name->line, name->col, "more than 64 arguments");
-	struct mil_arg *a = realloc(op->arg, sizeof *a * (size_t)(op->narg + 1));
-	if (!a)
-		return mil_out_of_memory(p);
-	op->arg = a;
-	a[op->narg] = (struct mil_arg){.line = name->line, .col = name->col};
-	if (!(a[op->narg].name = mil_token_text(p, name)))
-		return ERR_NOMEM;
-	*out = &a[op->narg++];
-	return 0;
-}
-
-static int parse_label(struct mil_parser *p, char **label)
-{
-	struct mil_type t;
-	struct mil_const *k;
-	int line = p->tok.line, col = p->tok.col;
-	if (!mil_at_literal(p))
-		return mil_expected(p, "string(\"...\")");
-	int r = mil_parse_literal(p, &t, &k);
-	if (r)
-		return r;
-	if (!k->str)
-		r = mil_fail(p->e, line, col, "name= must be a string");
-	free(*label);
-	*label = k->str;
-	k->str = NULL;
-	mil_const_free(k);
-	return r;
-}
-
-static int parse_val(struct mil_parser *p, struct attributes *at, const struct mil_token *name)
-{
-	if (at->val)
-		return mil_fail(p->e, name->line, name->col, "val= is given twice");
-	if (!mil_at_literal(p))
-		return mil_expected(p, "a typed literal (as int32(1))");
-	return mil_parse_literal(p, &at->val_type, &at->val);
-}
-
-/* One of `name = value`; where it goes depends on the op: const takes val, constexpr ops take arguments, others nothing. */
-static int parse_attribute(struct mil_parser *p, struct mil_op *op, struct attributes *at, int is_const)
-{
-	struct mil_token name;
-	int r = take_word(p, &name, "an attribute name");
-	if (!r)
-		r = mil_expect(p, "=");
-	if (r)
-		return r;
-	if (token_is(&name, "name"))
-		return parse_label(p, &at->label);
-	if (is_const && token_is(&name, "val"))
-		return parse_val(p, at, &name);
-	if (!op || is_const || !mil_is_constexpr(op->code))
-		return mil_skip_value(p);
-	struct mil_arg *a;
-	r = add_arg(p, op, &name, &a);
-	if (!r && !mil_at_literal(p))
-		r = mil_expected(p, "a typed literal (as int32(1))");
-	int v = r ? r : literal_value(p);
-	return v < 0 ? v : append_int(p, &a->value, &a->n, v);
-}
-
-static int parse_attributes(struct mil_parser *p, struct mil_op *op, struct attributes *at, int is_const)
-{
-	if (!mil_is(p, "["))
-		return 0;
-	int r = mil_open(p, "[");
-	while (!r && !mil_is(p, "]")) {
-		r = parse_attribute(p, op, at, is_const);
-		if (r || !mil_is(p, ","))
-			break;
-		r = mil_next(p);
-		if (!r && mil_is(p, "]"))
-			return mil_expected(p, "an attribute name");
-	}
-	return r ? r : mil_close(p, "]", "',' or ']'");
-}
-
-/* Attributes of the program or the function: read and forgotten. */
-static int skip_attributes(struct mil_parser *p)
-{
-	struct attributes at = {0};
-	int r = parse_attributes(p, NULL, &at, 0);
-	free(at.label);
-	return r;
-}
-
-/* --- statements --- */
-
-/* `TYPE NAME` on the left of a statement, or a parameter. */
-struct declared {
-	struct mil_written_type type;
-	struct mil_token name;
-};
-
-struct statement {
-	int ndecl;
-	struct declared *decl;
-	size_t cap;
-	struct mil_token opname;
-	struct mil_op op;
-	struct attributes at;
-};
-
-static void statement_done(struct statement *s)
-{
-	free(s->decl);
-	mil_op_done(&s->op);
-	free(s->at.label);
-	mil_const_free(s->at.val);
-}
-
-static int parse_declared(struct mil_parser *p, struct statement *s)
-{
-	if (mem_grow(&s->decl, &s->cap, (size_t)s->ndecl + 1, sizeof *s->decl))
-		return mil_out_of_memory(p);
-	struct declared *d = &s->decl[s->ndecl++];
-	int r = mil_parse_value_type(p, &d->type);
-	return r ? r : take_word(p, &d->name, "a name");
-}
-
-static int parse_left(struct mil_parser *p, struct statement *s)
-{
-	int bracket = mil_is(p, "("), r = bracket ? mil_open(p, "(") : 0;
-	while (!r) {
-		r = parse_declared(p, s);
-		if (r || !mil_is(p, ","))
-			break;
-		r = mil_next(p);
-	}
-	return r || !bracket ? r : mil_close(p, ")", "',' or ')'");
-}
-
-static int parse_operand(struct mil_parser *p, struct mil_arg *a)
-{
-	int v;
-	if (mil_at_literal(p)) {
-		v = literal_value(p);
-	} else if (p->tok.kind == MIL_TOKEN_WORD) {
-		v = find_value(p, &p->tok);
-		if (v < 0)
-			return undefined(p, &p->tok);
-		int r = mil_next(p);
-		v = r ? r : v;
-	} else {
-		return mil_expected(p, "a name or a typed literal (as int32(1))");
-	}
-	return v < 0 ? v : append_int(p, &a->value, &a->n, v);
-}
-
-static int parse_arg(struct mil_parser *p, struct statement *s, int is_const)
-{
-	struct mil_token name;
-	struct mil_arg *a;
-	int r = take_word(p, &name, "an argument name or ')'");
-	if (!r)
-		r = mil_expect(p, "=");
-	if (r)
-		return r;
-	if (is_const) { /* const(val=...) is said to exist */
-		if (token_is(&name, "name"))
-			return parse_label(p, &s->at.label);
-		if (token_is(&name, "val"))
-			return parse_val(p, &s->at, &name);
-		return mil_fail(p->e, name.line, name.col, "const has no argument '%.*s'", (int)MIN(name.n, (size_t)40), name.s);
-	}
-	if (mil_is_constexpr(s->op.code))
-		return mil_fail(p->e, name.line, name.col, "%s takes its arguments as attributes: %s()[%.*s=...]",
-				mil_op_name(s->op.code), mil_op_name(s->op.code), (int)MIN(name.n, (size_t)40), name.s);
-	if ((r = add_arg(p, &s->op, &name, &a)))
-		return r;
-	if (!mil_is(p, "("))
-		return parse_operand(p, a);
-	r = mil_open(p, "(");
-	while (!r) {
-		r = parse_operand(p, a);
-		if (r || !mil_is(p, ","))
-			break;
-		r = mil_next(p);
-	}
-	return r ? r : mil_close(p, ")", "',' or ')'");
-}
-
-static int parse_args(struct mil_parser *p, struct statement *s, int is_const)
-{
-	int r = mil_open(p, "(");
-	while (!r && !mil_is(p, ")")) {
-		r = parse_arg(p, s, is_const);
-		if (r || !mil_is(p, ","))
-			break;
-		r = mil_next(p);
-		if (!r && mil_is(p, ")"))
-			return mil_expected(p, "an argument name");
-	}
-	return r ? r : mil_close(p, ")", "',' or ')'");
-}
-
-static int define_const(struct mil_parser *p, struct statement *s)
-{
-	struct declared *d = &s->decl[0];
-	char a[96], b[96];
-	if (!s->at.val)
-		return mil_fail(p->e, s->opname.line, s->opname.col, "const: the attribute val= is missing");
-	if (s->ndecl != 1)
-		return mil_fail(p->e, s->opname.line, s->opname.col, "const gives 1 result, %d are declared", s->ndecl);
-	if (!mil_same_type(&d->type.t, &s->at.val_type))
-		return mil_fail(p->e, d->type.line, d->type.col, "%.*s: declared %s, val is %s", (int)MIN(d->name.n, (size_t)64),
-				d->name.s, mil_type_text(a, &d->type.t), mil_type_text(b, &s->at.val_type));
-	struct mil_const *k = s->at.val;
-	s->at.val = NULL;
-	int v = add_value(p, &d->name, &d->type.t, k, d->type.line, d->type.col);
-	return MIN(v, 0);
-}
-
-static int compare_results(struct mil_parser *p, const struct statement *s, const struct mil_type *inferred)
-{
-	char a[96], b[96];
-	for (int i = 0; i < s->ndecl; i++) {
-		const struct declared *d = &s->decl[i];
-		if (mil_same_type(&d->type.t, &inferred[i]))
-			continue;
-		return mil_fail(p->e, d->type.line, d->type.col, "%.*s: declared %s, %s gives %s", (int)MIN(d->name.n, (size_t)64),
-				d->name.s, mil_type_text(a, &d->type.t), mil_op_name(s->op.code), mil_type_text(b, &inferred[i]));
-	}
-	return 0;
-}
-
-static int define_op(struct mil_parser *p, struct statement *s)
-{
-	struct mil_graph *g = p->g;
-	struct mil_type *inferred = mem_zalloc((size_t)s->ndecl, sizeof *inferred);
-	if (!inferred)
-		return mil_out_of_memory(p);
-	int r = mil_check_op(g, &s->op, inferred, s->ndecl, p->e);
-	if (!r)
-		r = compare_results(p, s, inferred);
-	free(inferred);
-	if (!r && mem_grow(&g->op, &p->cap_op, (size_t)g->nop + 1, sizeof *g->op))
-		r = mil_out_of_memory(p);
-	for (int i = 0; !r && i < s->ndecl; i++) {
-		struct declared *d = &s->decl[i];
-		int v = add_value(p, &d->name, &d->type.t, NULL, d->type.line, d->type.col);
-		if (v < 0)
-			return v;
-		g->value[v].op = g->nop;
-		r = append_int(p, &s->op.result, &s->op.nresult, v);
-	}
-	if (r)
-		return r;
-	s->op.label = s->at.label;
-	s->at.label = NULL;
-	g->op[g->nop++] = s->op;
-	s->op = (struct mil_op){0};
-	return 0;
-}
-
-static int parse_statement(struct mil_parser *p)
-{
-	struct statement s = {0};
-	int r = parse_left(p, &s);
-	if (!r)
-		r = mil_expect(p, "=");
-	if (!r)
-		r = take_word(p, &s.opname, "the name of an op");
-	int is_const = token_is(&s.opname, "const");
-	if (!r && !is_const)
-		r = mil_find_op(&s.op.code, &s.opname, p->e);
-	s.op.line = s.opname.line;
-	s.op.col = s.opname.col;
-	if (!r)
-		r = parse_args(p, &s, is_const);
-	if (!r)
-		r = parse_attributes(p, &s.op, &s.at, is_const);
-	if (!r)
-		r = mil_expect(p, ";");
-	if (!r)
-		r = is_const ? define_const(p, &s) : define_op(p, &s);
-	statement_done(&s);
-	return r;
-}
-
 /* --- the function and the program --- */
 
 static int parse_params(struct mil_parser *p)
 {
 	int r = mil_open(p, "(");
 	while (!r && !mil_is(p, ")")) {
-		struct declared d;
+		struct mil_declared d;
 		r = mil_parse_value_type(p, &d.type);
 		if (!r && d.type.t.dtype == MIL_STRING)
 			r = mil_fail(p->e, d.type.line, d.type.col, "an input cannot be a string");
 		if (!r)
-			r = take_word(p, &d.name, "a name");
-		int v = r ? r : add_value(p, &d.name, &d.type.t, NULL, d.type.line, d.type.col);
-		r = v < 0 ? v : append_int(p, &p->g->input, &p->g->ninput, v);
+			r = mil_take_word(p, &d.name, "a name");
+		int v = r ? r : mil_add_value(p, &d.name, &d.type.t, NULL, d.type.line, d.type.col);
+		r = v < 0 ? v : mil_append_int(p, &p->g->input, &p->g->ninput, v);
 		if (r || !mil_is(p, ","))
 			break;
 		r = mil_next(p);
@@ -530,10 +223,10 @@ static int parse_return(struct mil_parser *p)
 	struct mil_token t;
 	int r = mil_open(p, "(");
 	while (!r) {
-		r = take_word(p, &t, "the name of a value to return");
-		int v = r ? -1 : find_value(p, &t);
+		r = mil_take_word(p, &t, "the name of a value to return");
+		int v = r ? -1 : mil_find_value(p, &t);
 		if (!r && v < 0)
-			r = undefined(p, &t);
+			r = mil_undefined(p, &t);
 		if (!r && g->value[v].op < 0)
 			r = mil_fail(p->e, t.line, t.col, "'%.*s' is %s: only results of ops can be returned", (int)MIN(t.n, (size_t)64),
 				     t.s, g->value[v].konst ? "a constant" : "an input");
@@ -541,7 +234,7 @@ static int parse_return(struct mil_parser *p)
 			if (g->output[i] == v)
 				r = mil_fail(p->e, t.line, t.col, "'%.*s' is returned twice", (int)MIN(t.n, (size_t)64), t.s);
 		if (!r)
-			r = append_int(p, &g->output, &g->noutput, v);
+			r = mil_append_int(p, &g->output, &g->noutput, v);
 		if (r || !mil_is(p, ","))
 			break;
 		r = mil_next(p);
@@ -554,20 +247,20 @@ static int parse_signature(struct mil_parser *p)
 	struct mil_token t = {0};
 	int r = mil_expect(p, "func");
 	if (!r)
-		r = take_word(p, &t, "the function's name");
+		r = mil_take_word(p, &t, "the function's name");
 	if (!r && !(p->g->function = mil_token_text(p, &t)))
 		r = ERR_NOMEM;
 	if (!r)
 		r = mil_open(p, "<");
 	if (!r)
-		r = take_word(p, &t, "the opset (ios18)");
+		r = mil_take_word(p, &t, "the opset (ios18)");
 	if (!r && !(p->g->opset = mil_token_text(p, &t)))
 		r = ERR_NOMEM;
 	if (!r)
 		r = mil_close(p, ">", "'>'");
 	if (!r)
 		r = parse_params(p);
-	return r ? r : skip_attributes(p);
+	return r ? r : mil_skip_attributes(p);
 }
 
 static int parse_function(struct mil_parser *p)
@@ -578,7 +271,7 @@ static int parse_function(struct mil_parser *p)
 	while (!r && !mil_is(p, "}")) {
 		if (p->tok.kind != MIL_TOKEN_WORD && !mil_is(p, "("))
 			return mil_expected(p, "a statement or '}'");
-		r = parse_statement(p);
+		r = mil_parse_statement(p);
 	}
 	if (!r)
 		r = mil_close(p, "}", "'}'");
@@ -613,7 +306,7 @@ static int parse_program(struct mil_parser *p)
 	if (!r)
 		r = parse_version(p);
 	if (!r)
-		r = skip_attributes(p);
+		r = mil_skip_attributes(p);
 	if (!r)
 		r = mil_open(p, "{");
 	if (!r)

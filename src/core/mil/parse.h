@@ -1,4 +1,4 @@
-/* parse.h: what the parts of the parser share: parse.c (statements), literal.c (types, literals), check.c (one op). Internal.
+/* parse.h: what the parts of the parser share: parse.c (program, tokens, names), statement.c, literal.c (types, literals), check.c (one op). Internal.
  * SPDX-License-Identifier: MIT */
 #ifndef ANETUI_MIL_PARSE_H
 #define ANETUI_MIL_PARSE_H
@@ -43,6 +43,29 @@ int mil_open(struct mil_parser *p, const char *bracket);
 int mil_close(struct mil_parser *p, const char *bracket, const char *what);
 char *mil_token_text(struct mil_parser *p, const struct mil_token *t); /* a copy; NULL: the error is set */
 int mil_out_of_memory(struct mil_parser *p);
+int mil_token_is(const struct mil_token *t, const char *text);
+/* A word of any kind into *t, else "expected WHAT". */
+int mil_take_word(struct mil_parser *p, struct mil_token *t, const char *what);
+
+/* --- names (parse.c) --- */
+int mil_find_value(const struct mil_parser *p, const struct mil_token *t); /* index, or -1 */
+/* A new value; takes `konst` over, also when it fails. `name` NULL: an inline literal. Returns its index or < 0. */
+int mil_add_value(struct mil_parser *p, const struct mil_token *name, const struct mil_type *t, struct mil_const *konst, int line,
+		  int col);
+/* "used before it is defined", with the nearest name. */
+int mil_undefined(struct mil_parser *p, const struct mil_token *t);
+/* Appends to a list that only this function grows. */
+int mil_append_int(struct mil_parser *p, int **list, int *n, int v);
+
+/* --- statements (statement.c) --- */
+/* `TYPE NAME` on the left of a statement, or a parameter. */
+struct mil_declared {
+	struct mil_written_type type;
+	struct mil_token name;
+};
+int mil_parse_statement(struct mil_parser *p);
+/* [ ... ] of the program or the function, when there is one: read and forgotten. */
+int mil_skip_attributes(struct mil_parser *p);
 
 /* --- types and literals (literal.c) --- */
 int mil_parse_type(struct mil_parser *p, struct mil_written_type *t);
@@ -54,8 +77,6 @@ int mil_parse_literal(struct mil_parser *p, struct mil_type *type, struct mil_co
 /* Any attribute value, read and forgotten. */
 int mil_skip_value(struct mil_parser *p);
 void mil_const_free(struct mil_const *k);
-
-
 void mil_op_done(struct mil_op *op); /* frees what an op owns (graph.c) */
 
 /* --- one op (check.c, check_shapes.c) --- */
