@@ -130,9 +130,17 @@ const char *history_line(const struct history *h, int i)
 
 int history_add(struct history *h, const char *line)
 {
-	if (!is_keepable(line, strlen(line)) || !lines_add(&h->all, line))
+	char kept[HISTORY_LINE_MAX];
+	size_t n = strlen(line);
+	/* libedit shows a line without the blanks at its end: so it is kept. */
+	while (n && (line[n - 1] == ' ' || line[n - 1] == '\t'))
+		n--;
+	if (!is_keepable(line, n))
 		return 0;
-	lines_add(&h->fresh, line);
+	snprintf(kept, sizeof kept, "%.*s", (int)n, line);
+	if (!lines_add(&h->all, kept))
+		return 0;
+	lines_add(&h->fresh, kept);
 	return 1;
 }
 

@@ -139,7 +139,8 @@ static int fail_unknown(const char *name, struct err *e)
 {
 	int best = 0, best_d = 1000;
 	for (int i = 0; i < CMD_N; i++) {
-		int d = str_distance(command_row(i)->name, name);
+		/* Among equally near ones the one that begins alike. */
+		int d = 2 * str_distance(command_row(i)->name, name) - (command_row(i)->name[0] == name[0]);
 		if (d < best_d) {
 			best_d = d;
 			best = i;

@@ -7,7 +7,13 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <locale.h>
 #include <math.h>
+#if defined(__APPLE__)
+#include <util.h>
+#else
+#include <pty.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +181,7 @@ static void child(const char *out_path, const struct script *s, int input, enum 
 {
 	struct err e;
 	const struct plain_options o = {.script = s, .read_input = input, .on_hup = on_hup};
+	alarm(60); /* nothing of us stays when a test fails */
 	if (!freopen("in", "r", stdin) || !freopen(out_path, "w", stdout) || !freopen("err", "w", stderr) || wake_open(&e))
 		_exit(99);
 	setvbuf(stderr, NULL, _IOLBF, 0);
@@ -207,6 +214,7 @@ static int session(const struct script *s, const char *input)
 static int make_dir(void **state)
 {
 	(void)state;
+	setlocale(LC_CTYPE, "C.UTF-8");
 	return mkdtemp(dir) && !chdir(dir) ? 0 : -1;
 }
 
@@ -437,6 +445,81 @@ static void a_lost_terminal_may_be_survived(void **state)
 	assert_string_equal(out, "");
 }
 
+/* Reads what the prompt prints until `want` is there; what comes behind it is kept for the next time. */
+static int read_until(int fd, const char *want)
+{
+	static char text[20000];
+	static size_t n;
+	char *at;
+	text[n] = 0;
+	while (!(at = strstr(text, want))) {
+		ssize_t k = n < sizeof text - 1 ? read(fd, text + n, sizeof text - 1 - n) : -1;
+		if (k <= 0)
+			return -1;
+		n += (size_t)k;
+		text[n] = 0;
+	}
+	at += strlen(want);
+	n -= (size_t)(at - text);
+	memmove(text, at, n);
+	return 0;
+}
+
+static void type(int fd, const char *keys)
+{
+	assert_int_equal(write(fd, keys, strlen(keys)), strlen(keys));
+}
+
+/* The prompt on a terminal of its own: a failed line is told, Tab completes, ^C clears, Up brings back, ^D saves and ends. */
+static void the_prompt_works(void **state)
+{
+	(void)state;
+	static const struct script none;
+	struct err e;
+	int master, status = -1;
+	fflush(NULL);
+	pid_t pid = forkpty(&master, NULL, NULL, NULL);
+	assert_true(pid >= 0);
+	if (!pid) {
+		const struct plain_options o = {.script = &none, .read_input = 1, .history = "history"};
+		setenv("TERM", "dumb", 1);
+		alarm(60);
+		if (wake_open(&e))
+			_exit(99);
+		status = plain_run(NULL, &o);
+		write_file("did", seen.s ? seen.s : "");
+		_exit(status);
+	}
+	assert_int_equal(read_until(master, "anetui> "), 0);
+	type(master, "qick\r");
+	assert_int_equal(read_until(master, "no such command"), 0);
+	assert_int_equal(read_until(master, "anetui> "), 0);
+	type(master, "wrong\003");
+	assert_int_equal(read_until(master, "anetui> "), 0);
+	type(master, "inf\t\r");
+	assert_int_equal(read_until(master, "and the second"), 0);
+	assert_int_equal(read_until(master, "anetui> "), 0);
+	type(master, "\020\r");
+	assert_int_equal(read_until(master, "and the second"), 0);
+	assert_int_equal(read_until(master, "anetui> "), 0);
+	type(master, "train\r");
+	assert_int_equal(read_until(master, "step 1"), 0);
+	type(master, "\003");
+	assert_int_equal(read_until(master, "anetui> "), 0);
+	/* Typed before the editor has switched the terminal over, ^D is swallowed: as often as it takes. */
+	for (int i = 0; i < 100 && waitpid(pid, &status, WNOHANG) == 0; i++) {
+		struct timespec ms100 = {0, 100000000};
+		type(master, "\004");
+		nanosleep(&ms100, NULL);
+	}
+	close(master);
+	read_into("did", did, sizeof did);
+	assert_int_equal(status, 0);
+	assert_string_equal(did, "cancel;save quit;");
+	read_into("history", out, sizeof out);
+	assert_string_equal(out, "qick\ninfo\ntrain\n");
+}
+
 static void rates_are_short(void **state)
 {
 	(void)state;
@@ -461,6 +544,7 @@ int main(void)
 		cmocka_unit_test(nobody_reads),
 		cmocka_unit_test(signals_end_it),
 		cmocka_unit_test(a_lost_terminal_may_be_survived),
+		cmocka_unit_test(the_prompt_works),
 		cmocka_unit_test(rates_are_short),
 	};
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
