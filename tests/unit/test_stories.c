@@ -254,6 +254,32 @@ static void grammar_says(void **state)
 	}
 }
 
+/* "~": the first line is taken most often, the last one least, and each one sometimes. */
+static void falling_rule(void **state)
+{
+	(void)state;
+	static const char rules[] = "[story]\n{x}\n[x ~]\na | b | c | d\n";
+	struct err e = {0};
+	struct grammar *g = grammar_new();
+	assert_int_equal(grammar_add(g, rules, sizeof rules - 1, "g.txt", &e), 0);
+	assert_int_equal(grammar_link(g, &e), 0);
+	struct str out = {0};
+	struct rng r;
+	rng_seed(&r, 1);
+	int seen[4] = {0};
+	for (int i = 0; i < 20000; i++) {
+		str_clear(&out);
+		assert_int_equal(grammar_expand(g, "story", &r, &out, &e), 0);
+		assert_int_equal(out.len, 1);
+		seen[out.s[0] - 'a']++;
+	}
+	/* 1/3, 1/4, 1/5, 1/6 of 57/60 */
+	for (int k = 0; k < 4; k++)
+		assert_in_range(seen[k], 20000 * 60 / 57 / (k + 3) - 400, 20000 * 60 / 57 / (k + 3) + 400);
+	str_done(&out);
+	grammar_free(g);
+}
+
 static void grammar_refuses(void **state)
 {
 	(void)state;
@@ -317,6 +343,7 @@ int main(void)
 		cmocka_unit_test(no_word_twice),
 		cmocka_unit_test(many_begin_once_upon_a_time),
 		cmocka_unit_test(grammar_says),
+		cmocka_unit_test(falling_rule),
 		cmocka_unit_test(grammar_refuses),
 		cmocka_unit_test(grammar_noise),
 	};

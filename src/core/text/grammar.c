@@ -178,6 +178,8 @@ static int add_choice(const struct reader *r, const char *s, size_t n)
 		s += digits;
 		n -= digits;
 	}
+	if (rule->falling)
+		c.weight *= 1200 / ((int)rule->n + 3) + 1;
 	if (n >= 3 && s[n - 3] == ' ' && s[n - 2] == ':' && strchr("mfn", s[n - 1])) {
 		c.sex = s[n - 1];
 		n -= 3;
@@ -207,7 +209,7 @@ static int add_choice(const struct reader *r, const char *s, size_t n)
 	return 0;
 }
 
-/* "name : field field :f" */
+/* "name : field field :f ~" */
 static int add_rule(const struct reader *r, const char *s, size_t n)
 {
 	struct grammar *g = r->g;
@@ -221,7 +223,9 @@ static int add_rule(const struct reader *r, const char *s, size_t n)
 		size_t len = strlen(w);
 		if (!strcmp(w, ":"))
 			continue;
-		if (w[0] == ':' && len == 2 && strchr("mfn", w[1]))
+		if (!strcmp(w, "~"))
+			rule.falling = 1;
+		else if (w[0] == ':' && len == 2 && strchr("mfn", w[1]))
 			rule.sex = w[1];
 		else if (!is_name(w, len))
 			return bad(r, "not a name", w, len);

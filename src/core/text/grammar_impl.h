@@ -36,6 +36,7 @@ struct rule {
 	char sex;
 	int nfield, field[FIELDS_MAX];
 	size_t first, n;  /* choices */
+	int falling;      /* earlier choices are more likely */
 	int total;        /* of their weights */
 	size_t last;      /* the choice taken last in this text */
 };
