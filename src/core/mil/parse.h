@@ -1,4 +1,5 @@
-/* parse.h: what the parts of the parser share: parse.c (program, tokens, names), statement.c, literal.c (types, literals), check.c (one op). Internal.
+/* parse.h: what the parts of the parser share: parse.c (program, tokens, names), statement.c, literal.c (types, literals),
+ * check.c (one op). Internal.
  * SPDX-License-Identifier: MIT */
 #ifndef ANETUI_MIL_PARSE_H
 #define ANETUI_MIL_PARSE_H
