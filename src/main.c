@@ -1,9 +1,28 @@
-/* main.c: options, and which of the three ways in: screen, plain, one command. Grows with the rooms it opens.
+/* main.c: options, and which of the ways in: screen, plain, one command. Opens the engine, closes it, and knows nothing else.
  * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine.h"
 #include "repl/options.h"
+#include "repl/plain.h"
+#include "repl/script.h"
 #include "repl/shell.h"
+#include "repl/wake.h"
+#if __has_include("tui/tui.h")
+#include "tui/tui.h"
+#define HAVE_SCREEN 1
+#else
+#define HAVE_SCREEN 0
+#endif
 
 static int print_text(void (*make)(struct str *))
 {
@@ -14,21 +33,153 @@ static int print_text(void (*make)(struct str *))
 	return rc;
 }
 
+/* Characters are UTF-8 wherever such a locale can be had; numbers are written with a point everywhere. */
+static void set_locale(void)
+{
+	static const char *const utf8[] = {"C.UTF-8", "en_US.UTF-8", "UTF-8"};
+	setlocale(LC_ALL, "");
+	setlocale(LC_NUMERIC, "C");
+	for (size_t i = 0; i < ARRAY_LEN(utf8) && strcmp(nl_langinfo(CODESET), "UTF-8"); i++)
+		setlocale(LC_CTYPE, utf8[i]);
+}
+
+static int add_setting(struct script *s, const char *arg, struct err *e)
+{
+	struct str line = {0};
+	char key[256];
+	size_t n = strcspn(arg, "=");
+	snprintf(key, sizeof key, "%.*s", (int)n, arg);
+	shell_join(&line, 3, (const char *const[]){"set", key, arg + n + 1});
+	int rc = line.failed ? err_nomem(e, "--set", n) : script_add(s, line.s, "", e);
+	str_done(&line);
+	return rc;
+}
+
+/* The file anetuirc when there is one; settings; -e and -x in their order; the command. */
+static int collect(struct script *s, const struct options *o, struct err *e)
+{
+	char rc_file[4200];
+	int rc = 0;
+	if (!o->given[OPTION_NO_RC] && !file_config_dir(rc_file, sizeof rc_file - 16, NULL)) {
+		strcat(rc_file, "/anetuirc");
+		if (!access(rc_file, F_OK))
+			rc = script_add_file(s, rc_file, e);
+	}
+	for (int i = 0; i < o->nscript && !rc; i++)
+		if (o->script[i].id == OPTION_SET)
+			rc = add_setting(s, o->script[i].arg, e);
+	for (int i = 0; i < o->nscript && !rc; i++) {
+		if (o->script[i].id == OPTION_COMMAND)
+			rc = script_add(s, o->script[i].arg, "", e);
+		else if (o->script[i].id == OPTION_FILE)
+			rc = script_add_file(s, o->script[i].arg, e);
+	}
+	if (o->ncommand && !rc) {
+		struct str line = {0};
+		shell_join(&line, o->ncommand, (const char *const *)o->command);
+		rc = line.failed ? err_nomem(e, "command", 0) : script_add(s, line.s, "", e);
+		str_done(&line);
+	}
+	return rc;
+}
+
+/* The screen, unless something speaks for doing without: the options, a redirection, or a terminal that can do no more than lines. */
+static int wants_screen(const struct options *o)
+{
+	const char *term = getenv("TERM");
+	if (o->given[OPTION_PLAIN] || o->ncommand || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !term || !*term || !strcmp(term, "dumb"))
+		return 0;
+#if HAVE_SCREEN
+	struct err why = {0};
+	if (!tui_usable(&why))
+		return 1;
+	fprintf(stderr, "%s\n", why.msg);
+#endif
+	return 0;
+}
+
+static int run_screen(struct engine *g, const struct options *o, const struct script *s, const char *history)
+{
+#if HAVE_SCREEN
+	/* With -e or -x it is theirs to say what begins; --resume is a wish to go on training. */
+	const struct tui_options t = {s, !o->given[OPTION_COMMAND] && !o->given[OPTION_FILE], o->on_hup, history};
+	return tui_run(g, &t);
+#else
+	(void)g, (void)o, (void)s, (void)history;
+	return 1;
+#endif
+}
+
+static int run_plain(struct engine *g, const struct options *o, const struct script *s, const char *history)
+{
+	const struct plain_options p = {
+		.script = s,
+		.read_input = !o->ncommand && !o->given[OPTION_COMMAND] && !o->given[OPTION_FILE],
+		.on_hup = o->on_hup,
+		.history = history,
+	};
+	return plain_run(g, &p);
+}
+
+static int run(const struct options *o, const struct script *s, struct err *e)
+{
+	const struct engine_options eo = {.run_dir = o->run_dir, .resume = o->given[OPTION_RESUME], .wake = wake_engine};
+	char path[4200], *history = NULL;
+	if (wake_open(e))
+		return 1;
+	signal(SIGPIPE, SIG_IGN);
+	if (!file_state_dir(path, sizeof path - 16, NULL))
+		history = strcat(path, "/history");
+	int screen = wants_screen(o);
+	struct engine *g = engine_start(&eo, e);
+	if (!g)
+		return 1;
+	int status = screen ? run_screen(g, o, s, history) : run_plain(g, o, s, history);
+	engine_free(g);
+	if (status > 128) {
+		/* The caller should see what ended us. */
+		signal(status - 128, SIG_DFL);
+		raise(status - 128);
+	}
+	return status;
+}
+
+static int later(const char *what, struct err *e)
+{
+	err_set(e, ERR_STATE, "%s: comes with later work (nothing was done)", what);
+	return 1;
+}
+
+static int start(const struct options *o, struct err *e)
+{
+	struct script s = {0};
+	int status;
+	if (o->given[OPTION_HELP])
+		return print_text(options_help);
+	if (o->given[OPTION_MAN])
+		return print_text(shell_man);
+	if (o->given[OPTION_VERSION])
+		return puts("anetui " ANETUI_VERSION) < 0 || fflush(stdout);
+	if (o->replay)
+		return later("--replay", e);
+	if (o->ncommand && !strcmp(o->command[0], "attach"))
+		return later("attach", e);
+	set_locale();
+	if (collect(&s, o, e))
+		status = e->code == ERR_USAGE ? 2 : 1;
+	else
+		status = run(o, &s, e);
+	script_done(&s);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
 	struct err e = {0};
-	int rc = 2;
-	if (options_parse(&o, argc, argv, &e))
+	int status = options_parse(&o, argc, argv, &e) ? 2 : start(&o, &e);
+	if (e.msg[0])
 		fprintf(stderr, "anetui: %s\n", e.msg);
-	else if (o.given[OPTION_HELP])
-		rc = print_text(options_help);
-	else if (o.given[OPTION_MAN])
-		rc = print_text(shell_man);
-	else if (o.given[OPTION_VERSION])
-		rc = puts("anetui " ANETUI_VERSION) < 0;
-	else
-		fputs("anetui: options: not there yet\n", stderr);
 	options_done(&o);
-	return rc;
+	return status;
 }
