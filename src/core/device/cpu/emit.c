@@ -272,18 +272,23 @@ static void emit_im2col(struct plan *p, const struct node *n)
 
 /* --- order --- */
 
+static int operands_done(const struct plan *p, const struct node *n)
+{
+	for (int k = 0; k < n->nin; k++) {
+		int maker = p->value[n->in[k]].node, c = maker < 0 ? -1 : p->node[maker].cluster;
+		if (c >= 0 && c != n->cluster && !p->cluster[c].done)
+			return 0;
+	}
+	return 1;
+}
+
 static int is_ready(const struct plan *p, int cluster)
 {
-	for (int i = 0; i < p->nnode; i++) {
-		const struct node *n = &p->node[i];
-		if (n->cluster != cluster)
-			continue;
-		for (int k = 0; k < n->nin; k++) {
-			int maker = p->value[n->in[k]].node;
-			if (maker >= 0 && p->node[maker].cluster != cluster && !p->cluster[p->node[maker].cluster].done)
-				return 0;
-		}
-	}
+	if (p->cluster[cluster].kind == CLUSTER_ONE)
+		return operands_done(p, &p->node[cluster]);
+	for (int i = 0; i < p->nnode; i++)
+		if (p->node[i].cluster == cluster && !operands_done(p, &p->node[i]))
+			return 0;
 	return 1;
 }
 

@@ -135,35 +135,23 @@ static void merge(struct plan *p, int ia, int ib)
 			p->node[i].cluster = ia;
 }
 
-/* Do both read one value that covers all their elements? */
-static int share(const struct plan *p, int a, int b)
+static int is_plain_loop(const struct plan *p, int c)
 {
-	for (int i = 0; i < p->nnode; i++) {
-		const struct node *n = &p->node[i];
-		for (int k = 0; n->live && n->cluster == a && k < n->nin; k++) {
-			const struct value *v = &p->value[n->in[k]];
-			if (v->rank != p->cluster[a].rank || !same_dims(v->rank, v->dim, p->cluster[a].dim))
-				continue;
-			for (int j = 0; j < p->nnode; j++)
-				if (p->node[j].live && p->node[j].cluster == b && plan_reads(&p->node[j], n->in[k]))
-					return 1;
-		}
-	}
-	return 0;
+	return c >= 0 && p->cluster[c].kind == CLUSTER_EW && !p->cluster[c].rowop;
 }
 
-/* Loops side by side over the same operands (the two halves of RoPE) read them once. */
-static void fuse_siblings(struct plan *p, char *mark)
+/* Loops side by side over the same operand (the two halves of RoPE) read it once. */
+static void fuse_readers(struct plan *p, int value, int first, char *mark)
 {
-	for (int a = 0; a < p->ncluster; a++)
-		for (int b = a + 1; b < p->ncluster; b++) {
-			const struct cluster *ca = &p->cluster[a], *cb = &p->cluster[b];
-			if (ca->kind != CLUSTER_EW || cb->kind != CLUSTER_EW || ca->rowop || cb->rowop ||
-			    p->node[a].konst != p->node[b].konst || wider(ca, cb) != 0)
-				continue;
-			if (share(p, a, b) && fits(p, a, b, mark))
-				merge(p, a, b);
-		}
+	const struct value *v = &p->value[value];
+	for (int j = first + 1; j < p->nnode; j++) {
+		int a = p->node[first].cluster, b = p->node[j].cluster;
+		if (a == b || !is_plain_loop(p, a) || !is_plain_loop(p, b) || p->node[first].konst != p->node[j].konst ||
+		    !plan_reads(&p->node[j], value) || wider(&p->cluster[a], &p->cluster[b]) != 0)
+			continue;
+		if (v->rank == p->cluster[a].rank && same_dims(v->rank, v->dim, p->cluster[a].dim) && fits(p, a, b, mark))
+			merge(p, a, b);
+	}
 }
 
 int plan_fuse(struct plan *p)
@@ -189,7 +177,9 @@ int plan_fuse(struct plan *p)
 				merge(p, c, n->cluster);
 		}
 	}
-	fuse_siblings(p, mark);
+	for (int i = 0; i < p->nnode; i++)
+		for (int k = 0; is_plain_loop(p, p->node[i].cluster) && k < p->node[i].nin; k++)
+			fuse_readers(p, p->node[i].in[k], i, mark);
 	free(mark);
 	return 0;
 }

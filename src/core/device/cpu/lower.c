@@ -231,7 +231,31 @@ int low_softmax(struct plan *p, int x, int axis)
 	return low_binary(p, EW_DIV, e, low_reduce(p, REDUCE_SUM, e, axis));
 }
 
-int low_gemm(struct plan *p, int x, int y)
+/* What v looks like when the maker of its chain of views writes row-major; -1 when strides can not say it. */
+static int view_from_rows(const struct plan *p, int v, struct view *out)
+{
+	const struct value *val = &p->value[v];
+	const struct node *n = val->node < 0 ? NULL : &p->node[val->node];
+	struct view in;
+	if (!n || n->kind != NODE_VIEW) {
+		view_rows(out, 0, val->rank, val->dim);
+		return 0;
+	}
+	if (view_from_rows(p, n->slot[0], &in))
+		return -1;
+	switch (n->how) {
+	case HOW_RESHAPE: return view_reshape(out, &in, val->rank, val->dim);
+	case HOW_BROADCAST: return view_broadcast(out, &in, val->rank, val->dim);
+	case HOW_TRANSPOSE: view_transpose(out, &in, n->perm); return 0;
+	case HOW_SLICE:
+		*out = in;
+		view_slice(out, n->axis, n->begin, n->size, n->step);
+		return 0;
+	}
+	return -1;
+}
+
+static int plain_gemm(struct plan *p, int x, int y)
 {
 	int64_t dim[VIEW_RANK];
 	struct node *n = plan_node(p, NODE_GEMM, 2);
@@ -246,6 +270,72 @@ int low_gemm(struct plan *p, int x, int y)
 	dim[rank - 2] = a->dim[a->rank - 2];
 	dim[rank - 1] = b->dim[b->rank - 1];
 	return makes(p, n, rank, dim);
+}
+
+/* Grouped queries: x[.., R*S, K] made from [.., S, K] by a reshape that would have to copy. As [.., R, S, K] it is a view,
+ * and R one more axis of the batch. 0 when x is not of this kind. */
+static int ungroup(struct plan *p, int x, int *rank, int64_t *dim)
+{
+	const struct value *v = &p->value[x];
+	const struct node *n = v->node < 0 ? NULL : &p->node[v->node];
+	struct view view;
+	if (!n || n->kind != NODE_VIEW || n->how != HOW_RESHAPE || v->rank + 1 > MIL_MAX_RANK || !view_from_rows(p, x, &view))
+		return 0;
+	const struct value *from = &p->value[n->slot[0]];
+	if (from->rank < 2 || from->dim[from->rank - 1] != v->dim[v->rank - 1])
+		return 0;
+	int64_t s = from->dim[from->rank - 2], m = v->dim[v->rank - 2];
+	if (m % s || m == s)
+		return 0;
+	memcpy(dim, v->dim, sizeof v->dim);
+	*rank = v->rank + 1;
+	dim[v->rank - 2] = m / s;
+	dim[v->rank - 1] = s;
+	dim[v->rank] = v->dim[v->rank - 1];
+	struct view in;
+	return !view_from_rows(p, n->slot[0], &in) && !view_reshape(&view, &in, *rank, dim);
+}
+
+int low_gemm(struct plan *p, int x, int y)
+{
+	int64_t dim[VIEW_RANK], ydim[VIEW_RANK];
+	int rank, yr = p->value[y].rank;
+	if (!ungroup(p, x, &rank, dim))
+		return plain_gemm(p, x, y);
+	for (int i = 0, k = 0; i <= yr; i++)
+		ydim[i] = i == yr - 2 ? 1 : p->value[y].dim[k++];
+	int from = p->node[p->value[x].node].slot[0], m = (int)(dim[rank - 3] * dim[rank - 2]);
+	int g = plain_gemm(p, low_reshape(p, from, rank, dim), low_reshape(p, y, yr + 1, ydim));
+	if (p->failed)
+		return 0;
+	const struct value *r = &p->value[g];
+	memcpy(dim, r->dim, sizeof dim);
+	dim[r->rank - 3] = m;
+	dim[r->rank - 2] = r->dim[r->rank - 1];
+	return low_reshape(p, g, r->rank - 1, dim);
+}
+
+/* The other end of grouped queries: the rows R*S of a product are about to be seen as [R, S]. With R in the batch the product
+ * writes wherever [R, S] is wanted, transposed too. */
+int low_split_rows(struct plan *p, int x, int rank, const int64_t *dim)
+{
+	enum { LEAST = 16 }; /* rows that make a product worth its call */
+	const struct value *v = &p->value[x];
+	if (v->node < 0 || p->node[v->node].kind != NODE_GEMM || v->rank < 2 || v->rank + 1 > MIL_MAX_RANK || rank < 2)
+		return -1;
+	int64_t m = v->dim[v->rank - 2], s = dim[rank - 2], adim[VIEW_RANK], bdim[VIEW_RANK];
+	if (dim[rank - 1] != v->dim[v->rank - 1] || s < LEAST || s >= m || m % s)
+		return -1;
+	struct node n = p->node[v->node];
+	struct value a = p->value[n.slot[0]], b = p->value[n.slot[1]];
+	memcpy(adim, a.dim, sizeof adim);
+	adim[a.rank - 2] = m / s;
+	adim[a.rank - 1] = s;
+	adim[a.rank] = a.dim[a.rank - 1];
+	for (int i = 0, k = 0; i <= b.rank; i++)
+		bdim[i] = i == b.rank - 2 ? 1 : b.dim[k++];
+	int g = plain_gemm(p, low_reshape(p, n.slot[0], a.rank + 1, adim), low_reshape(p, n.slot[1], b.rank + 1, bdim));
+	return low_reshape(p, g, rank, dim);
 }
 
 int low_concat(struct plan *p, const int *x, int nx, int axis)
@@ -371,13 +461,26 @@ static int constant(struct plan *p, const struct mil_value *m, const struct dev_
 
 /* --- ops --- */
 
+static int uses(const struct mil_graph *g, int value)
+{
+	int n = 0;
+	for (int i = 0; i < g->noutput; i++)
+		n += g->output[i] == value;
+	for (int i = 0; i < g->nop; i++)
+		for (int a = 0; a < g->op[i].narg; a++)
+			for (int k = 0; k < g->op[i].arg[a].n; k++)
+				n += g->op[i].arg[a].value[k] == value;
+	return n;
+}
+
 static void view_op(const struct lower *l)
 {
 	struct plan *p = l->p;
 	int x = low_arg(l, "x");
 	const struct mil_type *t = &l->g->value[l->op->result[0]].type;
 	if (l->op->code == MIL_OP_RESHAPE) {
-		low_result(l, 0, low_reshape(p, x, t->rank, t->dim));
+		int split = uses(l->g, mil_arg(l->op, "x")) == 1 ? low_split_rows(p, x, t->rank, t->dim) : -1;
+		low_result(l, 0, split >= 0 ? split : low_reshape(p, x, t->rank, t->dim));
 		return;
 	}
 	int64_t axes[MIL_MAX_RANK * 2];

@@ -28,6 +28,8 @@ int low_select(struct plan *p, int c, int x, int y);
 int low_reduce(struct plan *p, enum reduce_op op, int x, int axis);
 int low_softmax(struct plan *p, int x, int axis);
 int low_gemm(struct plan *p, int x, int y);
+/* -1: x is no product whose rows `dim` splits. */
+int low_split_rows(struct plan *p, int x, int rank, const int64_t *dim);
 int low_concat(struct plan *p, const int *x, int n, int axis);
 
 /* The value of argument `name`, or -1. */
