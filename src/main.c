@@ -114,6 +114,7 @@ static int run_plain(struct engine *g, const struct options *o, const struct scr
 {
 	const struct plain_options p = {
 		.script = s,
+		.resumed = o->given[OPTION_RESUME],
 		.read_input = !o->ncommand && !o->given[OPTION_COMMAND] && !o->given[OPTION_FILE],
 		.on_hup = o->on_hup,
 		.history = history,

@@ -166,6 +166,18 @@ static int run_line(struct plain *p, const char *text, const char *where)
 	return p->quit != QUIT_NOT || p->stopped || (rc < 0 && !keep_going) ? -1 : 0;
 }
 
+/* Is there the run that was to be gone on with? The engine has told when not. A pause of what does not train yet is answered when that is known. */
+static int check_resumed(struct plain *p)
+{
+	p->waiting = send_op(p, CMD_PAUSE, NULL);
+	while (p->waiting && !p->stopped)
+		look(p, -1);
+	if (*plain_out_snapshot(p->out)->run_dir || p->quit != QUIT_NOT)
+		return 0;
+	p->status = 1;
+	return -1;
+}
+
 static int run_script(struct plain *p, const struct script *s)
 {
 	for (int i = 0; i < s->n; i++)
@@ -317,7 +329,7 @@ int plain_run(struct engine *g, const struct plain_options *o)
 	wake_on_signal(SIGINT);
 	wake_on_signal(SIGTERM);
 	wake_on_signal(SIGHUP);
-	if (!run_script(&p, o->script) && o->read_input) {
+	if (!(o->resumed && check_resumed(&p)) && !run_script(&p, o->script) && o->read_input) {
 		if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
 			run_prompt(&p);
 		else

@@ -9,6 +9,7 @@
 
 struct plain_options {
 	const struct script *script;  /* worked off first, a failure ends it */
+	int resumed;                  /* 1: the engine was asked to go on with a run; without one nothing is done (status 1) */
 	int read_input;               /* 1: then standard input: a prompt when it is a terminal, else a script */
 	enum on_hup on_hup;
 	const char *history;          /* file of the prompt's history, or NULL */

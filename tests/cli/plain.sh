@@ -69,6 +69,8 @@ piped "$small\nset seq 32\ntrain 3\nquit now\n" --plain
 check "quit now saves nothing" eval 'is 0 && [ -z "$(ls runs/demo-3/*.ckpt 2>/dev/null)" ]'
 piped 'train 2\n' --plain --resume --run runs/demo-2
 check "--resume goes on" eval 'is 0 && in_err "step 5" && test -s runs/demo-2/step-00000005.ckpt'
+plain --resume --run nowhere -e 'train 2'
+check "--resume without a run: status 1, nothing is done" eval 'is 1 && in_err "nowhere" && [ ! -e nowhere ]'
 plain --run there -e "$small" -e 'set seq 32' -e 'train 2'
 check "--run names the folder" eval 'is 0 && test -s there/step-00000002.ckpt'
 
