@@ -20,7 +20,7 @@ struct plain_out {
 	struct engine *engine;
 	struct engine_snapshot snap;
 	int to_terminal;          /* control characters of a sample must not reach it */
-	int muted, failed;
+	int muted, failed, quiet;
 	struct step_obs step;     /* the latest one */
 	int step_waits;           /* not printed yet */
 	uint64_t step_ns, doing_ns;
@@ -57,6 +57,11 @@ const struct engine_snapshot *plain_out_snapshot(struct plain_out *o)
 void plain_out_mute(struct plain_out *o)
 {
 	o->muted = 1;
+}
+
+void plain_out_quiet(struct plain_out *o, int quiet)
+{
+	o->quiet = quiet;
 }
 
 int plain_out_flush(struct plain_out *o)
@@ -133,7 +138,10 @@ static void print_step(struct plain_out *o)
 		snprintf(of, sizeof of, "/%llu", (unsigned long long)now->target);
 	if (isfinite(s->watts))
 		snprintf(watts, sizeof watts, " %.1f W", s->watts);
-	str_si(speed, now->tokens_per_s);
+	if (now->tokens_per_s > 0)
+		str_si(speed, now->tokens_per_s);
+	else
+		strcpy(speed, "--");
 	char *blank = strchr(speed, ' ');
 	if (blank)
 		memmove(blank, blank + 1, strlen(blank));
@@ -179,7 +187,8 @@ void plain_out_event(struct plain_out *o, const struct engine_event *ev)
 	char line[128];
 	switch (ev->kind) {
 	case EV_TEXT:
-		plain_out_text(o, ev->text);
+		if (!o->quiet)
+			plain_out_text(o, ev->text);
 		break;
 	case EV_LOG:
 		print_log(o, ev);

@@ -148,8 +148,9 @@ void plain_tty_free(struct plain_tty *t)
 {
 	if (!t)
 		return;
-	if (t->history)
-		history_save(t->history, NULL);
+	struct err e;
+	if (t->history && history_save(t->history, &e))
+		fprintf(stderr, "%s\n", e.msg);
 	if (t->el)
 		el_end(t->el);
 	if (t->keys)
@@ -163,13 +164,11 @@ enum plain_tty_result plain_tty_line(struct plain_tty *t)
 	int n = 0;
 	t->given_up = 0;
 	const wchar_t *line = el_wgets(t->el, &n);
-	if (t->given_up) {
+	if (t->given_up || !line || n <= 0) {
 		putchar('\n');
 		fflush(stdout);
-		return PLAIN_TTY_GIVEN_UP;
+		return t->given_up ? PLAIN_TTY_GIVEN_UP : PLAIN_TTY_END;
 	}
-	if (!line || n <= 0)
-		return PLAIN_TTY_END;
 	while (n && (line[n - 1] == L'\n' || line[n - 1] == L'\r'))
 		n--;
 	/* Too long for any command: the parser says so. */

@@ -106,6 +106,7 @@ check "train -5" eval '! is 0 && in_err "train: -5"'
 # --- settings and one command ---
 plain --set clip=0.5 --set sample.stop='The End' -e 'get clip' -e 'get sample.stop'
 check "--set" eval 'is 0 && in_out "0.5" && in_out "The End"'
+check "its answer is not printed" eval '! in_out "->"'
 plain --set clip=x -e 'get clip'
 check "--set of a bad value fails" eval '! is 0 && in_err "clip: x"'
 mkdir -p "$XDG_CONFIG_HOME/anetui"
