@@ -149,8 +149,10 @@ static int is_shard_source(const char *source)
 }
 
 /* Tokenizer and data for `source`; on failure everything stays as it was. */
-static int choose_data(struct worker *w, const char *source, struct err *e)
+static int choose_data(struct worker *w, const char *name, struct err *e)
 {
+	char source[sizeof w->data_name]; /* name may be w->data_name itself */
+	snprintf(source, sizeof source, "%s", name);
 	struct tokenizer *old = w->tok, *fresh = NULL;
 	int need = !w->tok || (w->tok_auto && w->state.step == 0 && strcmp(source, w->data_name));
 	if (need && !is_shard_source(source)) {
