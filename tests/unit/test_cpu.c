@@ -82,7 +82,9 @@ static void rig_fill(struct rig *r, double *const *in)
 			data_of(r->s[r->nin + i])[j] = NAN;
 }
 
-static void check(const char *name, const char *text, const struct kernel_io *io, const float *got, const double *want)
+/* Equal but for `tol` of the tensor's largest number. */
+static void check_within(double tol, const char *name, const char *text, const struct kernel_io *io, const float *got,
+			 const double *want)
 {
 	double scale = 1e-3;
 	int64_t n = mil_count(&io->type);
@@ -90,9 +92,14 @@ static void check(const char *name, const char *text, const struct kernel_io *io
 		if (isfinite(want[i]))
 			scale = fmax(scale, fabs(want[i]));
 	for (int64_t i = 0; i < n; i++)
-		if (!(fabs(got[i] - want[i]) <= 1e-5 * scale) && !(isnan(want[i]) && isnan(got[i])) && (double)got[i] != want[i])
+		if (!(fabs(got[i] - want[i]) <= tol * scale) && !(isnan(want[i]) && isnan(got[i])) && (double)got[i] != want[i])
 			fail_msg("%s: %s[%lld] is %.9g, should be %.9g (scale %g)\n%s", name, io->name, (long long)i, got[i], want[i],
 				 scale, text);
+}
+
+static void check(const char *name, const char *text, const struct kernel_io *io, const float *got, const double *want)
+{
+	check_within(1e-5, name, text, io, got, want);
 }
 
 static void run_case(const char *name, const char *text)
@@ -214,6 +221,61 @@ static void test_plans(void **s)
 	info = plan_of(through, NULL, 0);
 	assert_true(info.ncopy >= 2 && info.ncopy <= 3);
 	run_case("through", through);
+}
+
+/* Attention that skips what the mask hides: causal, a window from the left, rows that see nothing, a mask of small numbers;
+ * rows that do not fill a block. The same kernel sees each mask: it is live. */
+static void test_attention(void **s)
+{
+	(void)s;
+	enum { S = 150, E = 8 };
+	static const char text[] = PROGRAM(
+		"tensor<fp16, [2, 3, 150, 8]> q, tensor<fp16, [2, 3, 150, 8]> k, tensor<fp16, [2, 3, 150, 8]> v",
+		"tensor<fp16, [1, 1, 150, 150]> m = const()[val=tensor<fp16, [1, 1, 150, 150]>(BLOBFILE(path="
+		"string(\"@model_path/weights/m.bin\"), offset=uint64(64)))];"
+		"tensor<fp16, [2, 3, 150, 150]> a = matmul(x=q, y=k, transpose_x=bool(false), transpose_y=bool(true));"
+		"tensor<fp16, [2, 3, 150, 150]> b = mul(x=a, y=fp16(0.375)); tensor<fp16, [2, 3, 150, 150]> c = add(x=b, y=m);"
+		"tensor<fp16, [2, 3, 150, 150]> p = softmax(x=c, axis=int32(-1));"
+		"tensor<fp16, [2, 3, 150, 8]> o = matmul(x=p, y=v, transpose_x=bool(false), transpose_y=bool(false));"
+		"tensor<fp16, [2, 3, 8, 150]> y = transpose(x=o, perm=tensor<int32, [4]>([0, 1, 3, 2]));", "y");
+	static float mask[S * S];
+	struct dev_weight w = {"@model_path/weights/m.bin", MIL_FP32, 4, {1, 1, S, S}, {S * S, S * S, S, 1}, mask};
+	struct err e = {0};
+	struct mil_graph *g;
+	struct op_data d;
+	struct rig one, three;
+	struct kernel_plan_info info;
+	assert_int_equal(mil_parse(&g, text, strlen(text), &e), 0);
+	assert_int_equal(op_data_fill(&d, g, 11), 0);
+	rig_open(&one, 1);
+	rig_open(&three, 3);
+	rig_bind(&one, text, &w, 1);
+	rig_bind(&three, text, &w, 1);
+	kernel_plan(one.k, &info);
+	assert_int_equal(info.nstep, 1);
+	for (int kind = 0; kind < 4; kind++) {
+		for (int i = 0; i < S * S; i++) {
+			int row = i / S, key = i % S;
+			mask[i] = kind == 0 ? (key <= row ? 0 : -1e4f) : kind == 1 ? (key < row + 40 && key > row - 30 ? 0.5f : -65504.0f)
+				: kind == 2 ? (row % 7 == 3 || key > 2 * row ? -INFINITY : 0) : (float)(i % 13) / 4;
+			if (kind == 2 && row % 7 == 3)
+				mask[i] = -1e4f;
+		}
+		double *want = NULL;
+		assert_int_equal(ref_run(g, &w, 1, (const double *const *)d.in, &want, 0, &e), 0);
+		rig_fill(&one, d.in);
+		rig_fill(&three, d.in);
+		assert_int_equal(binding_run(one.b, &e), 0);
+		assert_int_equal(binding_run(three.b, &e), 0);
+		/* A score next to -1e4 keeps three digits behind the point. */
+		check_within(kind == 2 ? 1e-3 : 1e-5, "attention", text, one.out, data_of(one.s[3]), want);
+		assert_memory_equal(data_of(one.s[3]), data_of(three.s[3]), 2 * 3 * S * E * sizeof(float));
+		free(want);
+	}
+	rig_done(&one);
+	rig_done(&three);
+	op_data_done(&d);
+	mil_free(g);
 }
 
 /* A weight seen transposed, and changed between runs. */
@@ -363,7 +425,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ops), cmocka_unit_test(test_static_kernels), cmocka_unit_test(test_plans),
-		cmocka_unit_test(test_live_weights), cmocka_unit_test(test_refusals), cmocka_unit_test(test_gather_outside),
+		cmocka_unit_test(test_attention), cmocka_unit_test(test_live_weights), cmocka_unit_test(test_refusals), cmocka_unit_test(test_gather_outside),
 		cmocka_unit_test(test_windows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,7 +115,7 @@ static int fold(struct cpu *c, struct plan *p, struct err *e)
 static int plan_make(struct cpu *c, struct plan *p, const struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e)
 {
 	int r;
-	if ((r = plan_lower(p, g, w, nw)) || (r = plan_prune(p)) || (r = plan_place(p)) || (r = plan_fuse(p)) ||
+	if ((r = plan_lower(p, g, w, nw)) || (r = plan_prune(p)) || (r = plan_attention(p)) || (r = plan_place(p)) || (r = plan_fuse(p)) ||
 	    (r = plan_emit(p)) || (r = plan_memory(p)))
 		return r;
 	if ((r = reserve(&c->arena, &c->arena_floats, p->scratch, 1, e)))

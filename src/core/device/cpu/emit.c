@@ -270,6 +270,50 @@ static void emit_im2col(struct plan *p, const struct node *n)
 	plan_touch(p, n->konst, target);
 }
 
+static void emit_attention(struct plan *p, const struct node *n)
+{
+	const struct view *target = plan_target(p, n->out);
+	if (p->failed)
+		return;
+	struct view to = *target, v[ATT_N] = {*plan_view(p, n->in[0]), *plan_view(p, n->in[1]), *plan_view(p, n->in[2]), n->mask, to};
+	struct attention_step s = {.simd = p->simd, .scale = -1, .m = to.dim[to.rank - 2], .ev = to.dim[to.rank - 1],
+				   .e = v[ATT_Q].dim[v[ATT_Q].rank - 1], .n = v[ATT_K].dim[v[ATT_K].rank - 1]};
+	operand(p, &v[ATT_Q], 0, &s.tq, &s.ldq);
+	operand(p, &v[ATT_K], 0, &s.tk, &s.ldk);
+	operand(p, &v[ATT_V], 0, &s.tv, &s.ldv);
+	if (as_matrix(&v[ATT_OUT], &s.turned, &s.ldo)) {
+		scratch_like(p, &v[ATT_OUT], &to, 0);
+		as_matrix(&v[ATT_OUT], &s.turned, &s.ldo);
+	}
+	s.mask_row = n->mask.stride[n->mask.rank - 2];
+	for (int i = 0; i < to.rank - 2; i++) {
+		if (to.dim[i] == 1)
+			continue;
+		for (int o = 0; o < ATT_N; o++) {
+			int a = i - (to.rank - v[o].rank);
+			s.stride[o][s.nbatch] = a < 0 || v[o].dim[a] == 1 ? 0 : v[o].stride[a];
+		}
+		s.batch[s.nbatch++] = to.dim[i];
+	}
+	struct step *step = plan_step(p, STEP_ATTENTION, 0);
+	if (!step)
+		return;
+	for (int o = 0; o < ATT_N; o++) {
+		s.buf[o] = v[o].buf;
+		s.off[o] = v[o].off;
+		plan_touch(p, 0, &v[o]);
+	}
+	if (n->nin == 5) {
+		s.scale = plan_view(p, n->in[4])->buf;
+		s.scale_off = plan_view(p, n->in[4])->off;
+		plan_touch(p, 0, plan_view(p, n->in[4]));
+	}
+	step->u.attention = s;
+	p->lane = MAX(p->lane, attention_lane(&s));
+	if (!view_same(&v[ATT_OUT], &to))
+		plan_copy(p, 0, &to, &v[ATT_OUT]);
+}
+
 /* --- order --- */
 
 static int operands_done(const struct plan *p, const struct node *n)
@@ -309,6 +353,7 @@ static int emit_cluster(struct plan *p, int c)
 	case NODE_CONCAT: emit_concat(p, n); break;
 	case NODE_GATHER: emit_gather(p, n); break;
 	case NODE_IM2COL: emit_im2col(p, n); break;
+	case NODE_ATTENTION: emit_attention(p, n); break;
 	default: break;
 	}
 	return 0;

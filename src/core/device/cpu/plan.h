@@ -1,6 +1,6 @@
 /* plan.h: a program on its way from the MIL graph to the list of steps that run. For the files of device/cpu only.
  *
- *   graph --lower--> nodes and values --place--> homes --fuse--> clusters --emit--> steps --memory--> offsets
+ *   graph --lower--> nodes and values --attention, place--> homes --fuse--> clusters --emit--> steps --memory--> offsets
  *
  * A *value* is a tensor; a *node* makes one value from others. A value's *home* is where its reader wants it written: a slice
  * of a concat, an output surface. A *cluster* is a set of nodes that runs as one fused loop. SPDX-License-Identifier: MIT */
@@ -35,6 +35,7 @@ enum node_kind {
 	NODE_REDUCE,  /* one axis becomes 1; op is REDUCE_SUM or REDUCE_MAX */
 	NODE_SOFTMAX, /* along the last axis */
 	NODE_GEMM,    /* [.., m, k] x [.., k, n], leading dims broadcast */
+	NODE_ATTENTION, /* q, k^T, v, mask, scale?: made of a softmax between two products */
 	NODE_CONCAT,
 	NODE_GATHER,
 	NODE_IM2COL,
@@ -55,6 +56,7 @@ struct node {
 	int64_t begin, size, step; /* slice */
 	int batch_dims;           /* gather */
 	struct im2col_shape conv;
+	struct view mask;         /* attention: the mask stretched to the scores */
 	int live, cluster, konst;
 	int line, col;            /* of the op that it comes from */
 };
@@ -104,6 +106,7 @@ struct plan {
 /* Each returns 0 or a code, the message in p->err. */
 int plan_lower(struct plan *p, const struct mil_graph *g, const struct dev_weight *w, int nw);
 int plan_prune(struct plan *p);
+int plan_attention(struct plan *p);
 int plan_place(struct plan *p);
 int plan_fuse(struct plan *p);
 int plan_emit(struct plan *p);

@@ -93,7 +93,19 @@ struct im2col_step {
 	struct im2col_shape s;
 };
 
-enum step_kind { STEP_EW, STEP_GEMM, STEP_GATHER, STEP_IM2COL };
+/* out[b.., m, ev] = softmax(scale q[b.., m, e] k[b.., e, n] + mask[b.., m, n]) v[b.., n, ev], by blocks of rows. */
+enum { ATTENTION_ROWS = 64 };
+enum { ATT_Q, ATT_K, ATT_V, ATT_MASK, ATT_OUT, ATT_N };
+struct attention_step {
+	const struct simd *simd;
+	int nbatch;
+	int64_t batch[VIEW_RANK], stride[ATT_N][VIEW_RANK], off[ATT_N];
+	int buf[ATT_N], scale;      /* scale: the buffer of one number, or -1 */
+	int64_t scale_off, m, n, e, ev, ldq, ldk, ldv, ldo, mask_row;
+	int tq, tk, tv, turned;     /* turned: out is stored [ev, m] */
+};
+
+enum step_kind { STEP_EW, STEP_GEMM, STEP_GATHER, STEP_IM2COL, STEP_ATTENTION };
 
 struct step {
 	enum step_kind kind;
@@ -102,6 +114,7 @@ struct step {
 		struct gemm_group gemm; /* owns its arrays */
 		struct gather_step gather;
 		struct im2col_step im2col;
+		struct attention_step attention;
 	} u;
 };
 
@@ -119,6 +132,8 @@ void ew_run(const struct ew *w, const struct run_env *env);
 void ew_finish(struct ew *w);
 /* Floats of tile memory that a thread needs. */
 size_t ew_lane(const struct ew *w);
+void attention_run(const struct attention_step *s, const struct run_env *env);
+size_t attention_lane(const struct attention_step *s);
 /* 0, or -1 when memory is out. */
 int gemm_group_add(struct gemm_group *all, const struct gemm_step *g);
 int step_run(const struct step *s, const struct run_env *env);
