@@ -56,9 +56,11 @@ static const char *prepare_environment(void)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(one_thread); i++)
 		setenv(one_thread[i], "1", 1);
-	const char *core = getenv("OPENBLAS_CORETYPE") ? NULL : core_type();
-	if (core)
-		setenv("OPENBLAS_CORETYPE", core, 1);
+	/* What the user named stays; a restarted process finds what we named before. */
+	const char *core = core_type(), *named = getenv("OPENBLAS_CORETYPE");
+	if (!core || (named && strcmp(named, core)))
+		return NULL;
+	setenv("OPENBLAS_CORETYPE", core, 1);
 	return core;
 }
 
