@@ -239,7 +239,7 @@ static void test_attention(void **s)
 		"tensor<fp16, [2, 3, 150, 8]> o = matmul(x=p, y=v, transpose_x=bool(false), transpose_y=bool(false));"
 		"tensor<fp16, [2, 3, 8, 150]> y = transpose(x=o, perm=tensor<int32, [4]>([0, 1, 3, 2]));", "y");
 	static float mask[S * S];
-	struct dev_weight w = {"@model_path/weights/m.bin", MIL_FP32, 4, {1, 1, S, S}, {S * S, S * S, S, 1}, mask};
+	struct dev_weight w = {"@model_path/weights/m.bin", MIL_FP32, 4, {1, 1, S, S}, {S * S, S * S, S, 1}, mask, 0};
 	struct err e = {0};
 	struct mil_graph *g;
 	struct op_data d;
@@ -287,7 +287,7 @@ static void test_live_weights(void **s)
 		"offset=uint64(64)))];"
 		"tensor<fp16, [1, 2, 1, 5]> y = conv(x=x, weight=w);", "y");
 	float w[3][2] = {{1, 2}, {3, 4}, {5, 6}};
-	struct dev_weight dw = {"@model_path/weights/w.bin", MIL_FP32, 2, {2, 3}, {1, 2}, w};
+	struct dev_weight dw = {"@model_path/weights/w.bin", MIL_FP32, 2, {2, 3}, {1, 2}, w, 0};
 	struct err e = {0};
 	struct rig r;
 	rig_open(&r, 2);
@@ -327,7 +327,7 @@ static void test_refusals(void **s)
 		"offset=uint64(64)))];"
 		"tensor<fp16, [1, 2, 1, 5]> y = conv(x=x, weight=w);", "y");
 	float w[6] = {0};
-	struct dev_weight dw = {"@model_path/weights/w.bin", MIL_FP32, 2, {3, 2}, {2, 1}, w};
+	struct dev_weight dw = {"@model_path/weights/w.bin", MIL_FP32, 2, {3, 2}, {2, 1}, w, 0};
 	struct err e = {0};
 	struct device *d = device_open("cpu", NULL, &e);
 	assert_non_null(d);

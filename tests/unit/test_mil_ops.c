@@ -238,7 +238,7 @@ static void conv_by_loop(void **state)
 					if (hi >= 0 && hi < H && wi >= 0 && wi < W)
 						want[n][o][ho][wo] += x[n][o / (CO / G) * (CI / G) + c][hi][wi] * (double)w[o][c][kh][kw];
 				}
-	struct dev_weight dw = {"w", MIL_FP32, 4, {CO, CI / G, KH, KW}, {CI / G * KH * KW, KH * KW, KW, 1}, w};
+	struct dev_weight dw = {"w", MIL_FP32, 4, {CO, CI / G, KH, KW}, {CI / G * KH * KW, KH * KW, KW, 1}, w, 0};
 	op_gives_how((struct op_how){.w = &dw, .nw = 1, .tol = 1e-12}, "tensor<fp32, [2, 4, 6, 7]> x",
 		     "tensor<fp32, [6, 2, 3, 2]> w = const()[val=tensor<fp32, [6, 2, 3, 2]>(BLOBFILE(path=string(\"w\"), offset=uint64(64)))];\n"
 		     "tensor<fp32, [2, 6, 4, 3]> y = conv(x=x, weight=w, strides=tensor<int32, [2]>([2, 3]), pad_type=string(\"custom\"), "
@@ -256,8 +256,8 @@ static void weights(void **state)
 	static const uint16_t h[2] = {0x3c00, 0xc000};
 	static const int8_t q[2] = {-128, 100};
 	struct dev_weight w[] = {
-		{"t", MIL_FP32, 2, {3, 2}, {1, 3}, f}, /* [2, 3] in memory, seen as [3, 2] */
-		{"h", MIL_FP16, 1, {2}, {1}, h}, {"q", MIL_INT8, 1, {2}, {1}, q}, {"s", MIL_FP32, 4, {1, 2, 1, 1}, {2, 1, 1, 1}, f},
+		{"t", MIL_FP32, 2, {3, 2}, {1, 3}, f, 0}, /* [2, 3] in memory, seen as [3, 2] */
+		{"h", MIL_FP16, 1, {2}, {1}, h, 0}, {"q", MIL_INT8, 1, {2}, {1}, q, 0}, {"s", MIL_FP32, 4, {1, 2, 1, 1}, {2, 1, 1, 1}, f, 0},
 	};
 	struct op_how how = {.w = w, .nw = 4, .tol = 1e-12};
 	(void)state;

@@ -54,10 +54,15 @@ static int fits(const struct dev_weight *w, const struct mil_type *t)
 	return a == w->rank;
 }
 
+int dev_weight_is(const struct dev_weight *w, const struct mil_value *v)
+{
+	return !strcmp(w->path, v->konst->blob) && (!w->offset || w->offset == v->konst->blob_offset);
+}
+
 const struct dev_weight *device_weight(const struct dev_weight *w, int nw, const struct mil_value *v, struct err *e)
 {
 	for (int i = 0; i < nw; i++) {
-		if (strcmp(w[i].path, v->konst->blob))
+		if (!dev_weight_is(&w[i], v))
 			continue;
 		if (fits(&w[i], &v->type))
 			return &w[i];

@@ -40,7 +40,11 @@ struct dev_weight {
 	int rank;
 	int64_t dim[MIL_MAX_RANK], stride[MIL_MAX_RANK];
 	const void *data;
+	uint64_t offset;        /* of the record in a file that holds several; 0: the path names one tensor */
 };
+
+/* Is this the weight that the constant v names? */
+int dev_weight_is(const struct dev_weight *w, const struct mil_value *v);
 
 struct kernel_io {
 	char name[64];

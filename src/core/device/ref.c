@@ -92,7 +92,7 @@ static int load_weight(struct ref_tensor *t, const struct mil_value *v, const st
 {
 	char want[96], have[96];
 	int k = 0;
-	while (k < nw && strcmp(w[k].path, v->konst->blob))
+	while (k < nw && !dev_weight_is(&w[k], v))
 		k++;
 	if (k == nw)
 		return err_set(e, ERR_DEVICE, "ref: %s: no such weight was given (line %d of the program)", v->konst->blob, v->line);

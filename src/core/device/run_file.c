@@ -99,6 +99,7 @@ static int load_weight(struct job *j, const struct mil_value *v, struct err *e)
 	if (rc)
 		return rc;
 	w->dtype = blob.dtype;
+	w->offset = c->blob_offset;
 	w->data = blob.data;
 	return 0;
 }
