@@ -72,7 +72,7 @@ static int collect(const struct view *v, struct piece *p, int w)
 		}
 	}
 	if (!roomy && d->series.n) {
-		snprintf(t, sizeof t, "%s%s", w >= 30 ? "loss " : "", fmt_fixed(a, series_ema(&d->series, MAX(v->ema, 0)), 3));
+		snprintf(t, sizeof t, "%s%s", w >= 30 ? "loss " : "", fmt_fixed(a, series_ema(&d->series, MAX(view_ema(v), 0)), 3));
 		piece(p, &n, 9, ATTR_VALUE, t);
 	}
 	if (!roomy && s->tokens_per_s > 0) {

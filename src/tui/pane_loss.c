@@ -23,7 +23,7 @@ int view_log_y(const struct view *v)
 	return lo > 0 && hi > 4 * lo;
 }
 
-static const struct stat *last_loss(const struct series *s)
+static const struct spread *last_loss(const struct series *s)
 {
 	return s->n ? &s->b[s->n - 1].loss : NULL;
 }
@@ -31,7 +31,7 @@ static const struct stat *last_loss(const struct series *s)
 static double raw_now(const struct view *v)
 {
 	const struct data *d = view_data(v);
-	const struct stat *t = last_loss(&d->series);
+	const struct spread *t = last_loss(&d->series);
 	if (d->have_snap && d->snap.last.step == d->series.step && d->series.n)
 		return d->snap.last.loss;
 	return t && t->n ? t->sum / t->n : NAN;
@@ -43,8 +43,8 @@ static int legend(struct grid *g, const struct view *v, struct rect r, int draw)
 	const struct series *s = &view_data(v)->series;
 	char a[FMT], line[2][96] = {"", ""};
 	char ema[FMT] = "";
-	if (v->ema >= 0)
-		snprintf(ema, sizeof ema, "  ema %s", fmt_fixed(a, series_ema(s, v->ema), 3));
+	if (view_ema(v) >= 0)
+		snprintf(ema, sizeof ema, "  ema %s", fmt_fixed(a, series_ema(s, view_ema(v)), 3));
 	int n = snprintf(line[0], sizeof line[0], "raw %s%s", fmt_fixed(a, raw_now(v), 3), ema);
 	if (s->nval && n > 0)
 		snprintf(line[0] + n, sizeof line[0] - (size_t)n, "  val %s", fmt_fixed(a, series_last_val(s), 3));
@@ -76,11 +76,11 @@ void pane_loss_note(const struct view *v, int values, char note[NOTE])
 {
 	const struct series *s = &view_data(v)->series;
 	char a[FMT], b[FMT], c[FMT], smooth[16] = "off";
-	if (v->ema >= 0)
-		snprintf(smooth, sizeof smooth, ".%02.0f", (double)series_decay[v->ema] * 100);
+	if (view_ema(v) >= 0)
+		snprintf(smooth, sizeof smooth, ".%02.0f", (double)series_decay[view_ema(v)] * 100);
 	const char *y = view_log_y(v) ? "log" : "linear";
 	if (values && s->n)
-		snprintf(note, NOTE, "raw %s  ema %s  val %s  y:%s", fmt_fixed(a, raw_now(v), 3), fmt_fixed(b, v->ema >= 0 ? series_ema(s, v->ema) : NAN, 3),
+		snprintf(note, NOTE, "raw %s  ema %s  val %s  y:%s", fmt_fixed(a, raw_now(v), 3), fmt_fixed(b, view_ema(v) >= 0 ? series_ema(s, view_ema(v)) : NAN, 3),
 			fmt_fixed(c, series_last_val(s), 3), y);
 	else
 		snprintf(note, NOTE, "y:%s  ema %s", y, smooth);
@@ -94,7 +94,7 @@ void pane_loss(struct grid *g, struct view *v, struct rect r, int roomy)
 		return;
 	}
 	int lw = roomy ? legend(g, v, r, 0) : 0, with = roomy && r.w >= lw + 24 && r.h >= 8;
-	struct plot p = {.what = PLOT_LOSS, .log = view_log_y(v), .ema = v->ema, .glyphs = v->glyphs, .axes = r.h >= 6 ? 3 : 0, .marks = 1};
+	struct plot p = {.what = PLOT_LOSS, .log = view_log_y(v), .ema = view_ema(v), .glyphs = v->glyphs, .axes = r.h >= 6 ? 3 : 0, .marks = 1};
 	p.reserve_w = with ? lw + 1 : 0;
 	p.reserve_h = with ? 2 : 0;
 	plot_draw(g, r, s, &p);

@@ -165,7 +165,11 @@ static int source_rows(struct grid *g, struct rect r, int x, int y, const struct
 	}
 	int end = grid_text(g, r, x, y, s->state == POWER_PROBING ? ATTR_DIM : ATTR_WARN, s->state == POWER_PROBING ? "..." : "n/a"), used = 1;
 	/* The reason goes on below itself rather than being cut. */
-	const char *text = why(s);
+	char reason[192];
+	const char *text = reason;
+	snprintf(reason, sizeof reason, "%s%s%s", s->kind, *s->kind ? ": " : "", why(s));
+	if (!strncmp(s->name, s->kind, strlen(s->kind)))
+		text = why(s);
 	size_t left = strlen(text), show;
 	for (int at = end + 1; left && used <= 3; at = x, used++) {
 		size_t n = text_wrap(text, left, r.w - at, &show);

@@ -34,11 +34,11 @@ void pane_sample_note(const struct view *v, char note[NOTE])
 	note[0] = 0;
 	if (!s)
 		return;
-	n = snprintf(note, NOTE, "step %s", fmt_group(a, s->step));
-	if (!s->done)
-		n += snprintf(note + n, NOTE - (size_t)n, "  writing");
-	else if (s->note[0])
-		n += snprintf(note + n, NOTE - (size_t)n, "  %.48s", s->note);
+	/* The engine's last word about a sample may name the step itself. */
+	if (s->done && !strncmp(s->note, "step ", 5))
+		n = snprintf(note, NOTE, "%.60s", s->note);
+	else
+		n = snprintf(note, NOTE, "step %s  %.48s", fmt_group(a, s->step), s->done ? s->note : "writing");
 	if (total > 1)
 		snprintf(note + n, NOTE - (size_t)n, "  [ %d/%d ]", total - v->sample_back, total);
 }

@@ -111,7 +111,7 @@ char *plot_label(char buf[12], double v, double step)
 	return buf;
 }
 
-static const struct stat *bucket_stat(const struct bucket *b, enum plot_what w, struct stat *one)
+static const struct spread *bucket_stat(const struct bucket *b, enum plot_what w, struct spread *one)
 {
 	if (w == PLOT_LOSS)
 		return &b->loss;
@@ -119,14 +119,14 @@ static const struct stat *bucket_stat(const struct bucket *b, enum plot_what w, 
 		return &b->grad;
 	if (w == PLOT_RATE)
 		return &b->rate;
-	*one = (struct stat){b->lr, b->lr, (double)b->lr, isfinite(b->lr)};
+	*one = (struct spread){b->lr, b->lr, (double)b->lr, isfinite(b->lr)};
 	return one;
 }
 
 static float bucket_line(const struct frame *f, const struct bucket *b)
 {
-	struct stat one;
-	const struct stat *t = bucket_stat(b, f->p->what, &one);
+	struct spread one;
+	const struct spread *t = bucket_stat(b, f->p->what, &one);
 	if (!t->n)
 		return NAN;
 	return f->p->what == PLOT_LOSS && f->p->ema >= 0 ? b->ema[f->p->ema] : (float)(t->sum / t->n);
@@ -150,14 +150,14 @@ static void widen(double *lo, double *hi, float v)
 static int find_range(struct frame *f)
 {
 	const struct series *s = f->s;
-	struct stat one;
+	struct spread one;
 	double lo = NAN, hi = NAN;
 	float *high = malloc((size_t)MAX(s->n, 1) * sizeof *high);
 	int n = 0;
 	if (!high)
 		return -1;
 	for (int i = 0; i < s->n; i++) {
-		const struct stat *t = bucket_stat(&s->b[i], f->p->what, &one);
+		const struct spread *t = bucket_stat(&s->b[i], f->p->what, &one);
 		if (!t->n)
 			continue;
 		widen(&lo, &hi, bucket_line(f, &s->b[i]));
@@ -197,12 +197,12 @@ static int y_dot(const struct frame *f, double v)
 
 static void gather(struct frame *f)
 {
-	struct stat one;
+	struct spread one;
 	for (int c = 0; c < f->cols; c++)
 		f->col[c].line = NAN;
 	for (int i = 0; i < f->s->n; i++) {
 		const struct bucket *b = &f->s->b[i];
-		const struct stat *t = bucket_stat(b, f->p->what, &one);
+		const struct spread *t = bucket_stat(b, f->p->what, &one);
 		int c = x_dot(f, (double)b->last);
 		if (c < 0 || c >= f->cols)
 			continue;

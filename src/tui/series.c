@@ -17,7 +17,7 @@ void series_reset(struct series *s)
 	s->best.loss = NAN;
 }
 
-static void stat_add(struct stat *t, double v)
+static void stat_add(struct spread *t, double v)
 {
 	if (!isfinite(v))
 		return;
@@ -27,7 +27,7 @@ static void stat_add(struct stat *t, double v)
 	t->n++;
 }
 
-static void stat_merge(struct stat *a, const struct stat *b)
+static void stat_merge(struct spread *a, const struct spread *b)
 {
 	if (!b->n)
 		return;

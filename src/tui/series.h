@@ -13,11 +13,11 @@
 enum { SERIES_CAP = 4096, SERIES_VALS = 512, SERIES_MARKS = 128, SERIES_EMAS = 3 };
 
 /* What a bucket keeps of one quantity; n == 0: no finite value, a gap. */
-struct stat { float min, max; double sum; uint32_t n; };
+struct spread { float min, max; double sum; uint32_t n; };
 
 struct bucket {
 	uint64_t first, last;        /* steps */
-	struct stat loss, grad, rate;  /* rate: tokens a second */
+	struct spread loss, grad, rate;  /* rate: tokens a second */
 	float ema[SERIES_EMAS];      /* of the loss after `last`, NAN before the first finite one */
 	float lr, watts;             /* latest; NAN: none */
 	uint32_t bad;                /* steps whose loss was not finite: they stay visible */

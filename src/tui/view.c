@@ -11,7 +11,7 @@
 
 int view_init(struct view *v)
 {
-	*v = (struct view){.zoom = -1, .ema = 1, .log_y = -1, .glyphs = GLYPHS_BRAILLE};
+	*v = (struct view){.zoom = -1, .ema = EMA_AUTO, .log_y = -1, .glyphs = GLYPHS_BRAILLE};
 	v->live = mem_zalloc(1, sizeof *v->live);
 	if (!v->live)
 		return -1;
@@ -243,6 +243,13 @@ int view_freeze(struct view *v)
 	if (v->frozen)
 		memcpy(v->frozen, v->live, sizeof *v->frozen);
 	return v->frozen != NULL;
+}
+
+/* An average that looks back over a few hundredths of what is drawn: a longer one would trail behind the dots at the beginning. */
+int view_ema(const struct view *v)
+{
+	uint64_t steps = view_data(v)->series.n ? view_data(v)->series.step - view_data(v)->series.b[0].first : 0;
+	return v->ema != EMA_AUTO ? v->ema : steps < 300 ? 0 : steps < 5000 ? 1 : 2;
 }
 
 /* --- moving about --- */

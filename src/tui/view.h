@@ -10,6 +10,7 @@
 #include "tui/raster.h"
 #include "tui/series.h"
 
+enum { EMA_OFF = -1, EMA_AUTO = -2 };
 enum { LOG_LINES = 512, LOG_TEXT = 232, SAMPLES = 24, SAMPLE_TEXT = 8192, HIST = 240, CANDIDATES = 64 };
 
 struct log_line { char time[12]; int level; char text[LOG_TEXT]; };
@@ -55,6 +56,7 @@ struct prompt {
 	int ncand;               /* candidates of Tab */
 	char cand[CANDIDATES][128];
 	int more;
+	int vi_command;
 };
 
 enum ask { ASK_NONE, ASK_QUIT };
@@ -68,7 +70,8 @@ struct view {
 	/* choices */
 	enum layout_kind layout;
 	int zoom, focus;              /* panes; zoom -1: none */
-	int log_y, ema;               /* ema: index into series_decay or -1 */
+	int log_y;                    /* 0, 1, or -1: by the data */
+	int ema;                      /* index into series_decay, EMA_OFF, or EMA_AUTO: by the number of steps */
 	int scroll[PANE_N];           /* lines from the pane's resting place */
 	int sample_back;              /* 0: the newest */
 	enum ask ask;
@@ -104,6 +107,9 @@ void view_scroll(struct view *v, int lines);
 void view_scroll_page(struct view *v, int pages);
 /* The focus goes to the next pane that is shown in `l`. */
 void view_focus_next(struct view *v, const struct layout *l, int by);
+
+/* The average that is drawn: an index into series_decay, or EMA_OFF. */
+int view_ema(const struct view *v);
 
 const struct sample *data_sample(const struct data *d, int back);
 

@@ -1,0 +1,423 @@
+/* input.c: what keys and typed lines do. Draws nothing, waits for nothing.
+ * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tui/keys.h"
+#include "tui/ui.h"
+
+/* --- commands --- */
+
+int64_t ui_command(struct ui *u, struct shell *sh, const char *line)
+{
+	struct err e = {0};
+	char clock[12];
+	ui_clock(clock);
+	u->shell_text = 0;
+	u->line = line;
+	view_message(&u->view, LOG_INFO, "");
+	int64_t rc = shell_line(sh, line, &e);
+	u->line = NULL;
+	u->dirty = u->look_now = 1;
+	if (rc < 0) {
+		view_log(&u->view, LOG_ERROR, clock, e.msg);
+		view_message(&u->view, LOG_ERROR, e.msg);
+	} else if (u->shell_text) {
+		view_answer_end(&u->view, clock);
+	} else if (rc > 0 && sh == u->shell) {
+		view_answer_begin(&u->view, (uint32_t)rc, line);
+	}
+	return rc;
+}
+
+void ui_line(void *ctx, const char *utf8)
+{
+	struct ui *u = ctx;
+	u->view.prompt.open = 0;
+	u->view.prompt.ncand = 0;
+	if (utf8[strspn(utf8, " \t:")])
+		ui_command(u, u->shell, utf8);
+	u->dirty = 1;
+}
+
+static void host_text(void *ctx, const char *s)
+{
+	struct ui *u = ctx;
+	if (!u->shell_text++)
+		view_answer_begin(&u->view, 0, u->line ? u->line : "");
+	view_answer_text(&u->view, s);
+}
+
+static int host_layout(void *ctx, const char *name, struct err *e)
+{
+	struct ui *u = ctx;
+	char text[80];
+	if (!name) {
+		snprintf(text, sizeof text, "layout %s (drawn: %s)\n", layout_name(u->view.layout), layout_name(u->layout.kind));
+		host_text(ctx, text);
+		return 0;
+	}
+	int k = layout_find(name);
+	if (k < 0)
+		return err_set(e, ERR_USAGE, "layout: %s: must be auto, wide, tall, strips or tiny", name);
+	u->view.layout = (enum layout_kind)k;
+	u->view.zoom = -1;
+	layout_make(&u->layout, u->grid.w, u->grid.h, u->view.layout, -1);
+	if (k != LAYOUT_AUTO && u->layout.kind != u->view.layout) {
+		snprintf(text, sizeof text, "layout %s needs a larger window; %s is shown\n", name, layout_name(u->layout.kind));
+		host_text(ctx, text);
+	}
+	return 0;
+}
+
+static int host_zoom(void *ctx, const char *pane, struct err *e)
+{
+	struct ui *u = ctx;
+	if (!pane || !strcmp(pane, "off")) {
+		u->view.zoom = pane || u->view.zoom >= 0 ? -1 : u->view.focus;
+		return 0;
+	}
+	int p = layout_find_pane(pane);
+	if (p < 0)
+		return err_set(e, ERR_USAGE, "zoom: %s: must be loss, now, power, kernels, sample, log, curves or off", pane);
+	u->view.zoom = u->view.focus = p;
+	return 0;
+}
+
+/* The screen as it stands, as text. Drawn anew, so that it shows no prompt. */
+static int host_screen(void *ctx, const char *path, struct err *e)
+{
+	struct ui *u = ctx;
+	struct str s = {0};
+	frame_draw(&u->grid, &u->view, &u->layout);
+	grid_dump(&u->grid, &s);
+	FILE *f = s.failed ? NULL : fopen(path, "we");
+	int rc = 0;
+	if (!f)
+		rc = err_set(e, ERR_IO, "screen: %s: %s", path, strerror(errno));
+	else if (fputs(s.s, f) < 0 || fflush(f))
+		rc = err_set(e, ERR_IO, "screen: %s: %s", path, strerror(errno));
+	if (f)
+		fclose(f);
+	str_done(&s);
+	if (!rc)
+		host_text(ctx, "written\n");
+	return rc;
+}
+
+static void host_quit(void *ctx, int now)
+{
+	ui_stop(ctx, now ? STOP_NOW : STOP_SAVE, "quit");
+}
+
+void ui_shell_host(struct ui *u, struct shell_host *h)
+{
+	*h = (struct shell_host){.ctx = u, .text = host_text, .layout = host_layout, .zoom = host_zoom, .screen = host_screen, .quit = host_quit};
+}
+
+/* --- the prompt --- */
+
+void ui_sync_prompt(struct ui *u)
+{
+	struct prompt *p = &u->view.prompt;
+	struct lineedit_view v;
+	if (!p->open || !u->editor)
+		return;
+	lineedit_state(u->editor, &v);
+	if (!strcmp(p->line, v.line) && p->cursor == v.cursor && p->vi_command == v.vi_command && !strcmp(p->search, v.search))
+		return;
+	snprintf(p->line, sizeof p->line, "%s", v.line);
+	snprintf(p->search, sizeof p->search, "%s", v.search);
+	p->vi_command = v.vi_command;
+	p->cursor = MIN(v.cursor, strlen(p->line));
+	p->hint[0] = 0;
+	if (p->cursor == strlen(p->line) && p->line[0])
+		shell_hint(p->line, &u->view.live->snap, p->hint, sizeof p->hint);
+	u->dirty = 1;
+}
+
+/* Bytes that all candidates have in common, whole characters. */
+static size_t common_prefix(const struct completion *c)
+{
+	size_t n = strlen(c->word[0]);
+	for (int i = 1; i < c->n; i++) {
+		size_t k = 0;
+		while (k < n && c->word[0][k] == c->word[i][k])
+			k++;
+		n = k;
+	}
+	while (n && ((unsigned char)c->word[0][n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
+void ui_complete(void *ctx)
+{
+	struct ui *u = ctx;
+	struct completion *c = &u->completion;
+	struct prompt *p = &u->view.prompt;
+	struct lineedit_view v;
+	char word[sizeof c->word[0] + 2];
+	lineedit_state(u->editor, &v);
+	size_t cursor = v.cursor;
+	shell_complete(v.line, cursor, &u->view.live->snap, c);
+	p->ncand = 0;
+	u->dirty = 1;
+	if (c->n < 1 || c->from > cursor)
+		return;
+	size_t n = common_prefix(c);
+	if (c->n == 1) {
+		/* A folder and a key go on at once; anything else is a finished word. */
+		int open = n && strchr("/=", c->word[0][n - 1]);
+		snprintf(word, sizeof word, "%s%s", c->word[0], open ? "" : " ");
+		lineedit_replace(u->editor, c->from, word);
+		return;
+	}
+	if (n > cursor - c->from) {
+		snprintf(word, sizeof word, "%.*s", (int)n, c->word[0]);
+		lineedit_replace(u->editor, c->from, word);
+	}
+	p->ncand = MIN(c->n, CANDIDATES);
+	p->more = c->more;
+	for (int i = 0; i < p->ncand; i++)
+		snprintf(p->cand[i], sizeof p->cand[i], "%s", c->word[i]);
+}
+
+static void open_prompt(struct ui *u)
+{
+	u->view.prompt.open = 1;
+	u->view.prompt.line[0] = u->view.prompt.hint[0] = u->view.prompt.search[0] = 0;
+	u->view.prompt.cursor = 0;
+	view_message(&u->view, LOG_INFO, "");
+}
+
+/* 1: the key is one for the panes even while the prompt is open. */
+static int prompt_side_key(struct ui *u, const struct screen_key *k)
+{
+	if (!strcmp(k->name, "PgUp") || !strcmp(k->name, "PgDn"))
+		view_scroll_page(&u->view, k->name[2] == 'U' ? -1 : 1);
+	else if (!strcmp(k->name, "^L"))
+		u->redraw_all = 1;
+	else if (!strcmp(k->name, "^Z"))
+		ui_suspend(u);
+	else
+		return 0;
+	return 1;
+}
+
+static void prompt_key(struct ui *u, const struct screen_key *k)
+{
+	static const struct { const char *name; wchar_t code; } codes[] = {
+		{"Up", LE_UP}, {"Down", LE_DOWN}, {"Left", LE_LEFT}, {"Right", LE_RIGHT}, {"Home", LE_HOME}, {"End", LE_END}, {"Del", LE_DELETE}};
+	struct prompt *p = &u->view.prompt;
+	int searching = p->search[0] != 0;
+	p->ncand = 0;
+	if (k->kind == SCREEN_NAMED) {
+		for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+			if (!strcmp(k->name, codes[i].name)) {
+				ui_queue(u, codes[i].code);
+				return;
+			}
+		prompt_side_key(u, k);
+		return;
+	}
+	if (k->c == 27 && (p->vi_command || !lineedit_is_vi(u->editor))) {
+		/* Out of a search first, then out of the prompt. vi users press it to get to command mode: there it leaves. */
+		ui_queue(u, LE_CANCEL);
+		p->open = searching;
+		return;
+	}
+	if (k->c == 3) {
+		/* ^C in an empty line leaves it: the next one interrupts. */
+		ui_queue(u, LE_CANCEL);
+		p->open = p->line[0] || searching;
+		return;
+	}
+	if (prompt_side_key(u, k))
+		return;
+	if ((k->c == 4 || k->c == 127 || k->c == 8) && !p->line[0] && !searching) {
+		p->open = 0;
+		return;
+	}
+	if (k->alt)
+		ui_queue(u, 27);
+	ui_queue(u, k->c == '\r' ? L'\n' : k->c);
+}
+
+/* --- keys outside --- */
+
+static void toggle_pause(struct ui *u)
+{
+	engine_snapshot(u->engine, &u->snap);
+	ui_command(u, u->shell, u->snap.state == ENGINE_TRAINING ? "pause" : "train");
+}
+
+static int at_work(struct ui *u)
+{
+	engine_snapshot(u->engine, &u->snap);
+	return u->snap.queued > 0 || (u->snap.state != ENGINE_EMPTY && u->snap.state != ENGINE_PAUSED && u->snap.state != ENGINE_STOPPED);
+}
+
+static void ask_quit(struct ui *u)
+{
+	engine_snapshot(u->engine, &u->snap);
+	if (u->snap.state == ENGINE_EMPTY)
+		ui_stop(u, STOP_SAVE, "quit");
+	else
+		u->view.ask = ASK_QUIT;
+}
+
+static void interrupt(struct ui *u)
+{
+	if (!at_work(u)) {
+		ask_quit(u);
+		return;
+	}
+	engine_cancel(u->engine);
+	view_message(&u->view, LOG_INFO, "interrupted");
+}
+
+static void zoom(struct ui *u, int pane)
+{
+	u->view.zoom = u->view.zoom == pane ? -1 : pane;
+	u->view.focus = pane;
+}
+
+static void help(struct ui *u)
+{
+	struct str s = {0};
+	keys_help(&s);
+	str_puts(&s, "\n:help lists the commands, :help NAME tells more about one.\n");
+	view_answer_begin(&u->view, 0, "keys");
+	view_answer_text(&u->view, s.s ? s.s : "");
+	str_done(&s);
+}
+
+static void scroll_to(struct ui *u, int end)
+{
+	view_scroll(&u->view, end ? 1 << 20 : -(1 << 20));
+}
+
+static void older(struct ui *u, int by)
+{
+	int back = u->view.sample_back + by;
+	if (back < 0 || !data_sample(view_data(&u->view), back))
+		return;
+	u->view.sample_back = back;
+	u->view.scroll[PANE_SAMPLE] = 0;
+}
+
+static void close_something(struct ui *u)
+{
+	if (u->view.answer.open)
+		view_answer_close(&u->view);
+	else if (u->view.frozen)
+		view_freeze(&u->view);
+	else
+		u->view.zoom = -1;
+	view_message(&u->view, LOG_INFO, "");
+}
+
+/* By itself, weak, middle, strong, off, and round again. */
+static void next_smoothing(struct ui *u)
+{
+	struct view *v = &u->view;
+	char text[64];
+	v->ema = v->ema == EMA_OFF ? EMA_AUTO : v->ema == EMA_AUTO ? 0 : v->ema + 1 < SERIES_EMAS ? v->ema + 1 : EMA_OFF;
+	if (v->ema == EMA_OFF)
+		snprintf(text, sizeof text, "smoothing off");
+	else
+		snprintf(text, sizeof text, "smoothing %.2f%s", (double)series_decay[view_ema(v)], v->ema == EMA_AUTO ? ", chosen by the number of steps" : "");
+	view_message(v, LOG_INFO, text);
+}
+
+static void act(struct ui *u, enum key_action a, int which)
+{
+	struct view *v = &u->view;
+	switch (a) {
+	case KEYS_HELP: help(u); break;
+	case KEYS_COMMAND: open_prompt(u); break;
+	case KEYS_QUIT:
+		if (v->answer.open)
+			view_answer_close(v);
+		else
+			ask_quit(u);
+		break;
+	case KEYS_PAUSE: toggle_pause(u); break;
+	case KEYS_FREEZE: view_freeze(v); break;
+	case KEYS_LOG_Y: v->log_y = !view_log_y(v); break;
+	case KEYS_SMOOTH: next_smoothing(u); break;
+	case KEYS_NEXT: view_focus_next(v, &u->layout, 1); break;
+	case KEYS_PREV: view_focus_next(v, &u->layout, -1); break;
+	case KEYS_ZOOM: zoom(u, v->zoom >= 0 ? v->zoom : v->focus); break;
+	case KEYS_PANE: zoom(u, which); break;
+	case KEYS_UP: view_scroll(v, -1); break;
+	case KEYS_DOWN: view_scroll(v, 1); break;
+	case KEYS_PAGE_UP: view_scroll_page(v, -1); break;
+	case KEYS_PAGE_DOWN: view_scroll_page(v, 1); break;
+	case KEYS_TOP: scroll_to(u, 0); break;
+	case KEYS_END: scroll_to(u, 1); break;
+	case KEYS_OLDER: older(u, 1); break;
+	case KEYS_NEWER: older(u, -1); break;
+	case KEYS_CANCEL: interrupt(u); break;
+	case KEYS_CLOSE: close_something(u); break;
+	case KEYS_SUSPEND: ui_suspend(u); break;
+	case KEYS_REDRAW: u->redraw_all = 1; break;
+	case KEYS_NONE: case KEYS_N: break;
+	}
+}
+
+static void ask_key(struct ui *u, const struct screen_key *k)
+{
+	u->view.ask = ASK_NONE;
+	if (!strcmp(k->name, "s") || !strcmp(k->name, "Enter"))
+		ui_stop(u, STOP_SAVE, "quit");
+	else if (!strcmp(k->name, "q"))
+		ui_stop(u, STOP_NOW, "quit");
+	else if (strcmp(k->name, "Esc") && strcmp(k->name, "^C"))
+		u->view.ask = ASK_QUIT;
+}
+
+/* Pasted text is text: its newlines run nothing and its letters press no keys. */
+static void pasted(struct ui *u, const struct screen_key *k)
+{
+	wchar_t c = k->c;
+	if (k->kind != SCREEN_CHAR || u->view.ask != ASK_NONE)
+		return;
+	if (!u->view.prompt.open) {
+		open_prompt(u);
+		if (c == ':')
+			return;
+	}
+	if (c == '\r' || c == '\n' || c == '\t')
+		c = L' ';
+	if (c >= 32 && c != 127)
+		ui_queue(u, c);
+}
+
+void ui_key(struct ui *u, const struct screen_key *k)
+{
+	u->dirty = 1;
+	if (k->kind == SCREEN_PASTE_BEGIN || k->kind == SCREEN_PASTE_END) {
+		u->pasting = k->kind == SCREEN_PASTE_BEGIN;
+	} else if (u->pasting) {
+		pasted(u, k);
+	} else if (u->stopping) {
+		if (!strcmp(k->name, "^C"))
+			ui_stop(u, STOP_NOW, "quit");
+	} else if (u->view.ask != ASK_NONE) {
+		ask_key(u, k);
+	} else if (u->view.prompt.open) {
+		if (!strcmp(k->name, "F1"))
+			help(u);
+		else
+			prompt_key(u, k);
+	} else if (!k->alt || k->c == 27) {
+		int which;
+		enum key_action a = key_find(k->name, &which);
+		act(u, a, which);
+	}
+}

@@ -1,0 +1,116 @@
+/* rescue.c: what has to work when nothing else does: only async-signal-safe calls below the handler.
+ * SPDX-License-Identifier: MIT */
+#include "tui/rescue.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+enum { FATAL_N = sizeof fatal / sizeof fatal[0], STACK = 1 << 16 };
+
+/* A handler has no argument of ours: this is the one place with state of the process. Written by the UI thread before `live` is set. */
+static struct {
+	int fd, err_fd, drain_fd;
+	int known;
+	struct termios modes;
+	char reset[512];
+	size_t len;
+	volatile sig_atomic_t live;
+} guard = {.fd = -1, .err_fd = 2, .drain_fd = -1};
+
+static void put(int fd, const char *s, size_t n)
+{
+	while (n) {
+		ssize_t k = write(fd, s, n);
+		if (k <= 0)
+			return;
+		s += k;
+		n -= (size_t)k;
+	}
+}
+
+static void restore(void)
+{
+	if (!guard.live)
+		return;
+	guard.live = 0;
+	put(guard.fd, guard.reset, guard.len);
+	if (guard.known)
+		tcsetattr(guard.fd, TCSANOW, &guard.modes);
+}
+
+static void pour_out(void)
+{
+	char buf[512];
+	ssize_t n;
+	/* The reading end never blocks. */
+	while (guard.drain_fd >= 0 && (n = read(guard.drain_fd, buf, sizeof buf)) > 0)
+		put(guard.err_fd, buf, (size_t)n);
+}
+
+static void on_fatal(int sig)
+{
+	static const char text[] = "\nanetui: fatal signal ";
+	char number[3] = {(char)('0' + sig / 10), (char)('0' + sig % 10), '\n'};
+	int was_live = guard.live;
+	restore();
+	if (was_live) {
+		pour_out();
+		put(guard.err_fd, text, sizeof text - 1);
+		put(guard.err_fd, number, sizeof number);
+	}
+	/* SA_RESETHAND has put the default back: this ends the process as if nobody had looked. */
+	raise(sig);
+}
+
+int rescue_remember(int fd)
+{
+	guard.fd = fd;
+	guard.known = !tcgetattr(fd, &guard.modes);
+	return guard.known ? 0 : -1;
+}
+
+void rescue_arm(const char *reset, int err_fd)
+{
+	static char stack[STACK];
+	static int once;
+	guard.len = strlen(reset);
+	if (guard.len > sizeof guard.reset)
+		guard.len = sizeof guard.reset;
+	memcpy(guard.reset, reset, guard.len);
+	guard.err_fd = err_fd;
+	guard.live = 1;
+	if (once++)
+		return;
+	/* For a stack overflow of this thread; others fault on their own stacks. */
+	stack_t alt = {.ss_sp = stack, .ss_size = sizeof stack};
+	sigaltstack(&alt, NULL);
+	atexit(restore);
+	for (int i = 0; i < FATAL_N; i++) {
+		struct sigaction a;
+		memset(&a, 0, sizeof a);
+		a.sa_handler = on_fatal;
+		a.sa_flags = SA_ONSTACK | (int)SA_RESETHAND;
+		sigemptyset(&a.sa_mask);
+		sigaction(fatal[i], &a, NULL);
+	}
+}
+
+void rescue_disarm(void)
+{
+	guard.live = 0;
+}
+
+void rescue_modes(void)
+{
+	if (guard.known)
+		tcsetattr(guard.fd, TCSANOW, &guard.modes);
+}
+
+void rescue_drain(int fd)
+{
+	guard.drain_fd = fd;
+}

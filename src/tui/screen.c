@@ -1,0 +1,422 @@
+/* screen.c: curses. What changed between two grids goes out in one refresh.
+ * SPDX-License-Identifier: MIT */
+#include "tui/screen.h"
+
+#include <langinfo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define NCURSES_WIDECHAR 1
+#include <curses.h>
+#include <term.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "tui/rescue.h"
+
+enum { KEY_PASTE_ON = KEY_MAX + 1, KEY_PASTE_OFF };
+
+struct screen {
+	SCREEN *term;
+	FILE *out;
+	int fd;
+	int utf8;
+	struct grid shown;      /* what the terminal has; w == 0: nothing is known */
+	attr_t attr[ATTR_N];
+	short pair[ATTR_N];
+	cchar_t *row;
+	int row_cap;
+};
+
+/* --- looks --- */
+
+struct look { int fg256, bg256, fg16, bg16, fg8; const char *flags, *mono; };
+
+static const struct look looks[ATTR_N] = {
+#define THEME(NAME, fg256, bg256, fg16, bg16, fg8, flags, mono) {fg256, bg256, fg16, bg16, fg8, flags, mono},
+#include "tui/theme.def"
+#undef THEME
+};
+
+static attr_t flags_attr(const char *f)
+{
+	attr_t a = 0;
+	for (; *f; f++)
+		a |= *f == 'b' ? A_BOLD : *f == 'd' ? A_DIM : *f == 'r' ? A_REVERSE : *f == 'u' ? A_UNDERLINE : 0;
+	return a;
+}
+
+static void set_looks(struct screen *s)
+{
+	const char *no = getenv("NO_COLOR");
+	int colours = 0, plain_fg = -1, plain_bg = -1;
+	if (!(no && *no) && has_colors() && start_color() == OK)
+		colours = COLORS;
+	/* Without default colours -1 is no colour: white on black is what such terminals are. */
+	if (colours >= 8 && use_default_colors() == ERR)
+		plain_fg = COLOR_WHITE, plain_bg = COLOR_BLACK;
+	for (int i = 0; i < ATTR_N; i++) {
+		const struct look *l = &looks[i];
+		s->pair[i] = 0;
+		s->attr[i] = flags_attr(colours >= 8 ? l->flags : l->mono);
+		if (colours < 8)
+			continue;
+		int fg = colours >= 256 ? l->fg256 : colours >= 16 ? l->fg16 : l->fg8, bg = colours >= 256 ? l->bg256 : l->bg16;
+		/* The bright half of 16 colours is the dark half to a terminal with 8. */
+		if (colours < 16)
+			bg = bg >= 8 ? bg - 8 : bg;
+		if (colours < 16 && fg < 0 && strchr(l->mono, 'd'))
+			s->attr[i] |= A_DIM;
+		if (init_pair((short)(i + 1), (short)(fg < 0 ? plain_fg : fg), (short)(bg < 0 ? plain_bg : bg)) == OK)
+			s->pair[i] = (short)(i + 1);
+	}
+}
+
+static int locale_is_utf8(void)
+{
+	const char *c = nl_langinfo(CODESET);
+	return !strcmp(c, "UTF-8") || !strcmp(c, "utf8");
+}
+
+/* Whether the user's own locale speaks UTF-8, whatever was set for this program. */
+static int user_has_utf8(void)
+{
+	const char *v = getenv("LC_ALL");
+	if (!v || !*v)
+		v = getenv("LC_CTYPE");
+	if (!v || !*v)
+		v = getenv("LANG");
+	return v && (strstr(v, "UTF-8") || strstr(v, "utf8") || strstr(v, "UTF8") || strstr(v, "utf-8"));
+}
+
+enum glyphs screen_glyphs(void)
+{
+	const char *wish = getenv("ANETUI_GLYPHS"), *term = getenv("TERM");
+	int k = wish ? glyphs_find(wish) : -1;
+	if (k >= 0)
+		return (enum glyphs)k;
+	if (!locale_is_utf8() || !user_has_utf8())
+		return GLYPHS_ASCII;
+	return term && !strcmp(term, "linux") ? GLYPHS_BLOCK : GLYPHS_BRAILLE;
+}
+
+/* --- opening and closing --- */
+
+const char *screen_refuses(void)
+{
+	const char *term = getenv("TERM");
+	int bad;
+	if (!term || !*term)
+		return "TERM is not set";
+	if (!strcmp(term, "dumb"))
+		return "TERM is dumb";
+	/* setupterm with a place for the error does not end the program, as initscr would. */
+	if (setupterm(NULL, 1, &bad) != OK)
+		return "this TERM is unknown here";
+	char *cup = tigetstr("cup"), *clear_all = tigetstr("clear");
+	int can = cup && cup != (char *)-1 && clear_all && clear_all != (char *)-1;
+	del_curterm(cur_term);
+	return can ? NULL : "this terminal cannot move its cursor";
+}
+
+/* A terminfo string without its delays. */
+static void add_capability(struct str *out, const char *name)
+{
+	const char *s = tigetstr((char *)name);
+	if (!s || s == (char *)-1)
+		return;
+	while (*s) {
+		const char *end = s[0] == '$' && s[1] == '<' ? strchr(s, '>') : NULL;
+		if (end)
+			s = end + 1;
+		else
+			str_putc(out, *s++);
+	}
+}
+
+static void say(struct screen *s, const char *text)
+{
+	fflush(s->out);
+	if (write(s->fd, text, strlen(text)) < 0)
+		return; /* a dead terminal shows itself soon enough */
+}
+
+static void arm(struct screen *s, int err_fd)
+{
+	struct str reset = {0};
+	(void)s;
+	str_puts(&reset, "\033[?2004l");
+	add_capability(&reset, "sgr0");
+	add_capability(&reset, "op");
+	add_capability(&reset, "cnorm");
+	add_capability(&reset, "rmkx");
+	add_capability(&reset, "rmcup");
+	rescue_arm(reset.s ? reset.s : "", err_fd);
+	str_done(&reset);
+}
+
+static void set_modes(struct screen *s)
+{
+	raw();
+	noecho();
+	nonl();
+	keypad(stdscr, TRUE);
+	nodelay(stdscr, TRUE);
+	scrollok(stdscr, FALSE);
+	leaveok(stdscr, FALSE);
+	set_escdelay(25);
+	define_key("\033[200~", KEY_PASTE_ON);
+	define_key("\033[201~", KEY_PASTE_OFF);
+	say(s, "\033[?2004h");
+}
+
+struct screen *screen_open(int out, int err_fd, struct err *e)
+{
+	struct screen *s = mem_zalloc(1, sizeof *s);
+	int fd = s ? dup(out) : -1;
+	if (!s || fd < 0 || !(s->out = fdopen(fd, "w"))) {
+		free(s);
+		err_set(e, ERR_IO, "screen: the terminal cannot be opened");
+		return NULL;
+	}
+	s->fd = out;
+	s->utf8 = locale_is_utf8();
+	rescue_remember(out);
+	s->term = newterm(NULL, s->out, stdin);
+	if (!s->term) {
+		fclose(s->out);
+		free(s);
+		const char *term = getenv("TERM");
+		err_set(e, ERR_STATE, "screen: TERM=%s: unknown terminal (--plain works everywhere)", term ? term : "");
+		return NULL;
+	}
+	set_term(s->term);
+	arm(s, err_fd);
+	set_looks(s);
+	set_modes(s);
+	return s;
+}
+
+void screen_close(struct screen *s, int dead)
+{
+	if (!s)
+		return;
+	if (!dead) {
+		say(s, "\033[?2004l");
+		endwin();
+		fflush(s->out);
+		rescue_modes();
+	}
+	rescue_disarm();
+	/* delscreen would write to a terminal that is gone. */
+	if (!dead) {
+		delscreen(s->term);
+		fclose(s->out);
+	}
+	free(s->row);
+	grid_done(&s->shown);
+	free(s);
+}
+
+void screen_leave(struct screen *s)
+{
+	say(s, "\033[?2004l");
+	def_prog_mode();
+	endwin();
+	fflush(s->out);
+	rescue_modes();
+}
+
+void screen_return(struct screen *s)
+{
+	reset_prog_mode();
+	refresh();
+	say(s, "\033[?2004h");
+	s->shown.w = 0;
+}
+
+void screen_size(struct screen *s, int *w, int *h)
+{
+	struct winsize ws;
+	if (!ioctl(s->fd, TIOCGWINSZ, &ws) && ws.ws_col && ws.ws_row && (ws.ws_col != COLS || ws.ws_row != LINES)) {
+		resizeterm(ws.ws_row, ws.ws_col);
+		s->shown.w = 0;
+	}
+	*w = MAX(COLS, 1);
+	*h = MAX(LINES, 1);
+}
+
+/* --- showing --- */
+
+static int same_cell(const struct cell *a, const struct cell *b)
+{
+	return a->ch == b->ch && a->mark == b->mark && a->width == b->width && a->attr == b->attr;
+}
+
+static void make_cchar(const struct screen *s, const struct cell *c, cchar_t *out)
+{
+	wchar_t text[3] = {(wchar_t)c->ch, (wchar_t)c->mark, 0};
+	if (!s->utf8 && c->ch > 126) {
+		text[0] = L'?';
+		text[1] = 0;
+	}
+	if (setcchar(out, text, s->attr[c->attr], s->pair[c->attr], NULL) == ERR)
+		setcchar(out, L"?", s->attr[c->attr], s->pair[c->attr], NULL);
+}
+
+/* Writes the cells [from, to) of a row. Without UTF-8 a wide character is one question mark and a blank. */
+static void write_cells(struct screen *s, const struct cell *row, int y, int from, int to)
+{
+	int n = 0;
+	for (int x = from; x < to; x++) {
+		struct cell c = row[x];
+		if (!c.width && s->utf8)
+			continue;
+		if (!c.width)
+			c.ch = ' ';
+		make_cchar(s, &c, &s->row[n++]);
+	}
+	mvadd_wchnstr(y, from, s->row, n);
+}
+
+static int write_row(struct screen *s, const struct grid *g, int y, int all)
+{
+	const struct cell *now = g->cell + (size_t)y * (size_t)g->w, *was = s->shown.cell + (size_t)y * (size_t)g->w;
+	int from = 0, to = g->w;
+	if (!all) {
+		while (from < to && same_cell(&now[from], &was[from]))
+			from++;
+		while (to > from && same_cell(&now[to - 1], &was[to - 1]))
+			to--;
+		if (from == to)
+			return 0;
+		/* Whole characters, of what was there and of what comes. */
+		while (from > 0 && (!now[from].width || !was[from].width))
+			from--;
+		while (to < g->w && (!now[to].width || !was[to].width))
+			to++;
+	}
+	write_cells(s, now, y, from, to);
+	return 1;
+}
+
+uint64_t screen_show(struct screen *s, const struct grid *g, int all)
+{
+	int changed = 0;
+	all = all || s->shown.w != g->w || s->shown.h != g->h;
+	if (g->w > s->row_cap) {
+		free(s->row);
+		s->row = mem_zalloc((size_t)g->w, sizeof *s->row);
+		s->row_cap = s->row ? g->w : 0;
+	}
+	if (!s->row || (all && grid_resize(&s->shown, g->w, g->h)))
+		return 0;
+	if (all) {
+		erase();
+		clearok(stdscr, TRUE);
+	}
+	for (int y = 0; y < g->h && y < LINES; y++)
+		changed += write_row(s, g, y, all);
+	if (!changed && g->cursor_x == s->shown.cursor_x && g->cursor_y == s->shown.cursor_y)
+		return 0;
+	memcpy(s->shown.cell, g->cell, (size_t)g->w * (size_t)g->h * sizeof *g->cell);
+	s->shown.cursor_x = g->cursor_x;
+	s->shown.cursor_y = g->cursor_y;
+	uint64_t start = clock_ns();
+	curs_set(0);
+	if (g->cursor_x >= 0)
+		move(g->cursor_y, g->cursor_x);
+	wnoutrefresh(stdscr);
+	doupdate();
+	if (g->cursor_x >= 0)
+		curs_set(1);
+	fflush(s->out);
+	return clock_ns() - start;
+}
+
+/* --- keys --- */
+
+static const struct { int code; const char *name; } named[] = {
+	{KEY_UP, "Up"}, {KEY_DOWN, "Down"}, {KEY_LEFT, "Left"}, {KEY_RIGHT, "Right"}, {KEY_HOME, "Home"}, {KEY_END, "End"}, {KEY_PPAGE, "PgUp"},
+	{KEY_NPAGE, "PgDn"}, {KEY_DC, "Del"}, {KEY_BTAB, "S-Tab"}, {KEY_F(1), "F1"}, {KEY_F(2), "F2"}, {KEY_BACKSPACE, "Back"}, {KEY_ENTER, "Enter"}};
+
+static void name_char(struct screen_key *k)
+{
+	char b[5] = "";
+	if (k->c == 27)
+		snprintf(k->name, sizeof k->name, "Esc");
+	else if (k->c == '\r' || k->c == '\n')
+		snprintf(k->name, sizeof k->name, "Enter");
+	else if (k->c == '\t')
+		snprintf(k->name, sizeof k->name, "Tab");
+	else if (k->c == ' ')
+		snprintf(k->name, sizeof k->name, "Space");
+	else if (k->c > 0 && k->c < 32)
+		snprintf(k->name, sizeof k->name, "^%c", (char)(k->c + 64));
+	else if (utf8_encode((uint32_t)k->c, b) > 0)
+		snprintf(k->name, sizeof k->name, "%s", b);
+}
+
+static int read_code(struct screen_key *k, int *is_code)
+{
+	wint_t c;
+	int r = get_wch(&c);
+	if (r == ERR)
+		return 0;
+	*is_code = r == KEY_CODE_YES;
+	k->c = (wchar_t)c;
+	return 1;
+}
+
+static int take_code(struct screen_key *k)
+{
+	int code = (int)k->c;
+	k->kind = code == KEY_PASTE_ON ? SCREEN_PASTE_BEGIN : code == KEY_PASTE_OFF ? SCREEN_PASTE_END : SCREEN_NONE;
+	for (size_t i = 0; i < ARRAY_LEN(named); i++)
+		if (named[i].code == code) {
+			k->kind = SCREEN_NAMED;
+			snprintf(k->name, sizeof k->name, "%s", named[i].name);
+		}
+	/* Some terminals send what the editor wants as a character under a name. */
+	if (code == KEY_BACKSPACE || code == KEY_ENTER) {
+		k->kind = SCREEN_CHAR;
+		k->c = code == KEY_ENTER ? '\r' : 127;
+	}
+	return k->kind != SCREEN_NONE;
+}
+
+int screen_read_key(struct screen *s, struct screen_key *k)
+{
+	int is_code;
+	(void)s;
+	for (;;) {
+		*k = (struct screen_key){.kind = SCREEN_CHAR};
+		if (!read_code(k, &is_code))
+			return 0;
+		if (is_code) {
+			if (take_code(k))
+				return 1;
+			continue; /* KEY_RESIZE, which has its own way, and keys without a name */
+		}
+		if (k->c == 27) {
+			struct screen_key second = {.kind = SCREEN_CHAR};
+			if (read_code(&second, &is_code) && !is_code && second.c == 27) {
+				/* Pressed twice: two keys. */
+				unget_wch(27);
+			} else if (second.c) {
+				*k = second;
+				if (is_code && !take_code(k))
+					continue;
+				k->alt = 1;
+			}
+		}
+		if (k->kind == SCREEN_CHAR)
+			name_char(k);
+		return 1;
+	}
+}

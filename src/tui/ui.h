@@ -1,0 +1,98 @@
+/* ui.h: the state of a running screen, shared by loop.c (time, events, drawing), input.c (keys, commands) and tui.c (beginning and end). Nobody else's.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_TUI_UI_H
+#define ANETUI_TUI_UI_H
+
+#include <wchar.h>
+
+#include "repl/lineedit.h"
+#include "repl/shell.h"
+#include "tui/panes.h"
+#include "tui/screen.h"
+#include "tui/tui.h"
+
+/* Characters on their way to the line editor; reading stops when it is nearly full, so a long paste is never lost. */
+enum { QUEUE = 4096, QUEUE_ROOM = 64 };
+
+enum stop_kind { STOP_NOT, STOP_SAVE, STOP_NOW };
+
+struct ui {
+	struct engine *engine;
+	const struct tui_options *o;
+	struct screen *screen;
+	struct view view;
+	struct grid grid;
+	struct layout layout;
+	struct shell *shell;      /* for what is typed: `train` is done at once */
+	struct shell *script_shell; /* for the script: a line is finished before the next begins */
+	struct lineedit *editor;
+	struct engine_snapshot snap; /* scratch */
+	struct engine_cmd cmd;       /* scratch */
+	struct completion completion;
+
+	wchar_t queue[QUEUE];
+	int head, count;
+
+	/* time, ns */
+	uint64_t drawn, looked, second, key;
+	double show_cost;         /* smoothed ns of one refresh */
+	int slow;                 /* frames are this many times longer: the terminal cannot keep up */
+	int dirty, redraw_all, look_now;
+
+	/* the script */
+	int script_at;
+	uint32_t script_wait;     /* command that the script waits for */
+	int script_failed;
+	int autostarted;
+
+	/* paste */
+	int pasting;
+	int unread;               /* keys may wait that select does not know of */
+
+	/* the end */
+	enum stop_kind stopping;
+	uint32_t stop_id;
+	int end;                  /* the loop is to be left */
+	int stopped;              /* the worker has ended */
+	int signal;               /* that ends the program; 0: none */
+	int hung_up;
+	int shell_text;           /* the shell has answered by itself during this line */
+	char failure[EVENT_TEXT]; /* printed when the screen is gone */
+	const char *line;         /* being run */
+	char run_dir[256];        /* the latest that was open; closed runs are forgotten by the engine */
+	uint64_t run_step;
+};
+
+/* --- loop.c --- */
+/* For lineedit_host.next: draws, waits, reads keys; 1 and a character for the editor, or 0 at the end. */
+int ui_next(void *ctx, wchar_t *c);
+void ui_draw(struct ui *u, int all);
+void ui_clock(char clock[12]);
+void ui_log(struct ui *u, int level, const char *text);
+/* Saves (or not) and ends the worker; the loop goes on until it has. */
+void ui_stop(struct ui *u, enum stop_kind kind, const char *reason);
+void ui_suspend(struct ui *u);
+/* Keeps what the last words need from u->snap. */
+void ui_remember_run(struct ui *u);
+/* Waits for the end without a screen: after a hang-up with --on-hup=checkpoint,continue. */
+void ui_run_headless(struct ui *u);
+
+/* --- input.c --- */
+void ui_key(struct ui *u, const struct screen_key *k);
+/* Brings the prompt in the view up to date with the editor. */
+void ui_sync_prompt(struct ui *u);
+/* lineedit_host.line and .complete. */
+void ui_line(void *ctx, const char *utf8);
+void ui_complete(void *ctx);
+/* Runs one line through `sh`: the command's id when the engine answers later, 0 when it is finished, negative after a failure (told already). */
+int64_t ui_command(struct ui *u, struct shell *sh, const char *line);
+void ui_shell_host(struct ui *u, struct shell_host *h);
+
+static inline int ui_queue_room(const struct ui *u) { return QUEUE - u->count; }
+static inline void ui_queue(struct ui *u, wchar_t c)
+{
+	if (u->count < QUEUE)
+		u->queue[(u->head + u->count++) % QUEUE] = c;
+}
+
+#endif

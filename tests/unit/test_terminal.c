@@ -1,0 +1,323 @@
+/* test_terminal.c: the real program ($ANETUI) in a terminal, as a user meets it: typing, history, completion, sizes, suspending, and every way out.
+ * No test waits longer than it must: each waits for what should appear, and fails only after a generous time.
+ * SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "support/term.h"
+
+enum { LONG = 60 };
+
+static char *no_env[] = {"TERM=xterm-256color", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "NO_COLOR=", "ANETUI_GLYPHS=", NULL};
+
+static const char *program(void)
+{
+	const char *p = getenv("ANETUI");
+	return p && !access(p, X_OK) ? p : NULL;
+}
+
+/* A model so small that a step takes a moment; nothing starts by itself. */
+static struct term *start_small(int w, int h, int train)
+{
+	char *argv[] = {(char *)program(), "--no-rc", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", train ? "train" : "get seed", NULL};
+	if (!argv[0]) {
+		print_message("skipped: needs the program (ANETUI)\n");
+		skip();
+	}
+	struct term *t = term_start(w, h, argv, no_env);
+	assert_non_null(t);
+	return t;
+}
+
+static void see(struct term *t, const char *text)
+{
+	if (!term_wait(t, text, LONG))
+		fail_msg("\"%s\" does not appear:\n%s", text, term_screen(t));
+}
+
+static void see_gone(struct term *t, const char *text)
+{
+	if (!term_wait_gone(t, text, LONG))
+		fail_msg("\"%s\" stays:\n%s", text, term_screen(t));
+}
+
+/* The terminal has to be as it was. */
+static void is_restored(struct term *t, const struct termios *before)
+{
+	struct termios after;
+	term_modes(t, &after);
+	assert_int_equal(after.c_lflag, before->c_lflag);
+	assert_int_equal(after.c_iflag, before->c_iflag);
+	assert_int_equal(after.c_oflag, before->c_oflag);
+	assert_int_equal(after.c_cflag, before->c_cflag);
+	if (term_alternate(t))
+		fail_msg("the alternate screen is still on");
+	if (!term_cursor_shown(t))
+		fail_msg("the cursor is still hidden");
+	if (term_paste_on(t))
+		fail_msg("bracketed paste is still on");
+}
+
+static void test_session(void **s)
+{
+	(void)s;
+	struct termios before;
+	struct term *t = start_small(80, 24, 1);
+	term_modes(t, &before);
+	see(t, "TRAIN");
+	see(t, "1 loss");
+	/* A command: typed, hinted, run, marked on the curve. */
+	term_type(t, ":");
+	see(t, "Enter run");
+	term_type(t, "lr ");
+	see(t, "[RATE]");
+	term_type(t, "1e-4\r");
+	see(t, "0.0001");
+	/* Editing: a letter is taken back, the cursor moves. */
+	term_type(t, ":get sexd");
+	see(t, ":get sexd");
+	term_type(t, "\033[D\177e");
+	see(t, ":get seed");
+	term_type(t, "\r");
+	see(t, "1337");
+	/* History. */
+	term_type(t, ":");
+	term_type(t, "\033[A");
+	see(t, ":get seed");
+	term_type(t, "\033[A");
+	see(t, ":lr 1e-4");
+	/* ^C clears the line; in an empty one it leaves. */
+	term_type(t, "\003");
+	see_gone(t, ":lr 1e-4");
+	term_type(t, "\003");
+	see_gone(t, "Enter run");
+	/* Searching back. */
+	term_type(t, ":\022see");
+	see(t, "get seed");
+	term_type(t, "\033");
+	term_type(t, "\033");
+	see_gone(t, "Enter run");
+	/* Completion: one candidate is put in, several are listed. */
+	term_type(t, ":kern\t");
+	see(t, ":kernels ");
+	term_type(t, "\003s\t");
+	see(t, "sample");
+	see(t, "step");
+	term_type(t, "\033");
+	/* A long answer opens over the panes and is closed. */
+	see_gone(t, "Enter run");
+	term_type(t, ":help\r");
+	see(t, "Esc closes");
+	term_type(t, "q");
+	see_gone(t, "Esc closes");
+	/* Leaving. */
+	term_type(t, "q");
+	see(t, "save and quit");
+	term_type(t, "\033");
+	see_gone(t, "save and quit");
+	see(t, "TRAIN");
+	term_type(t, "qs");
+	int status = term_wait_end(t, LONG);
+	if (!WIFEXITED(status) || WEXITSTATUS(status))
+		fail_msg("ended with %x:\n%s", (unsigned)status, term_screen(t));
+	see(t, "saved");
+	is_restored(t, &before);
+	term_free(t);
+}
+
+static void test_sizes(void **s)
+{
+	(void)s;
+	struct term *t = start_small(120, 40, 1);
+	static const struct { int w, h; } sizes[] = {{40, 10}, {20, 3}, {5, 2}, {1, 1}, {300, 100}, {1, 40}, {200, 1}, {80, 24}};
+	see(t, "6 log");
+	term_type(t, ":sample 5 abc");
+	see(t, ":sample 5 abc");
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		int x, y;
+		term_resize(t, sizes[i].w, sizes[i].h);
+		term_run(t, 0.3);
+		assert_int_equal(term_wait_end(t, 0), -1);
+		term_cursor(t, &x, &y);
+		assert_true(x >= 0 && x < sizes[i].w && y >= 0 && y < sizes[i].h);
+	}
+	see(t, ":sample 5 abc");
+	see(t, "1 loss");
+	see(t, "6 log");
+	/* Still alive at one cell: q and s work blindly. */
+	term_type(t, "\033");
+	see_gone(t, ":sample 5");
+	term_resize(t, 1, 1);
+	term_run(t, 0.3);
+	term_type(t, "q");
+	term_run(t, 0.3);
+	term_type(t, "s");
+	int status = term_wait_end(t, LONG);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	term_free(t);
+}
+
+static void test_suspend(void **s)
+{
+	(void)s;
+	struct termios before;
+	struct term *t = start_small(80, 24, 1);
+	term_modes(t, &before);
+	see(t, "TRAIN");
+	for (int round = 0; round < 2; round++) {
+		if (round)
+			term_signal(t, SIGTSTP);
+		else
+			term_type(t, "\032");
+		if (!term_wait_stopped(t, LONG))
+			fail_msg("round %d: it does not stop:\n%s", round, term_screen(t));
+		is_restored(t, &before);
+		term_continue(t);
+		see(t, "TRAIN");
+		see(t, "going on");
+		assert_true(term_alternate(t));
+	}
+	/* Stopped in a way that cannot be caught: it draws itself anew. */
+	term_signal(t, SIGSTOP);
+	assert_true(term_wait_stopped(t, LONG));
+	term_continue(t);
+	term_type(t, ":get seed");
+	see(t, ":get seed");
+	term_free(t);
+}
+
+static void end_by(int sig, int train)
+{
+	struct termios before;
+	struct term *t = start_small(80, 24, train);
+	term_modes(t, &before);
+	/* With a first step the run has its folder. */
+	see(t, train ? "raw " : "1337");
+	term_signal(t, sig);
+	int status = term_wait_end(t, LONG);
+	if (status < 0 || !WIFSIGNALED(status) || WTERMSIG(status) != sig)
+		fail_msg("after signal %d: status %x\n%s", sig, (unsigned)status, term_screen(t));
+	is_restored(t, &before);
+	if (sig == SIGTERM)
+		see(t, "saved");
+	term_free(t);
+}
+
+static void test_sigterm(void **s)
+{
+	(void)s;
+	end_by(SIGTERM, 1);
+}
+
+static void test_sigint(void **s)
+{
+	(void)s;
+	end_by(SIGINT, 0);
+}
+
+static void test_sighup(void **s)
+{
+	(void)s;
+	end_by(SIGHUP, 1);
+}
+
+static void test_crash(void **s)
+{
+	(void)s;
+#if defined(__SANITIZE_ADDRESS__)
+	print_message("skipped: the sanitizer has its own ideas about crashes\n");
+	skip();
+#endif
+	static const int sigs[] = {SIGSEGV, SIGABRT, SIGFPE};
+	for (size_t i = 0; i < ARRAY_LEN(sigs); i++)
+		end_by(sigs[i], i == 0);
+}
+
+/* Pasted text runs nothing, whatever it holds. */
+static void test_paste(void **s)
+{
+	(void)s;
+	struct term *t = start_small(80, 24, 0);
+	see(t, "1337");
+	term_type(t, "\033[200~get batch\rq\nquit now\n\033[201~");
+	see(t, ":get batch q quit now");
+	term_type(t, "\003");
+	see_gone(t, ":get batch");
+	term_type(t, "\003");
+	see_gone(t, "Enter run");
+	assert_int_equal(term_wait_end(t, 0), -1);
+	term_free(t);
+}
+
+static void test_unicode(void **s)
+{
+	(void)s;
+	struct term *t = start_small(80, 24, 0);
+	int x, y;
+	see(t, "1337");
+	term_type(t, ":sample 3 吾輩は猫 é");
+	see(t, ":sample 3 吾輩は猫 é");
+	term_cursor(t, &x, &y);
+	assert_int_equal(y, 23);
+	assert_int_equal(x, 1 + 9 + 8 + 2);
+	term_type(t, "\177\177\177");
+	see(t, ":sample 3 吾輩は\n");
+	term_cursor(t, &x, &y);
+	assert_int_equal(x, 1 + 9 + 6);
+	term_free(t);
+}
+
+/* NO_COLOR: no byte of colour is sent. ANETUI_GLYPHS=ascii: no glyph beyond it. */
+static void test_plain_looks(void **s)
+{
+	(void)s;
+	static char *env[] = {"TERM=xterm-256color", "LC_ALL=C.UTF-8", "NO_COLOR=1", "ANETUI_GLYPHS=ascii", NULL};
+	char *argv[] = {(char *)program(), "--no-rc", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", NULL};
+	if (!argv[0])
+		skip();
+	struct term *t = term_start(80, 24, argv, env);
+	assert_non_null(t);
+	see(t, "== 1 loss =");
+	for (const char *c = term_screen(t); *c; c++)
+		assert_true((unsigned char)*c < 128);
+	term_free(t);
+}
+
+/* An unknown terminal and a dumb one are no place for a screen: it says so or goes on without. */
+static void test_no_screen(void **s)
+{
+	(void)s;
+	static char *env[] = {"TERM=no-such-terminal", NULL};
+	char *argv[] = {(char *)program(), "--no-rc", "-e", "get seed", NULL};
+	if (!argv[0])
+		skip();
+	struct term *t = term_start(80, 24, argv, env);
+	assert_non_null(t);
+	int status = term_wait_end(t, LONG);
+	assert_true(status >= 0 && WIFEXITED(status));
+	assert_false(term_alternate(t));
+	term_free(t);
+}
+
+int main(void)
+{
+	setlocale(LC_CTYPE, "C.UTF-8");
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_sigterm),
+		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste),
+		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_no_screen),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
