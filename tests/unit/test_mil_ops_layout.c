@@ -159,7 +159,7 @@ static void quantize(void **state)
 static void constexpr_dequantize(void **state)
 {
 	static const int8_t q[4] = {-128, 1, 2, 127};
-	struct dev_weight w = {"q", MIL_INT8, 2, {2, 2}, {2, 1}, q};
+	struct dev_weight w = {"q", MIL_INT8, 2, {2, 2}, {2, 1}, q, 0};
 	(void)state;
 	op_gives("tensor<fp16, [1, 2]> x",
 		 "tensor<fp16, [2, 2]> w = constexpr_affine_dequantize()[quantized_data=tensor<int8, [2, 2]>([1, 2, 3, 4]), scale=tensor<fp16, [2]>([1, 10]), zero_point=tensor<int8, [2]>([1, 2]), axis=int32(1)];\n"
