@@ -346,26 +346,25 @@ int cmd_new(struct worker *w, int argc, char **argv, struct err *e)
 
 /* --- data, tokenize ----------------------------------------------------------------------------------------------------------- */
 
-static void say_data(struct worker *w)
+static void data_line(const struct worker *w, char *out, size_t n)
 {
 	const struct data *d = &w->data;
-	const struct tokenizer_info *t = w->tok ? tokenizer_info(w->tok) : NULL;
-	char a[16], b[16];
-	if (!w->data_open) {
-		worker_say(w, "data: %s (not opened yet)\n", w->data_name);
-		return;
-	}
-	worker_say(w, "data: %s: %s tokens to train on, %s held out", w->data_name, str_si(a, (double)d->ntrain),
-		   str_si(b, (double)(d->ntoken - d->ntrain)));
-	if (t)
-		worker_say(w, "; tokenizer: %s, %d ids", t->name, t->vocab);
-	worker_say(w, "\n");
+	char a[16], b[16], tok[120] = "";
+	if (w->tok)
+		snprintf(tok, sizeof tok, "; tokenizer: %.80s, %d ids", tokenizer_info(w->tok)->name, tokenizer_info(w->tok)->vocab);
+	if (w->data_open)
+		snprintf(out, n, "data: %s: %s tokens to train on, %s held out%s", w->data_name, str_si(a, (double)d->ntrain),
+			 str_si(b, (double)(d->ntoken - d->ntrain)), tok);
+	else
+		snprintf(out, n, "data: %s (not opened yet)", w->data_name);
 }
 
 int cmd_data(struct worker *w, int argc, char **argv, struct err *e)
 {
+	char line[EVENT_TEXT];
 	if (!argc) {
-		say_data(w);
+		data_line(w, line, sizeof line);
+		worker_say(w, "%s\n", line);
 		return 0;
 	}
 	for (int i = 1; i < argc; i++)
@@ -400,7 +399,8 @@ int cmd_data(struct worker *w, int argc, char **argv, struct err *e)
 		worker_event(w, "set", "%s", f.s ? f.s : "");
 		str_done(&f);
 	}
-	say_data(w);
+	data_line(w, line, sizeof line);
+	worker_log(w, LOG_INFO, "%s", line);
 	return 0;
 }
 

@@ -75,14 +75,14 @@ static int change(struct worker *w, enum setting_id id, const char *value, struc
 	return 0;
 }
 
+/* In the log, not as an answer: what is asked for alone goes to standard output, and a sample must stand there by itself. */
 static void say_change(struct worker *w, enum setting_id id, const char *old)
 {
-	char now[SETTING_TEXT_MAX];
+	char now[SETTING_TEXT_MAX], from[40] = "";
 	const struct setting_row *r = setting_row(id);
-	worker_say(w, "%s %s -> %s", r->key, old, setting_text(&w->settings, id, now));
 	if (w->training && r->when != SETTING_NOW)
-		worker_say(w, " from step %llu on", (unsigned long long)w->state.step + 1);
-	worker_say(w, "\n");
+		snprintf(from, sizeof from, " from step %llu on", (unsigned long long)w->state.step + 1);
+	worker_log(w, LOG_INFO, "set: %s %s -> %s%s", r->key, old, setting_text(&w->settings, id, now), from);
 }
 
 static int change_and_say(struct worker *w, enum setting_id id, const char *value, struct err *e)

@@ -203,9 +203,6 @@ void plain_out_event(struct plain_out *o, const struct engine_event *ev)
 		snprintf(line, sizeof line, "step %llu loss %.4g %.4g bits/byte", (unsigned long long)ev->obs.step, ev->obs.val, ev->obs.bpb);
 		plain_out_line(o, "validation", line);
 		break;
-	case EV_MARK:
-		plain_out_line(o, "set", ev->text);
-		break;
 	case EV_SAMPLE_BEGIN:
 	case EV_SAMPLE:
 	case EV_SAMPLE_END:
@@ -214,6 +211,7 @@ void plain_out_event(struct plain_out *o, const struct engine_event *ev)
 	case EV_DONE:     /* plain.c */
 	case EV_STOPPED:
 	case EV_CKPT:     /* the log has told */
+	case EV_MARK:
 	case EV_RESET:
 		break;
 	}

@@ -190,7 +190,7 @@ static void live_change(void **state)
 	say(&d, CMD_TRAIN, "3", 0);
 	assert_true(d.step[2].lr == 1e-3);
 	say(&d, CMD_LR, "3e-4", 0);
-	assert_non_null(strstr(d.out.s, "0.001 -> 0.0003"));
+	assert_non_null(strstr(d.log.s, "0.001 -> 0.0003"));
 	say(&d, CMD_TRAIN, "1", 0);
 	assert_true(d.step[3].lr == 3e-4);
 	assert_true(d.nmark >= 1);
