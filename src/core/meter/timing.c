@@ -57,14 +57,14 @@ void timing_micro_end(struct timing *t)
 	size_t slot = t->micro % TIMING_HIST;
 	for (int i = 0; i < t->n; i++) {
 		struct timing_row *r = &t->row[i];
-		r->hist_ns[slot] = (uint32_t)MIN(r->now_ns, UINT32_MAX);
+		r->hist_ns[slot] = (float)r->now_ns;
 		r->last_calls = r->now_calls;
 		r->last_flops = r->now_flops;
 		r->now_ns = 0;
 		r->now_calls = 0;
 		r->now_flops = 0;
 	}
-	t->hist_total[slot] = (uint32_t)MIN(ns, UINT32_MAX);
+	t->hist_total[slot] = (float)ns;
 	t->total_ns += ns;
 	t->micro++;
 }
@@ -76,13 +76,13 @@ void timing_reset(struct timing *t)
 
 static int by_value(const void *a, const void *b)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	float x = *(const float *)a, y = *(const float *)b;
 	return (x > y) - (x < y);
 }
 
 void timing_percentiles(const struct timing *t, int row, double *p50, double *p95)
 {
-	uint32_t v[TIMING_HIST];
+	float v[TIMING_HIST];
 	size_t n = (size_t)MIN(t->micro, TIMING_HIST);
 	*p50 = *p95 = 0;
 	if (!n)

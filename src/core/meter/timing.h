@@ -20,7 +20,7 @@ struct timing_row {
 	uint64_t calls, ns;    /* since timing_reset (whole run) */
 	double flops;          /* total, as asked for */
 	/* The latest micro-steps, newest at (micro - 1) % TIMING_HIST. */
-	uint32_t hist_ns[TIMING_HIST];
+	float hist_ns[TIMING_HIST];
 	uint64_t now_ns;       /* in the micro-step that is running */
 	uint32_t now_calls, last_calls;
 	double now_flops, last_flops;
@@ -34,7 +34,7 @@ struct timing {
 	uint64_t micro;               /* micro-steps ended */
 	uint64_t start_ns;            /* of the one that is running */
 	uint64_t total_ns;            /* of all ended ones */
-	uint32_t hist_total[TIMING_HIST];
+	float hist_total[TIMING_HIST];
 };
 
 /* The row's number; makes it when it is new; -1 when the table is full (time then falls into "unaccounted"). */
