@@ -112,7 +112,7 @@ struct engine {
 	atomic_int queued;           /* commands sent and not yet answered */
 	atomic_int wake_pending;     /* 1: the caller has been woken and has not looked yet */
 	atomic_int state;
-	volatile float progress;
+	_Atomic float progress;
 	atomic_uint next_id;
 
 	/* under lock */

@@ -100,7 +100,7 @@ void worker_drop_model(struct worker *w)
 static struct tokenizer *auto_tokenizer(struct worker *w, const char *source, struct err *e)
 {
 	worker_state(w, ENGINE_PREPARING, "learning a tokenizer");
-	return data_tokenizer(source, MIN(w->params->config.vocab, AUTO_VOCAB), (const volatile int *)&w->g->cancel, e);
+	return data_tokenizer(source, MIN(w->params->config.vocab, AUTO_VOCAB), &w->g->cancel, e);
 }
 
 /* Opens `source` into *d with the tokenizer at hand. */
@@ -112,7 +112,7 @@ static int open_data(struct worker *w, struct data *d, const char *source, struc
 	worker_state(w, ENGINE_PREPARING, doing);
 	int rc = strcmp(source, "builtin") && data_is_shard(source)
 		? data_open_shard(d, source, w->params->config.vocab, val, e)
-		: data_open_text(d, source, w->tok, val, &w->g->progress, (const volatile int *)&w->g->cancel, e);
+		: data_open_text(d, source, w->tok, val, &w->g->progress, &w->g->cancel, e);
 	w->g->progress = -1;
 	if (rc)
 		return rc;

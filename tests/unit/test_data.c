@@ -341,7 +341,7 @@ static void texts_refused(void **state)
 	assert_true(data_next(&d, &c, 1, 64, x, y, &e) < 0);
 	assert_string_equal(e.msg, "data: short.txt: 12 ids for training, seq 64 needs 65 (a longer text or a smaller seq)");
 	data_close(&d);
-	volatile int stop = 1;
+	atomic_int stop = 1;
 	assert_int_equal(data_open_text(&d, scratch_write("stop.txt", "never cached before\n", 20), t, 0, NULL, &stop, &e), ERR_CANCEL);
 	tokenizer_free(t);
 }
@@ -387,7 +387,7 @@ static void text_and_its_cache(void **state)
 	assert_true(tokenizer_info(t)->hash == tokenizer_info(again)->hash);
 	tokenizer_free(again);
 	struct data a, b;
-	volatile float progress = 0;
+	_Atomic float progress = 0;
 	int before = count_files(".tok");
 	assert_int_equal(data_open_text(&a, "text.txt", t, 0.1, &progress, NULL, &e), 0);
 	assert_true(progress == 1);
@@ -408,7 +408,7 @@ static void text_and_its_cache(void **state)
 	assert_true(b.ntrain < a.ntrain);
 	assert_int_equal(count_files(".tok"), before + 2);
 	data_close(&b);
-	volatile int stop = 1;
+	atomic_int stop = 1;
 	assert_int_equal(data_open_text(&b, "text.txt", t, 0.1, NULL, &stop, &e), 0);
 	assert_int_equal(count_files(".tok"), before + 2);
 	assert_true(b.hash == a.hash && b.ntoken == a.ntoken && b.ntrain == a.ntrain && b.val_bytes == a.val_bytes);

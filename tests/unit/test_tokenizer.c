@@ -171,7 +171,7 @@ static void training_limits(void **state)
 	struct err e = {0};
 	assert_null(tokenizer_train("abc", 3, 256, NULL, &e));
 	assert_string_equal(e.msg, "tokenizer: vocabulary of 256: must be 257 to 1048576");
-	volatile int stop = 1;
+	atomic_int stop = 1;
 	assert_null(tokenizer_train("abab abab", 9, 300, &stop, &e));
 	assert_int_equal(e.code, ERR_CANCEL);
 	struct tokenizer *t = tokenizer_train("", 0, 300, NULL, &e);

@@ -66,7 +66,7 @@ static int prune(struct words *w)
 	return 0;
 }
 
-static int count_slice(struct words *w, const char *s, size_t n, const volatile int *cancel)
+static int count_slice(struct words *w, const char *s, size_t n, const atomic_int *cancel)
 {
 	size_t seen = 0;
 	for (size_t i = 0; i < n;) {
@@ -88,7 +88,7 @@ static int count_slice(struct words *w, const char *s, size_t n, const volatile 
 }
 
 /* A slice from inside the text begins after a white space, so that no word is cut. */
-static int count_words(struct words *w, const char *text, size_t n, const volatile int *cancel)
+static int count_words(struct words *w, const char *text, size_t n, const atomic_int *cancel)
 {
 	if (n <= SAMPLE_BYTES)
 		return count_slice(w, text, n, cancel);
@@ -285,7 +285,7 @@ static int best_pair(struct learner *l)
 	return -1;
 }
 
-static int learn(struct learner *l, int (*merge)[2], int max, const volatile int *cancel)
+static int learn(struct learner *l, int (*merge)[2], int max, const atomic_int *cancel)
 {
 	int n = 0;
 	for (; n < max && !l->failed; n++) {
@@ -323,7 +323,7 @@ static void learner_done(struct learner *l)
 	free(l->raised);
 }
 
-struct tokenizer *tokenizer_train(const char *text, size_t n, int vocab, const volatile int *cancel, struct err *e)
+struct tokenizer *tokenizer_train(const char *text, size_t n, int vocab, const atomic_int *cancel, struct err *e)
 {
 	if (vocab < 257 || vocab > 1 << 20) {
 		err_set(e, ERR_RANGE, "tokenizer: vocabulary of %d: must be 257 to %d", vocab, 1 << 20);

@@ -3,6 +3,7 @@
 #ifndef ANETUI_TEXT_DATA_H
 #define ANETUI_TEXT_DATA_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -28,8 +29,8 @@ struct data {
 /* A text file: encoded once with `t` into a cached shard ($XDG_CACHE_HOME/anetui/<hash>.tok), the last val_fraction held out (at a line end).
  * "builtin" is the story corpus (5.5 MB, seed 1): there the separator (bos) stands before each story, in place of the empty line; other texts get none.
  * Where nothing can be cached (no home, disk full) the ids are kept in memory. Progress (0..1) goes to *progress when not NULL. */
-int data_open_text(struct data *d, const char *path, const struct tokenizer *t, double val_fraction, volatile float *progress,
-		   const volatile int *cancel, struct err *e);
+int data_open_text(struct data *d, const char *path, const struct tokenizer *t, double val_fraction, _Atomic float *progress,
+		   const atomic_int *cancel, struct err *e);
 /* A shard: our own (shard.h) or headerless uint16 (llama2.c). Refuses odd lengths, ids >= vocab (all are looked at; names the first and where),
  * less than two ids. The last val_fraction of the ids is held out. */
 int data_open_shard(struct data *d, const char *path, int vocab, double val_fraction, struct err *e);
@@ -42,10 +43,10 @@ int data_id(const struct data *d, uint64_t i);
  * Caller frees with str_done. */
 int data_text(struct str *out, const char *path, struct err *e);
 /* The tokenizer of at most `vocab` ids that data_text's text gives: trained once, then from the cache (a few milliseconds). */
-struct tokenizer *data_tokenizer(const char *path, int vocab, const volatile int *cancel, struct err *e);
+struct tokenizer *data_tokenizer(const char *path, int vocab, const atomic_int *cancel, struct err *e);
 /* Writes the ids of a text: to OUT.tok in our own form, else headerless uint16 (refused when the vocabulary does not fit). *ntoken may be NULL. */
-int data_tokenize(const char *path, const struct tokenizer *t, const char *out, uint64_t *ntoken, volatile float *progress,
-		  const volatile int *cancel, struct err *e);
+int data_tokenize(const char *path, const struct tokenizer *t, const char *out, uint64_t *ntoken, _Atomic float *progress,
+		  const atomic_int *cancel, struct err *e);
 
 /* Where a run stands in its data: everything that resuming needs. */
 struct data_cursor {

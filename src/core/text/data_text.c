@@ -108,8 +108,8 @@ struct job {
 	struct encoder *enc;
 	const struct tokenizer *t;
 	struct ids ids;
-	volatile float *progress;
-	const volatile int *cancel;
+	_Atomic float *progress;
+	const atomic_int *cancel;
 	struct err *e;
 };
 
@@ -259,8 +259,8 @@ static int make_shard(struct data *d, struct source *s, const char *path, const 
 	return rc ? rc : adopt(d, path, j->t, j->e);
 }
 
-int data_open_text(struct data *d, const char *path, const struct tokenizer *t, double val_fraction, volatile float *progress,
-		   const volatile int *cancel, struct err *e)
+int data_open_text(struct data *d, const char *path, const struct tokenizer *t, double val_fraction, _Atomic float *progress,
+		   const atomic_int *cancel, struct err *e)
 {
 	struct source s;
 	char cache[4096] = "";
@@ -293,8 +293,8 @@ int data_open_text(struct data *d, const char *path, const struct tokenizer *t, 
 	return rc;
 }
 
-int data_tokenize(const char *path, const struct tokenizer *t, const char *out, uint64_t *ntoken, volatile float *progress,
-		  const volatile int *cancel, struct err *e)
+int data_tokenize(const char *path, const struct tokenizer *t, const char *out, uint64_t *ntoken, _Atomic float *progress,
+		  const atomic_int *cancel, struct err *e)
 {
 	struct source s;
 	struct save save;
@@ -366,7 +366,7 @@ int data_text(struct str *out, const char *path, struct err *e)
 	return rc;
 }
 
-struct tokenizer *data_tokenizer(const char *path, int vocab, const volatile int *cancel, struct err *e)
+struct tokenizer *data_tokenizer(const char *path, int vocab, const atomic_int *cancel, struct err *e)
 {
 	struct source s;
 	struct str text = {0};

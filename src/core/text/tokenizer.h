@@ -3,6 +3,7 @@
 #ifndef ANETUI_TEXT_TOKENIZER_H
 #define ANETUI_TEXT_TOKENIZER_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,7 +43,7 @@ const struct tokenizer_info *tokenizer_info(const struct tokenizer *t);
 
 /* Trains a byte-level BPE of at most `vocab` ids (257 at least: the separator and the bytes) on a text; pieces never cross white space but for
  * one leading blank. Text longer than 16 MiB is sampled at even distances (bounded memory). Deterministic. `cancel` (may be NULL) is looked at. */
-struct tokenizer *tokenizer_train(const char *text, size_t n, int vocab, const volatile int *cancel, struct err *e);
+struct tokenizer *tokenizer_train(const char *text, size_t n, int vocab, const atomic_int *cancel, struct err *e);
 
 /* Appends the ids of n bytes of text. No separator is added, and none is found in the text; any bytes are encoded.
  * llama2.c: with `start` the dummy blank goes in front (as its run does for a prompt), without BOS. */
