@@ -17,12 +17,7 @@
 #include "repl/script.h"
 #include "repl/shell.h"
 #include "repl/wake.h"
-#if __has_include("tui/tui.h")
 #include "tui/tui.h"
-#define HAVE_SCREEN 1
-#else
-#define HAVE_SCREEN 0
-#endif
 
 static int print_text(void (*make)(struct str *))
 {
@@ -91,25 +86,23 @@ static int wants_screen(const struct options *o)
 	const char *term = getenv("TERM");
 	if (o->given[OPTION_PLAIN] || o->ncommand || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !term || !*term || !strcmp(term, "dumb"))
 		return 0;
-#if HAVE_SCREEN
 	struct err why = {0};
 	if (!tui_usable(&why))
 		return 1;
 	fprintf(stderr, "%s\n", why.msg);
-#endif
 	return 0;
 }
 
 static int run_screen(struct engine *g, const struct options *o, const struct script *s, const char *history)
 {
-#if HAVE_SCREEN
 	/* With -e or -x it is theirs to say what begins; --resume is a wish to go on training. */
-	const struct tui_options t = {s, !o->given[OPTION_COMMAND] && !o->given[OPTION_FILE], o->on_hup, history};
+	const struct tui_options t = {
+		.script = s,
+		.autostart = !o->given[OPTION_COMMAND] && !o->given[OPTION_FILE],
+		.on_hup = o->on_hup,
+		.history = history,
+	};
 	return tui_run(g, &t);
-#else
-	(void)g, (void)o, (void)s, (void)history;
-	return 1;
-#endif
 }
 
 static int run_plain(struct engine *g, const struct options *o, const struct script *s, const char *history)
