@@ -63,8 +63,6 @@ static int collect(struct script *s, const struct options *o, struct err *e)
 	for (int i = 0; i < o->nscript && !rc; i++)
 		if (o->script[i].id == OPTION_SET)
 			rc = add_setting(s, o->script[i].arg, e);
-	for (int i = 0; i < s->n; i++)
-		s->line[i].quiet = 1;
 	for (int i = 0; i < o->nscript && !rc; i++) {
 		if (o->script[i].id == OPTION_COMMAND)
 			rc = script_add(s, o->script[i].arg, "", e);

@@ -180,13 +180,10 @@ static int check_resumed(struct plain *p)
 
 static int run_script(struct plain *p, const struct script *s)
 {
-	int rc = 0;
-	for (int i = 0; i < s->n && !rc; i++) {
-		plain_out_quiet(p->out, s->line[i].quiet);
-		rc = run_line(p, s->line[i].text, s->line[i].where);
-	}
-	plain_out_quiet(p->out, 0);
-	return rc;
+	for (int i = 0; i < s->n; i++)
+		if (run_line(p, s->line[i].text, s->line[i].where))
+			return -1;
+	return 0;
 }
 
 /* --- standard input --- */

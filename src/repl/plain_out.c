@@ -20,7 +20,7 @@ struct plain_out {
 	struct engine *engine;
 	struct engine_snapshot snap;
 	int to_terminal;          /* control characters of a sample must not reach it */
-	int muted, failed, quiet;
+	int muted, failed;
 	struct step_obs step;     /* the latest one */
 	int step_waits;           /* not printed yet */
 	uint64_t step_ns, doing_ns;
@@ -57,11 +57,6 @@ const struct engine_snapshot *plain_out_snapshot(struct plain_out *o)
 void plain_out_mute(struct plain_out *o)
 {
 	o->muted = 1;
-}
-
-void plain_out_quiet(struct plain_out *o, int quiet)
-{
-	o->quiet = quiet;
 }
 
 int plain_out_flush(struct plain_out *o)
@@ -187,8 +182,7 @@ void plain_out_event(struct plain_out *o, const struct engine_event *ev)
 	char line[128];
 	switch (ev->kind) {
 	case EV_TEXT:
-		if (!o->quiet)
-			plain_out_text(o, ev->text);
+		plain_out_text(o, ev->text);
 		break;
 	case EV_LOG:
 		print_log(o, ev);

@@ -15,7 +15,6 @@ void plain_out_progress(struct plain_out *o);                                /* 
 void plain_out_command_done(struct plain_out *o);                            /* the step line that was held back */
 /* -1 once standard output takes nothing more (told once, unless its reader just went away). */
 int plain_out_flush(struct plain_out *o);
-void plain_out_quiet(struct plain_out *o, int quiet);                         /* 1: answers of the engine are left out until 0 */
 void plain_out_mute(struct plain_out *o);                                    /* the terminal is gone: print nothing more, and mind nothing */
 /* Taken anew at each call, in the same place. */
 const struct engine_snapshot *plain_out_snapshot(struct plain_out *o);

@@ -28,7 +28,7 @@ int script_add(struct script *s, const char *text, const char *where, struct err
 		free(w);
 		return err_nomem(e, "script", strlen(text));
 	}
-	s->line[s->n++] = (struct script_line){t, w, 0};
+	s->line[s->n++] = (struct script_line){t, w};
 	return 0;
 }
 

@@ -11,7 +11,6 @@ struct script {
 	struct script_line {
 		char *text;
 		char *where;   /* "file:3", or empty for -e, --set and the program's own words */
-		int quiet;     /* 1: its answer is not wanted (anetuirc, --set); failures are told all the same */
 	} *line;
 	int n;
 	size_t cap;

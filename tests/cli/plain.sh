@@ -1,38 +1,15 @@
 #!/bin/sh
 # plain.sh: the program without a screen: scripts, exit statuses, what lands in the run folder. Not: how well it learns.
 # SPDX-License-Identifier: MIT
-set -u
-n=0 bad=0
-small='new demo layers=1 dim=32 heads=2 kv_heads=2 hidden=64'
+. "$ANETUI_ROOT/tests/support/cli.sh"
 
-# check NAME COMMAND...: one line of TAP; what was printed is shown when it failed.
-check() {
-	n=$((n + 1))
-	name=$1
-	shift
-	if "$@"; then
-		echo "ok $n - $name"
-	else
-		bad=$((bad + 1))
-		echo "not ok $n - $name"
-		echo "# status $status"
-		head -c 3000 out | sed 's/^/# out: /'
-		head -c 3000 err | sed 's/^/# err: /'
-	fi
-}
-run() { "$ANETUI" "$@" >out 2>err </dev/null; status=$?; }
-plain() { "$ANETUI" --plain "$@" >out 2>err </dev/null; status=$?; }
-# The same with a pipe that brings what printf makes of $1.
+# The program with a pipe that brings what printf makes of $1.
 piped() {
 	format=$1
 	shift
 	printf -- "$format" | { "$ANETUI" "$@" >out 2>err; echo $? >status; }
 	status=$(cat status)
 }
-is() { [ "$status" -eq "$1" ]; }
-in_out() { grep -q -e "$1" out; }
-in_err() { grep -q -e "$1" err; }
-empty() { [ ! -s "$1" ]; }
 
 # --- options ---
 run --version
@@ -157,5 +134,4 @@ check "SIGTERM: saved, and the signal is seen" eval 'is 143 && in_err "^checkpoi
 status=0
 check "a reader that goes away does not hang it" is 0
 
-echo "1..$n"
-[ "$bad" -eq 0 ]
+done_testing
