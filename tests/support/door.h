@@ -1,0 +1,46 @@
+/* door.h: an engine under test, and what it has said. For tests of the engine through its one door.
+ * SPDX-License-Identifier: MIT */
+#ifndef ANETUI_TESTS_DOOR_H
+#define ANETUI_TESTS_DOOR_H
+
+#include "base/str.h"
+#include "engine.h"
+
+enum { DOOR_STEPS = 5000, DOOR_DONE = 1024 };
+
+struct door {
+	struct engine *g;
+	struct str out, log, sample;   /* out and sample: of the latest door_run */
+	int code;                      /* of the command that was waited for last */
+	char msg[EVENT_TEXT];
+	struct step_obs step[DOOR_STEPS];
+	int nstep, neval, nmark, nckpt, nreset, stopped;
+	struct { uint32_t id; int code; } done[DOOR_DONE]; /* every EV_DONE in the order of their coming */
+	int ndone;
+};
+
+void door_open(struct door *d, const char *dir, int resume);
+/* Stops (saving or not) and frees. */
+void door_close(struct door *d, int save);
+/* Frees the engine and what was said; the test has stopped it, or wants to see what engine_free does. */
+void door_free(struct door *d);
+/* Sends a command whose words stand in `line`, separated by blanks; its id. */
+uint32_t door_send(struct door *d, int op, const char *line, int scripted);
+/* As door_send, the words as they are. */
+uint32_t door_send_words(struct door *d, int op, const char *const *word, int n, int scripted);
+/* Takes the events that are there. */
+void door_look(struct door *d);
+/* Takes events until the command is done, two minutes at most; its code. Fails the test when it is done twice. */
+int door_await(struct door *d, uint32_t id);
+/* door_send, door_await. */
+int door_run(struct door *d, int op, const char *line);
+/* As door_run; fails the test when the code is not `want`. */
+void door_say(struct door *d, int op, const char *line, int want);
+/* Times that this command was answered so far. */
+int door_answers(const struct door *d, uint32_t id);
+/* A model of some thousand parameters, sequences of 16, two of them a micro-step. */
+void door_small_model(struct door *d);
+/* A millisecond. */
+void door_nap(void);
+
+#endif
