@@ -183,7 +183,7 @@ void ui_complete(void *ctx)
 	p->ncand = MIN(c->n, CANDIDATES);
 	p->more = c->more;
 	for (int i = 0; i < p->ncand; i++)
-		snprintf(p->cand[i], sizeof p->cand[i], "%s", c->word[i]);
+		memcpy(p->cand[i], c->word[i], sizeof p->cand[i]);
 }
 
 static void open_prompt(struct ui *u)
@@ -415,8 +415,11 @@ void ui_key(struct ui *u, const struct screen_key *k)
 			help(u);
 		else
 			prompt_key(u, k);
-	} else if (!k->alt || k->c == 27) {
+	} else {
 		int which;
+		/* No key has Alt here: it was Escape, and then another key, quickly. */
+		if (k->alt)
+			act(u, KEYS_CLOSE, 0);
 		enum key_action a = key_find(k->name, &which);
 		act(u, a, which);
 	}

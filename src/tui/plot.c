@@ -10,7 +10,7 @@
 #include "base/mem.h"
 
 /* What falls into one column of dots. */
-struct column { float lo, hi, line; int n, bad; };
+struct column { float lo, hi, line; int n, bad, gap; };
 
 struct frame {
 	const struct series *s;
@@ -207,7 +207,8 @@ static void gather(struct frame *f)
 		if (c < 0 || c >= f->cols)
 			continue;
 		struct column *k = &f->col[c];
-		k->bad |= !t->n || (f->p->what == PLOT_LOSS && b->bad);
+		k->bad |= f->p->what == PLOT_LOSS && b->bad;
+		k->gap |= !t->n;
 		if (!t->n)
 			continue;
 		k->lo = k->n ? fminf(k->lo, t->min) : t->min;
@@ -238,7 +239,7 @@ static void draw_line(struct frame *f)
 {
 	int last = -1;
 	for (int c = 0; c < f->cols; c++) {
-		if (f->col[c].bad && !f->col[c].n)
+		if (f->col[c].gap && !f->col[c].n)
 			last = -1;
 		if (isnan(f->col[c].line))
 			continue;

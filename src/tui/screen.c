@@ -207,7 +207,14 @@ void screen_close(struct screen *s, int dead)
 	if (!s)
 		return;
 	if (!dead) {
+		const char *back = tigetstr("rmcup");
 		say(s, "\033[?2004l");
+		/* No other screen to leave: what comes next is printed on an empty line below the picture. */
+		if (!back || back == (const char *)-1) {
+			move(LINES - 1, 0);
+			clrtoeol();
+			refresh();
+		}
 		endwin();
 		fflush(s->out);
 		rescue_modes();

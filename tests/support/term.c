@@ -57,6 +57,7 @@ static void run_program(char *const argv[], char *const env[])
 {
 	setpgid(0, 0);
 	tcsetpgrp(0, getpgrp());
+	signal(SIGHUP, SIG_DFL);
 	signal(SIGTTOU, SIG_DFL);
 	signal(SIGTSTP, SIG_DFL);
 	for (int i = 0; env && env[i]; i++)
@@ -68,6 +69,7 @@ static void run_program(char *const argv[], char *const env[])
 static void be_shell(int report, int order, char *const argv[], char *const env[])
 {
 	int status;
+	signal(SIGHUP, SIG_IGN);
 	signal(SIGTTOU, SIG_IGN);
 	signal(SIGTSTP, SIG_IGN);
 	pid_t pid = fork();
@@ -165,7 +167,8 @@ void term_free(struct term *t)
 	}
 	close(t->order);
 	close(t->report);
-	close(t->master);
+	if (t->master >= 0)
+		close(t->master);
 	kill(t->shell, SIGKILL);
 	waitpid(t->shell, NULL, 0);
 	vterm_free(t->vt);
@@ -198,10 +201,11 @@ static void take(struct term *t, double seconds)
 	struct timeval tv = {(time_t)seconds, (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6)};
 	fd_set set;
 	FD_ZERO(&set);
-	FD_SET(t->master, &set);
+	if (t->master >= 0)
+		FD_SET(t->master, &set);
 	FD_SET(t->report, &set);
 	select((t->master > t->report ? t->master : t->report) + 1, &set, NULL, NULL, &tv);
-	for (ssize_t n; (n = read(t->master, buf, sizeof buf)) > 0;) {
+	for (ssize_t n; t->master >= 0 && (n = read(t->master, buf, sizeof buf)) > 0;) {
 		t->bytes += (unsigned long)n;
 		watch_paste(t, buf, (size_t)n);
 		vterm_input_write(t->vt, buf, (size_t)n);
@@ -329,6 +333,12 @@ void term_signal(struct term *t, int sig)
 		take(t, 0.05);
 	if (t->program)
 		kill(t->program, sig);
+}
+
+void term_hang_up(struct term *t)
+{
+	close(t->master);
+	t->master = -1;
 }
 
 int term_wait_stopped(struct term *t, double seconds)

@@ -32,6 +32,8 @@ void term_modes(struct term *t, struct termios *out);
 unsigned long term_bytes(const struct term *t); /* that the program wrote so far */
 
 pid_t term_program(const struct term *t);
+/* Closes the terminal under the program, as a lost connection does. Nothing can be read after it. */
+void term_hang_up(struct term *t);
 void term_signal(struct term *t, int sig);     /* to the program */
 /* After the program was stopped: 1 within the seconds. term_continue gives it the terminal again, as `fg` does. */
 int term_wait_stopped(struct term *t, double seconds);

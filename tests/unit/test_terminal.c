@@ -113,11 +113,10 @@ static void test_session(void **s)
 	term_type(t, ":kern\t");
 	see(t, ":kernels ");
 	term_type(t, "\003s\t");
-	see(t, "sample");
-	see(t, "step");
+	see(t, "set     sample");
 	term_type(t, "\033");
 	/* A long answer opens over the panes and is closed. */
-	see_gone(t, "Enter run");
+	see(t, "press :");
 	term_type(t, ":help\r");
 	see(t, "Esc closes");
 	term_type(t, "q");
@@ -233,6 +232,31 @@ static void test_sighup(void **s)
 	end_by(SIGHUP, 1);
 }
 
+/* The connection is lost: with --on-hup checkpoint,continue training goes on without a screen, until it is told to end. */
+static void test_hang_up(void **s)
+{
+	(void)s;
+	for (int go_on = 0; go_on < 2; go_on++) {
+		char *argv[] = {(char *)program(), "--no-rc", "--on-hup", go_on ? "checkpoint,continue" : "checkpoint", "-e",
+			"new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", "train", NULL};
+		if (!argv[0])
+			skip();
+		struct term *t = term_start(80, 24, argv, no_env);
+		assert_non_null(t);
+		see(t, "raw ");
+		term_hang_up(t);
+		int status = term_wait_end(t, go_on ? 1 : LONG);
+		if (go_on) {
+			assert_int_equal(status, -1);
+			term_signal(t, SIGTERM);
+			status = term_wait_end(t, LONG);
+		}
+		assert_true(status >= 0 && WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), go_on ? SIGTERM : SIGHUP);
+		term_free(t);
+	}
+}
+
 static void test_crash(void **s)
 {
 	(void)s;
@@ -316,7 +340,7 @@ int main(void)
 	setlocale(LC_CTYPE, "C.UTF-8");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_sigterm),
-		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste),
+		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste),
 		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_no_screen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
