@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/utf8.h"
 #include "repl/shell.h"
 #include "repl/words.h"
 
@@ -156,6 +157,20 @@ static int fail_count(const struct command_row *row, const char *why, const char
 		       row->args);
 }
 
+/* The rest of a line is text for people and models: whole characters. File names may be any bytes. */
+static int check_text(const struct command_row *row, const char *s, struct err *e)
+{
+	size_t n = strlen(s);
+	for (size_t i = 0; i < n;) {
+		uint32_t cp;
+		int k = utf8_decode(s + i, n - i, &cp);
+		if (k < 0)
+			return err_set(e, ERR_USAGE, "%s: byte %zu of the text is no UTF-8", row->name, i + 1);
+		i += (size_t)k;
+	}
+	return 0;
+}
+
 /* The words after the name, from `at`, into p->buf. */
 static int split_args(struct parsed *p, const struct command_row *row, const char *at, struct err *e)
 {
@@ -173,7 +188,7 @@ static int split_args(struct parsed *p, const struct command_row *row, const cha
 		if (p->argc++ == rest) {
 			/* One blank separates; further ones belong to the text. */
 			strcpy(p->buf + used, at + 1);
-			return 0;
+			return check_text(row, at + 1, e);
 		}
 		at = words_next(word, p->buf + used, sizeof p->buf - used, &open);
 		if (open)

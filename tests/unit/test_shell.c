@@ -83,7 +83,7 @@ static const struct { const char *line, *what; } lines[] = {
 	{"pause", "pause"}, {"pause now", "!pause: one word too many: now (usage: pause)"}, {"pau", "pause"}, {"p", "!could be pipeline, pause, power"},
 	{"sample", "!sample: too few words (usage: sample N [PROMPT])"}, {"sample 60", "sample|60"}, {"sample 60 ", "sample|60"}, {"sample 60    ", "sample|60"},
 	{"sample 60 Once upon a time", "sample|60|Once upon a time"}, {"sample 60  two  blanks ", "sample|60| two  blanks "}, {"sample 60 \"quoted\" # no comment", "sample|60|\"quoted\" # no comment"},
-	{"sample\t60\tOnce", "sample|60|Once"}, {"sample 60 Once\r\n", "sample|60|Once"}, {"sam 5 \\n", "sample|5|\\n"}, {"sample 9 \"half", "sample|9|\"half"},
+	{"sample\t60\tOnce", "sample|60|Once"}, {"sample 60 Once\r\n", "sample|60|Once"}, {"sam 5 \\n", "sample|5|\\n"}, {"sample 9 \"half", "sample|9|\"half"}, {"sample 9 ok \x80", "!sample: byte 4 of the text is no UTF-8"}, {"data \x80", "data|\x80"},
 	{"sample 3 むかし むかし", "sample|3|むかし むかし"}, {"step", "step"}, {"ste 3", "step|3"}, {"wait loss<2", "wait|loss<2"}, {"wait step 40", "wait|step|40"}, {"wait", "!wait: too few"},
 	{"mil run a.mil weights=w x=1.f32 out=o.f32", "mil|run|a.mil|weights=w|x=1.f32|out=o.f32"}, {"mil", "!mil: too few words"},
 	{"tain 4", "!command: tain: no such command (did you mean train?"}, {"quti", "!did you mean quit?"}, {"Train", "!did you mean train?"}, {"trainn", "!did you mean train?"},
