@@ -58,11 +58,10 @@ int cmd_device(struct worker *w, int argc, char **argv, struct err *e)
 	if (rc)
 		return rc;
 	const struct blas_info *b = blas_open();
+	double gflops = b->gflops > 0 ? b->gflops : blas_measure(w->pool);
 	worker_say(w, "cpu: %s\n", device_caps(w->dev)->about);
-	worker_say(w, "BLAS: %s, %s kernels, %d threads", b->library, b->kernels, pool_threads(w->pool));
-	if (b->gflops > 0)
-		worker_say(w, ", sgemm %.0f GFLOP/s", b->gflops);
-	worker_say(w, "\n%s%s", b->note, b->note[0] ? "\n" : "");
+	worker_say(w, "BLAS: %s, %s kernels, %d threads, sgemm %.0f GFLOP/s\n", b->library, b->kernels, pool_threads(w->pool), gflops);
+	worker_say(w, "%s%s", b->note, b->note[0] ? "\n" : "");
 	return 0;
 }
 

@@ -11,6 +11,9 @@
 #include "base/mem.h"
 #include "device/gemm.h"
 
+/* What the machine's sgemm gives is measured once, when the first steps are on the screen: it takes up to 100 ms. */
+enum { MEASURE_AFTER = 8 };
+
 /* --- metrics ------------------------------------------------------------------------------------------------------ */
 
 /* A number as JSON: NaN and infinity have none, so null. */
@@ -336,6 +339,8 @@ int worker_train_slice(struct worker *w)
 		return 1;
 	}
 	observe_step(w, &r);
+	if (w->timing.micro >= MEASURE_AFTER && !(blas_open()->gflops > 0))
+		blas_measure(w->pool);
 	rc = after_step(w);
 	return rc ? rc : 1;
 }
