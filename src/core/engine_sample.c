@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "sample/stream.h"
 
 enum { AUTO_TOKENS = 80, AUTO_SLOWER_AFTER = 6, AUTO_MAX_SECONDS = 60 };
@@ -23,9 +24,7 @@ static void sample_event(struct worker *w, enum engine_event_kind kind, uint32_t
 {
 	struct engine_event ev = {.kind = kind, .id = id, .obs = {.step = w->state.step}};
 	do {
-		size_t k = n < sizeof ev.text - 1 ? n : sizeof ev.text - 1;
-		while (k && k < n && ((unsigned char)s[k] & 0xc0) == 0x80)
-			k--;
+		size_t k = utf8_chunk(s, n, sizeof ev.text - 1);
 		memcpy(ev.text, s, k);
 		ev.text[k] = 0;
 		worker_emit(w, &ev, id != 0 || kind != EV_SAMPLE);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "device/gemm.h"
 #include "train/optim.h"
 
@@ -75,10 +76,7 @@ void worker_flush_answer(struct worker *w)
 {
 	for (size_t at = 0; at < w->answer.len;) {
 		struct engine_event ev = {.kind = EV_TEXT, .id = w->cmd_id};
-		size_t n = MIN(w->answer.len - at, sizeof ev.text - 1);
-		/* Cut between characters. */
-		while (n && at + n < w->answer.len && ((unsigned char)w->answer.s[at + n] & 0xc0) == 0x80)
-			n--;
+		size_t n = utf8_chunk(w->answer.s + at, w->answer.len - at, sizeof ev.text - 1);
 		memcpy(ev.text, w->answer.s + at, n);
 		worker_emit(w, &ev, 1);
 		at += n;

@@ -85,6 +85,12 @@ static void utf8(void **state)
 		if (n > 1)
 			assert_int_equal(utf8_decode(b, (size_t)n - 1, &cp), -2);
 	}
+	const char *text = "ab\xe6\xbc\xa2\xe5\xad\x97";
+	assert_int_equal(utf8_chunk(text, 8, 8), 8);
+	assert_int_equal(utf8_chunk(text, 8, 7), 5);
+	assert_int_equal(utf8_chunk(text, 8, 5), 5);
+	assert_int_equal(utf8_chunk(text, 8, 4), 2);
+	assert_int_equal(utf8_chunk("\x80\x80\x80\x80\x80\x80\x80\x80", 8, 5), 5); /* garbage: a chunk is never empty */
 	static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf5\x80\x80\x80", "\xf4\x90\x80\x80", "\xff"};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_int_equal(utf8_decode(bad[i], strlen(bad[i]), &cp), -1);

@@ -58,3 +58,14 @@ int utf8_encode(uint32_t cp, char out[4])
 	out[3] = (char)(0x80 | (cp & 0x3f));
 	return 4;
 }
+
+size_t utf8_chunk(const char *s, size_t n, size_t max)
+{
+	if (n <= max)
+		return n;
+	/* A character has at most three bytes behind its first. */
+	for (size_t k = max; k + 3 >= max; k--)
+		if (((unsigned char)s[k] & 0xc0) != 0x80)
+			return k;
+	return max;
+}
