@@ -18,121 +18,7 @@
 
 enum { COMMAND_RING = 256, EVENT_RING = 8192 };
 
-/* --- commands that end later ----------------------------------------------------------------------------------- */
-
-static void pending_end(struct worker *w, int i, int code, const char *text)
-{
-	uint32_t id = w->pending[i].id;
-	memmove(&w->pending[i], &w->pending[i + 1], (size_t)(w->npending - i - 1) * sizeof *w->pending);
-	w->npending--;
-	if (id)
-		worker_done(w, id, code, text);
-}
-
-static int pending_add(struct worker *w, const struct pending *p, struct err *e)
-{
-	if (w->npending == PENDING_MAX)
-		return err_set(e, ERR_STATE, "train: %d commands wait for their end already", PENDING_MAX);
-	w->pending[w->npending++] = *p;
-	return 0;
-}
-
-/* Training has stopped: by itself, by pause, by an interrupt or an error. */
-static void pending_stopped(struct worker *w, int code, const char *text)
-{
-	for (int i = w->npending - 1; i >= 0; i--) {
-		const struct pending *p = &w->pending[i];
-		if (p->kind == WAIT_TIME && code != ERR_CANCEL)
-			continue;
-		if (p->until_stopped && (code == 0 || code == ERR_CANCEL))
-			pending_end(w, i, 0, "");
-		else if (code)
-			pending_end(w, i, code, text);
-		else
-			pending_end(w, i, ERR_STATE, "train: paused before the end was reached");
-	}
-}
-
-static void pending_check(struct worker *w)
-{
-	uint64_t now = clock_ns();
-	for (int i = w->npending - 1; i >= 0; i--) {
-		struct pending p = w->pending[i];
-		int hit = (p.kind == WAIT_STEP && w->state.step >= p.step) || (p.kind == WAIT_TIME && now >= p.until_ns) ||
-			  (p.kind == WAIT_LOSS && w->last.step == w->state.step && w->last.step && w->last.loss < p.loss);
-		if (!hit)
-			continue;
-		if (p.pause_then) {
-			worker_stop_training(w);
-			worker_rest_state(w);
-		}
-		pending_end(w, i, 0, "");
-	}
-}
-
-static int cmd_train(struct worker *w, const struct engine_cmd *c, int argc, char **argv, int defaults_to_one, struct err *e)
-{
-	uint64_t n = defaults_to_one ? 1 : 0;
-	if (argc) {
-		char *end;
-		errno = 0;
-		double v = strtod(argv[0], &end);
-		if (*end || end == argv[0] || !(v >= 1 && v <= 1e15) || v != floor(v))
-			return err_set(e, ERR_RANGE, "train: %s: must be a whole number of steps, at least 1", argv[0]);
-		n = (uint64_t)v;
-	}
-	int rc = worker_start_training(w, n, e);
-	if (rc)
-		return rc;
-	struct pending p = {.kind = WAIT_PAUSED, .id = c->id, .until_stopped = 1};
-	if (n)
-		p = (struct pending){.kind = WAIT_STEP, .id = c->id, .step = w->target, .pause_then = 1};
-	else if (!c->scripted)
-		return 0;
-	rc = pending_add(w, &p, e);
-	return rc ? rc : 1;
-}
-
-static int cmd_wait(struct worker *w, const struct engine_cmd *c, int argc, char **argv, struct err *e)
-{
-	struct pending p = {.id = c->id};
-	char *end;
-	if (argc == 2 && !strcmp(argv[0], "step")) {
-		double v = strtod(argv[1], &end);
-		if (*end || end == argv[1] || !(v >= 0 && v <= 1e15))
-			return err_set(e, ERR_RANGE, "wait: %s: must be a step number", argv[1]);
-		p.kind = WAIT_STEP;
-		p.step = (uint64_t)v;
-	} else if (argc == 1 && !strncmp(argv[0], "loss<", 5)) {
-		p.kind = WAIT_LOSS;
-		p.loss = strtod(argv[0] + 5, &end);
-		if (*end || end == argv[0] + 5 || !(p.loss > 0))
-			return err_set(e, ERR_RANGE, "wait: %s: loss<X takes a number above 0", argv[0]);
-	} else if (argc == 1) {
-		double s = strtod(argv[0], &end);
-		if (*end || end == argv[0] || !(s >= 0 && s <= 1e9))
-			return err_set(e, ERR_RANGE, "wait: %s: must be step N, loss<X or seconds (0 to 1e9)", argv[0]);
-		p.kind = WAIT_TIME;
-		p.until_ns = clock_ns() + (uint64_t)(s * 1e9);
-	} else {
-		return err_set(e, ERR_USAGE, "wait: usage: wait step N | loss<X | SECONDS");
-	}
-	if (p.kind != WAIT_TIME && !w->training && !(p.kind == WAIT_STEP && w->state.step >= p.step)) {
-		int rc = worker_start_training(w, 0, e);
-		if (rc)
-			return rc;
-		p.pause_then = 1;
-	}
-	int rc = pending_add(w, &p, e);
-	return rc ? rc : 1;
-}
-
-static int cmd_pause(struct worker *w)
-{
-	if (w->training)
-		w->pause_wanted = 1;
-	return 0;
-}
+/* --- beginning and end ----------------------------------------------------------------------------------------- */
 
 static int cmd_auto_demo(struct worker *w, struct err *e)
 {
@@ -148,13 +34,8 @@ static int cmd_auto_demo(struct worker *w, struct err *e)
 
 static int cmd_stop(struct worker *w, const char *reason, int save, struct err *e)
 {
-	int rc = 0;
-	if (save)
-		rc = worker_end_run(w, reason, e);
-	else
-		worker_event(w, "stop", "\"reason\":\"%s, not saved\"", reason);
 	w->stop = 1;
-	return rc;
+	return worker_end_run(w, reason, save, e);
 }
 
 /* 0 or an error: answered; 1: the end lies ahead. */
@@ -210,7 +91,8 @@ static void answer(struct worker *w, const struct engine_cmd *c)
 	argv[argc] = NULL;
 	struct err e = {0};
 	w->cmd_id = c->id;
-	int rc = dispatch(w, c, argc, argv, &e);
+	int ends = c->op == CMD_STOP_NOW || c->op == CMD_STOP_SAVE;
+	int rc = atomic_load(&w->g->ending) && !ends ? err_set(&e, ERR_CANCEL, "engine: it ends") : dispatch(w, c, argc, argv, &e);
 	worker_flush_answer(w);
 	worker_rest_state(w);
 	if (rc == ERR_CANCEL)
@@ -228,14 +110,6 @@ static void answer_all(struct worker *w)
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
 
-static void pause_training(struct worker *w, int code, const char *why)
-{
-	worker_stop_training(w);
-	pending_stopped(w, code, why);
-	worker_rest_state(w);
-	worker_publish(w, 1);
-}
-
 static void sleep_for_command(struct worker *w, int ms)
 {
 	struct engine *g = w->g;
@@ -245,7 +119,7 @@ static void sleep_for_command(struct worker *w, int ms)
 	t.tv_sec += t.tv_nsec / 1000000000;
 	t.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&g->lock);
-	if (!atomic_load(&g->queued) || w->npending >= atomic_load(&g->queued))
+	if (w->npending >= atomic_load(&g->queued) && !atomic_load(&g->cancel) && !atomic_load(&g->ending))
 		pthread_cond_timedwait(&g->wake, &g->lock, &t);
 	pthread_mutex_unlock(&g->lock);
 }
@@ -256,12 +130,10 @@ static void take_cancel(struct worker *w)
 	if (!atomic_exchange(&w->g->cancel, 0))
 		return;
 	if (w->training) {
-		if (w->trainer)
-			trainer_drop(w->trainer);
 		worker_log(w, LOG_INFO, "paused at step %llu (interrupted)", (unsigned long long)w->state.step);
-		pause_training(w, ERR_CANCEL, "train: interrupted");
+		worker_stop_training(w, ERR_CANCEL, "train: interrupted");
 	} else {
-		pending_stopped(w, ERR_CANCEL, "wait: interrupted");
+		worker_end_pending(w, ERR_CANCEL, "wait: interrupted");
 	}
 }
 
@@ -272,12 +144,52 @@ static void train_or_stop(struct worker *w)
 	if (rc == ERR_CANCEL) {
 		take_cancel(w);
 	} else if (rc < 0) {
-		pause_training(w, rc, "train: stopped by an error (see the log)");
+		worker_stop_training(w, rc, "train: stopped by an error (see the log)");
 	} else {
-		pending_check(w);
+		worker_check_pending(w);
 		if (w->pause_wanted && !(w->trainer && trainer_begun(w->trainer)))
-			pause_training(w, 0, "");
+			worker_stop_training(w, 0, "");
 	}
+}
+
+/* Nothing stays unanswered. The last answers must arrive: the other side reads until EV_STOPPED, or frees us. */
+static void leave(struct worker *w)
+{
+	struct engine_cmd c;
+	struct engine_event ev = {.kind = EV_STOPPED};
+	worker_state(w, ENGINE_STOPPED, NULL);
+	worker_end_pending(w, ERR_CANCEL, "engine: it has ended");
+	while (ring_pop(w->g->commands, &c))
+		worker_done(w, c.id, ERR_CANCEL, "engine: it has ended");
+	worker_emit(w, &ev, 1);
+	while (w->nlate && !atomic_load(&w->g->ending)) {
+		struct timespec ms5 = {0, 5000000};
+		nanosleep(&ms5, NULL);
+		worker_deliver_late(w);
+	}
+}
+
+static void turn(struct worker *w)
+{
+	take_cancel(w);
+	answer_all(w);
+	if (w->stop)
+		return;
+	if (atomic_load(&w->g->ending)) {
+		struct err e;
+		cmd_stop(w, "quit", 0, &e);
+		return;
+	}
+	if (w->training) {
+		train_or_stop(w);
+		worker_auto_sample(w);
+	} else {
+		worker_check_pending(w);
+		if (!w->training)
+			sleep_for_command(w, w->npending || w->nlate ? 5 : 250);
+	}
+	worker_publish(w, 0);
+	worker_deliver_late(w);
 }
 
 static void *worker_main(void *arg)
@@ -286,38 +198,14 @@ static void *worker_main(void *arg)
 	struct worker *w = &g->w;
 	struct err e = {0};
 	if (worker_machine(w, &e))
-		worker_log(w, LOG_ERROR, "%s", e.msg);
-	if (!w->pool || !w->dev)
-		worker_log(w, LOG_ERROR, "engine: no device (nothing can be trained)");
+		worker_log(w, LOG_ERROR, "%s (nothing can be trained)", e.msg);
 	if (g->opt.resume && worker_resume(w, &e))
 		worker_log(w, LOG_ERROR, "%s", e.msg);
 	worker_rest_state(w);
 	worker_publish(w, 1);
-	while (!w->stop) {
-		take_cancel(w);
-		answer_all(w);
-		if (w->stop)
-			break;
-		if (w->training) {
-			train_or_stop(w);
-			worker_auto_sample(w);
-		} else {
-			pending_check(w);
-			if (!w->training)
-				sleep_for_command(w, w->npending || w->nlate ? 5 : 250);
-		}
-		worker_publish(w, 0);
-		worker_deliver_late(w);
-	}
-	worker_state(w, ENGINE_STOPPED, NULL);
-	struct engine_event ev = {.kind = EV_STOPPED};
-	worker_emit(w, &ev, 1);
-	/* The last answers must arrive; the other side reads until EV_STOPPED, or frees us. */
-	for (int i = 0; w->nlate && i < 400; i++) {
-		struct timespec ms5 = {0, 5000000};
-		nanosleep(&ms5, NULL);
-		worker_deliver_late(w);
-	}
+	while (!w->stop)
+		turn(w);
+	leave(w);
 	return NULL;
 }
 
@@ -402,12 +290,8 @@ void engine_free(struct engine *g)
 {
 	if (!g)
 		return;
-	struct engine_cmd c = {.op = CMD_STOP_NOW};
+	atomic_store(&g->ending, 1);
 	engine_cancel(g);
-	for (int i = 0; engine_send(g, &c, NULL) && i < 1000; i++) {
-		struct timespec ms = {0, 1000000};
-		nanosleep(&ms, NULL);
-	}
 	pthread_join(g->thread, NULL);
 	worker_done_all(&g->w);
 	ring_free(g->commands);

@@ -3,6 +3,7 @@
  * engine_start makes the worker thread, which owns trainer, model, device, data and run. Everything here is called from one other thread.
  * A command is answered exactly once, between micro-steps: any number of EV_TEXT chunks, then one EV_DONE with its id. Commands are worked off in order;
  * `train N`, `wait` and `sample` are done when their end is reached, and meanwhile later commands are answered (between micro-steps; between tokens only cancel is looked at).
+ * When training ends before that end (pause, new, load, another `train N`) they are done with ERR_STATE; what is unanswered when the worker ends, with ERR_CANCEL.
  * SPDX-License-Identifier: MIT */
 #ifndef ANETUI_ENGINE_H
 #define ANETUI_ENGINE_H
@@ -132,7 +133,7 @@ struct engine_options {
 };
 
 struct engine *engine_start(const struct engine_options *o, struct err *e);
-/* Waits for the worker (after CMD_STOP_*) and frees. Without a stop before, it stops without saving. */
+/* Waits for the worker and frees. A CMD_STOP_* that was sent is carried out, other commands are no longer begun; without one it stops without saving. */
 void engine_free(struct engine *g);
 
 /* Both never wait. engine_send: 0, or ERR_STATE when 256 commands are queued already. */

@@ -148,7 +148,7 @@ int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
 	load_path(w, argv[0], path, sizeof path);
 	if (ckpt_load(path, &p, &s, &tok, e))
 		return e->code;
-	worker_stop_training(w);
+	worker_stop_training(w, ERR_STATE, "train: ended by `load` before the end was reached");
 	int rc = adopt(w, p, &s, tok, e);
 	if (run_is_open(&w->run)) {
 		worker_announce_run(w);

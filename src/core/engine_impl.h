@@ -20,7 +20,7 @@
 #include "train/trainer.h"
 
 /* A command whose end lies ahead: train N, wait ... */
-enum wait_kind { WAIT_NONE, WAIT_PAUSED, WAIT_STEP, WAIT_LOSS, WAIT_TIME };
+enum wait_kind { WAIT_PAUSED, WAIT_STEP, WAIT_LOSS, WAIT_TIME };
 struct pending {
 	enum wait_kind kind;
 	uint32_t id;
@@ -109,6 +109,7 @@ struct engine {
 
 	/* both threads, atomically */
 	atomic_int cancel;
+	atomic_int ending;           /* engine_free waits: no command is begun any more but CMD_STOP_* */
 	atomic_int queued;           /* commands sent and not yet answered */
 	atomic_int wake_pending;     /* 1: the caller has been woken and has not looked yet */
 	atomic_int state;
@@ -136,6 +137,17 @@ int worker_cancelled(const struct worker *w);
 void worker_rest_state(struct worker *w);                     /* the state of a worker that does nothing special */
 void worker_deliver_late(struct worker *w);
 
+/* --- engine_wait.c: commands whose end lies ahead; stopping --- */
+int cmd_train(struct worker *w, const struct engine_cmd *c, int argc, char **argv, int defaults_to_one, struct err *e);
+int cmd_wait(struct worker *w, const struct engine_cmd *c, int argc, char **argv, struct err *e);
+int cmd_pause(struct worker *w);
+void worker_check_pending(struct worker *w);                  /* answers what has reached its end */
+void worker_halt(struct worker *w);                           /* no more micro-steps; a begun step is dropped. Answers nobody */
+/* Halts, and answers every command that waited for training: code 0 (paused), or why it ended. */
+void worker_stop_training(struct worker *w, int code, const char *why);
+/* Answers what waits: all for ERR_CANCEL, else all but `wait SECONDS`. */
+void worker_end_pending(struct worker *w, int code, const char *text);
+
 /* --- engine_model.c: model, data, tokenizer, device --- */
 int worker_machine(struct worker *w, struct err *e);          /* pool and device are there (again, after `set threads`) */
 int worker_need_model(struct worker *w, struct err *e);       /* a model: demo when there is none */
@@ -151,11 +163,11 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e); /* `new`
 
 /* --- engine_run.c: run folder, training, evaluation --- */
 int worker_need_run(struct worker *w, struct err *e);
-int worker_end_run(struct worker *w, const char *reason, struct err *e); /* saves what is unsaved, stop event, closes */
+int worker_save_unsaved(struct worker *w, struct err *e);
+int worker_end_run(struct worker *w, const char *reason, int save, struct err *e); /* saves what is unsaved (save), stop event, closes */
 int worker_train_slice(struct worker *w);                     /* one micro-step, and the update when it is due */
 int worker_eval(struct worker *w, struct err *e);
 int worker_start_training(struct worker *w, uint64_t target, struct err *e);
-void worker_stop_training(struct worker *w);
 void worker_event(struct worker *w, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int worker_apply_change(struct worker *w, enum setting_id id, const char *old);
 void worker_event_error(struct worker *w, const char *msg);

@@ -192,9 +192,8 @@ int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e)
 int cmd_power(struct worker *w, int argc, char **argv, struct err *e)
 {
 	if (argc == 2 && !strcmp(argv[0], "estimate")) {
-		char *end;
-		double v = strtod(argv[1], &end);
-		if (*end || end == argv[1] || !(v >= 0 && v <= 100000))
+		double v;
+		if (str_number(argv[1], &v) || !(v >= 0 && v <= 100000))
 			return err_set(e, ERR_RANGE, "power: %s: must be 0 to 100000 watts", argv[1]);
 		power_estimate(w->power, v);
 	} else if (argc && !strcmp(argv[0], "baseline")) {

@@ -311,14 +311,13 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 		params_free(p);
 		p = NULL;
 	}
-	if (!p) {
+	if (!p || worker_save_unsaved(w, e)) { /* what can not be saved is not dropped either */
+		params_free(p);
 		tokenizer_free(tok);
 		return e->code;
 	}
-	worker_stop_training(w);
-	struct err end = {0};
-	if (worker_end_run(w, "new model", &end))
-		worker_log(w, LOG_ERROR, "%s", end.msg);
+	worker_stop_training(w, ERR_STATE, "train: ended by `new` before the end was reached");
+	worker_end_run(w, "new model", 1, e);
 	worker_drop_model(w);
 	w->params = p;
 	w->tok = tok;

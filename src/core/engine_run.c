@@ -169,22 +169,26 @@ int worker_need_run(struct worker *w, struct err *e)
 	return 0;
 }
 
-static int unsaved(const struct worker *w)
+int worker_save_unsaved(struct worker *w, struct err *e)
 {
-	return run_is_open(&w->run) && w->state.step > 0 && !(w->saved && w->saved_step == w->state.step);
+	if (!run_is_open(&w->run) || w->state.step == 0 || (w->saved && w->saved_step == w->state.step))
+		return 0;
+	return worker_ckpt(w, NULL, e);
 }
 
-int worker_end_run(struct worker *w, const char *reason, struct err *e)
+int worker_end_run(struct worker *w, const char *reason, int save, struct err *e)
 {
 	if (!run_is_open(&w->run))
 		return 0;
-	worker_stop_training(w);
-	int rc = unsaved(w) ? worker_ckpt(w, NULL, e) : 0;
-	struct str f = {0};
+	worker_halt(w);
+	int rc = save ? worker_save_unsaved(w, e) : 0;
+	struct str f = {0}, why = {0};
+	str_printf(&why, "%s%s", reason, save ? "" : ", not saved");
 	str_puts(&f, "\"reason\":");
-	str_json(&f, reason, strlen(reason));
+	str_json(&f, why.s ? why.s : "", why.len);
 	worker_event(w, "stop", "%s", f.s ? f.s : "");
 	str_done(&f);
+	str_done(&why);
 	str_printf(&w->script, "wait step %llu\n", (unsigned long long)w->state.step);
 	worker_write_script(w);
 	run_close(&w->run);
@@ -266,13 +270,6 @@ int worker_start_training(struct worker *w, uint64_t steps, struct err *e)
 		w->next_sample_ns = clock_ns() + (uint64_t)(w->settings.num[SET_SAMPLE_EVERY] * 1e9);
 	worker_state(w, ENGINE_TRAINING, NULL);
 	return 0;
-}
-
-void worker_stop_training(struct worker *w)
-{
-	if (w->trainer)
-		trainer_drop(w->trainer);
-	w->training = w->pause_wanted = 0;
 }
 
 static void observe_step(struct worker *w, const struct trainer_step *r)

@@ -171,9 +171,8 @@ static int sample(struct worker *w, uint32_t id, uint64_t n, const char *prompt,
 
 int cmd_sample(struct worker *w, int argc, char **argv, struct err *e)
 {
-	char *end;
-	double n = strtod(argv[0], &end);
-	if (*end || end == argv[0] || !(n >= 1 && n <= 1e6) || n != floor(n))
+	double n;
+	if (str_number(argv[0], &n) || !(n >= 1 && n <= 1e6) || n != floor(n))
 		return err_set(e, ERR_RANGE, "sample: %s: must be 1 to 1000000 tokens", argv[0]);
 	return sample(w, w->cmd_id, (uint64_t)n, argc > 1 ? argv[1] : "", e);
 }

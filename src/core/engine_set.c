@@ -154,9 +154,7 @@ static int lr_word(const char *word, int first, enum setting_id *id, const char 
 	if (!setting_parse(SET_LR_SHAPE, word, &num, text, NULL))
 		return 0;
 	*id = SET_LR_MAX;
-	char *end;
-	strtod(word, &end);
-	if (first || !*end)
+	if (first || !str_number(word, &num))
 		return setting_parse(SET_LR_MAX, word, &num, text, e);
 	return err_set(e, ERR_USAGE, "lr: %s: wanted a rate, constant, cosine, linear, wsd, max=, min=, warmup= or steps=", word);
 }

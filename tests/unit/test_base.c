@@ -69,6 +69,19 @@ static void strings(void **state)
 	assert_int_equal(str_distance("train", "train"), 0);
 }
 
+static void numbers(void **state)
+{
+	(void)state;
+	static const char *const bad[] = {"", " 1", "1 ", "nan", "inf", "-inf", "0x10", "1e999", "1,5", "1e", "--1", "e5", "."};
+	double v = 7;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (!str_number(bad[i], &v) || v != 7)
+			fail_msg("\"%s\" was taken for %g", bad[i], v);
+	assert_true(!str_number("-3.5e-2", &v) && v == -3.5e-2);
+	assert_true(!str_number("+4", &v) && v == 4);
+	assert_true(!str_number("1e-400", &v) && v == 0);
+}
+
 static void utf8(void **state)
 {
 	(void)state;
@@ -309,7 +322,7 @@ static void settings_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(err_messages), cmocka_unit_test(strings), cmocka_unit_test(utf8), cmocka_unit_test(random_numbers),
+		cmocka_unit_test(err_messages), cmocka_unit_test(strings), cmocka_unit_test(numbers), cmocka_unit_test(utf8), cmocka_unit_test(random_numbers),
 		cmocka_unit_test(half_floats), cmocka_unit_test(crc), cmocka_unit_test(pool_runs_each_task_once), cmocka_unit_test(ring_keeps_order),
 		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(settings_table),
 	};

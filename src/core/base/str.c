@@ -19,6 +19,7 @@ void str_done(struct str *b)
 void str_clear(struct str *b)
 {
 	b->len = 0;
+	b->failed = 0;
 	if (b->s)
 		b->s[0] = 0;
 }
@@ -98,6 +99,18 @@ void str_json(struct str *b, const char *s, size_t n)
 		i += (size_t)k;
 	}
 	str_putc(b, '"');
+}
+
+int str_number(const char *s, double *v)
+{
+	char *end;
+	if (!*s || s[strspn(s, "+-.eE0123456789")])
+		return -1;
+	double x = strtod(s, &end);
+	if (end == s || *end || !isfinite(x))
+		return -1;
+	*v = x;
+	return 0;
 }
 
 char *str_si(char buf[16], double v)

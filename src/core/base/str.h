@@ -14,7 +14,7 @@ struct str {
 };
 
 void str_done(struct str *b);
-void str_clear(struct str *b);
+void str_clear(struct str *b); /* empty again, the memory is kept; a failure is forgotten */
 void str_add(struct str *b, const void *bytes, size_t n);
 void str_puts(struct str *b, const char *s);
 void str_putc(struct str *b, char c);
@@ -23,6 +23,8 @@ void str_vprintf(struct str *b, const char *fmt, va_list ap);
 /* s as a JSON string with quotes; control bytes and bytes that are no UTF-8 are escaped (the latter as U+FFFD). */
 void str_json(struct str *b, const char *s, size_t n);
 
+/* The whole of `s` as a finite decimal number: 0; else -1 and *v stays. No blanks, no hexadecimal, no NaN. */
+int str_number(const char *s, double *v);
 /* 14.2 k, 3.10 M, ... into buf (always fits 16 bytes); 1000-based. Returns buf. */
 char *str_si(char buf[16], double v);
 /* 612 KiB, 1.4 GiB, ... into buf. Returns buf. */

@@ -73,9 +73,8 @@ static int choice_index(const char *list, const char *word)
 
 static int parse_number(const struct setting_row *r, const char *value, double *num, struct err *e)
 {
-	char *end;
-	double v = strtod(value, &end);
-	if (end == value || *end || !isfinite(v) || (r->kind == SETTING_INT && v != floor(v)))
+	double v;
+	if (str_number(value, &v) || (r->kind == SETTING_INT && v != floor(v)))
 		return err_set(e, ERR_RANGE, "%s: %s: not a %snumber (%.9g to %.9g)", r->key, value,
 			       r->kind == SETTING_INT ? "whole " : "", r->min, r->max);
 	if (!(v >= r->min && v <= r->max))

@@ -1,0 +1,151 @@
+/* engine_wait.c: commands whose end lies ahead (`train N`, `wait`), and the one place where training stops, so that none of them waits for ever.
+ * SPDX-License-Identifier: MIT */
+#include "engine_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* --- the list --------------------------------------------------------------------------------------------------- */
+
+static void end_one(struct worker *w, int i, int code, const char *text)
+{
+	uint32_t id = w->pending[i].id;
+	memmove(&w->pending[i], &w->pending[i + 1], (size_t)(w->npending - i - 1) * sizeof *w->pending);
+	w->npending--;
+	worker_done(w, id, code, text);
+}
+
+static int room_for_one(const struct worker *w, const char *what, struct err *e)
+{
+	return w->npending < PENDING_MAX ? 0 : err_set(e, ERR_STATE, "%s: %d commands wait for their end already", what, PENDING_MAX);
+}
+
+void worker_end_pending(struct worker *w, int code, const char *text)
+{
+	for (int i = 0; i < w->npending;) {
+		const struct pending *p = &w->pending[i];
+		if (p->kind == WAIT_TIME && code != ERR_CANCEL)
+			i++;
+		else if (p->until_stopped && (code == 0 || code == ERR_CANCEL))
+			end_one(w, i, 0, "");
+		else
+			end_one(w, i, code ? code : ERR_STATE, code ? text : "train: paused before the end was reached");
+	}
+}
+
+static int reached(const struct worker *w, const struct pending *p, uint64_t now)
+{
+	switch (p->kind) {
+	case WAIT_STEP: return w->state.step >= p->step;
+	case WAIT_LOSS: return w->last.step && w->last.step == w->state.step && w->last.loss < p->loss;
+	case WAIT_TIME: return now >= p->until_ns;
+	case WAIT_PAUSED: break;
+	}
+	return 0;
+}
+
+/* Training pauses before any of them is answered: who sees the answer sees the pause. */
+void worker_check_pending(struct worker *w)
+{
+	uint64_t now = clock_ns();
+	int pause = 0;
+	for (int i = 0; i < w->npending; i++)
+		pause |= w->pending[i].pause_then && reached(w, &w->pending[i], now);
+	if (pause)
+		worker_halt(w);
+	for (int i = 0; i < w->npending;) {
+		if (reached(w, &w->pending[i], now))
+			end_one(w, i, 0, "");
+		else
+			i++;
+	}
+	if (pause)
+		worker_end_pending(w, 0, "");
+}
+
+/* --- stopping ----------------------------------------------------------------------------------------------------- */
+
+void worker_halt(struct worker *w)
+{
+	if (w->trainer)
+		trainer_drop(w->trainer);
+	w->training = w->pause_wanted = 0;
+	worker_rest_state(w);
+}
+
+void worker_stop_training(struct worker *w, int code, const char *why)
+{
+	worker_halt(w);
+	worker_end_pending(w, code, why);
+	worker_publish(w, 1);
+}
+
+/* --- the commands -------------------------------------------------------------------------------------------------- */
+
+int cmd_train(struct worker *w, const struct engine_cmd *c, int argc, char **argv, int defaults_to_one, struct err *e)
+{
+	double n = defaults_to_one ? 1 : 0;
+	if (argc && (str_number(argv[0], &n) || !(n >= 1 && n <= 1e15) || n != floor(n)))
+		return err_set(e, ERR_RANGE, "train: %s: must be a whole number of steps, at least 1", argv[0]);
+	int rc = room_for_one(w, "train", e);
+	if (!rc)
+		rc = worker_start_training(w, (uint64_t)n, e);
+	if (rc)
+		return rc;
+	struct pending p = {.kind = WAIT_PAUSED, .id = c->id, .until_stopped = 1};
+	if (n > 0)
+		p = (struct pending){.kind = WAIT_STEP, .id = c->id, .step = w->target, .pause_then = 1};
+	else if (!c->scripted)
+		return 0;
+	w->pending[w->npending++] = p;
+	return 1;
+}
+
+static int parse_wait(struct pending *p, int argc, char **argv, struct err *e)
+{
+	double v;
+	if (argc == 2 && !strcmp(argv[0], "step")) {
+		if (str_number(argv[1], &v) || !(v >= 0 && v <= 1e15) || v != floor(v))
+			return err_set(e, ERR_RANGE, "wait: %s: must be a step number", argv[1]);
+		p->kind = WAIT_STEP;
+		p->step = (uint64_t)v;
+	} else if (argc == 1 && !strncmp(argv[0], "loss<", 5)) {
+		if (str_number(argv[0] + 5, &v) || !(v > 0))
+			return err_set(e, ERR_RANGE, "wait: %s: loss<X takes a number above 0", argv[0]);
+		p->kind = WAIT_LOSS;
+		p->loss = v;
+	} else if (argc == 1) {
+		if (str_number(argv[0], &v) || !(v >= 0 && v <= 1e9))
+			return err_set(e, ERR_RANGE, "wait: %s: must be step N, loss<X or seconds (0 to 1e9)", argv[0]);
+		p->kind = WAIT_TIME;
+		p->until_ns = clock_ns() + (uint64_t)(v * 1e9);
+	} else {
+		return err_set(e, ERR_USAGE, "wait: usage: wait step N | loss<X | SECONDS");
+	}
+	return 0;
+}
+
+int cmd_wait(struct worker *w, const struct engine_cmd *c, int argc, char **argv, struct err *e)
+{
+	struct pending p = {.id = c->id};
+	int rc = parse_wait(&p, argc, argv, e);
+	if (!rc)
+		rc = room_for_one(w, "wait", e);
+	if (!rc && p.kind != WAIT_TIME && !w->training && !reached(w, &p, 0)) {
+		rc = worker_start_training(w, 0, e);
+		p.pause_then = 1;
+	}
+	if (rc)
+		return rc;
+	w->pending[w->npending++] = p;
+	return 1;
+}
+
+int cmd_pause(struct worker *w)
+{
+	if (w->training)
+		w->pause_wanted = 1;
+	return 0;
+}
