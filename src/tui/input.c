@@ -103,8 +103,11 @@ static int host_screen(void *ctx, const char *path, struct err *e)
 	if (f)
 		fclose(f);
 	str_done(&s);
-	if (!rc)
-		host_text(ctx, "written\n");
+	if (!rc) {
+		char text[LOG_TEXT];
+		snprintf(text, sizeof text, "screen: %.180s: written\n", path);
+		host_text(ctx, text);
+	}
 	return rc;
 }
 

@@ -39,3 +39,15 @@ void keys_help(struct str *out)
 	for (int a = 1; a < KEYS_N; a++)
 		str_printf(out, "%-14s %s\n", rows[a].keys, rows[a].help);
 }
+
+void keys_man(struct str *out)
+{
+	str_puts(out, ".SH KEYS\nOn the screen, outside the command line:\n");
+	for (int a = 1; a < KEYS_N; a++) {
+		str_puts(out, ".TP\n.B ");
+		/* A lone ^ or - means something else to roff. */
+		for (const char *k = rows[a].keys; *k; k++)
+			str_puts(out, *k == '^' ? "\\(ha" : *k == '-' ? "\\-" : *k == ' ' ? ", " : (const char[]){*k, 0});
+		str_printf(out, "\n%s\n", rows[a].help);
+	}
+}

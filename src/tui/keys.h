@@ -18,6 +18,8 @@ struct key_row { const char *keys, *word, *help; };
 const struct key_row *key_row(enum key_action a);
 /* The action of a key named as in keys.def ("F1", "Space", "^L", "q"), or KEYS_NONE; *which is its place among the row's keys. */
 enum key_action key_find(const char *name, int *which);
+/* The table in roff, a section of the manual page. */
+void keys_man(struct str *out);
 /* The table as lines for the help answer. */
 void keys_help(struct str *out);
 

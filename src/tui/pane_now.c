@@ -37,6 +37,17 @@ static const char *base_name(const char *path)
 	return s ? s + 1 : path;
 }
 
+/* The name, or as much of its beginning as `room` columns hold, marked as cut. Names of several bytes a character stay whole: they are left out when too long. */
+static const char *short_name(char *buf, size_t n, const char *name, int room, enum glyphs gl)
+{
+	const char *dots = glyph_set(gl)->dots;
+	int keep = room - text_width(dots);
+	if (text_width(name) <= room || keep < 4 || (size_t)text_width(name) != strlen(name))
+		return name;
+	snprintf(buf, n, "%.*s%s", keep, name, dots);
+	return buf;
+}
+
 static const char *state_word(const struct engine_snapshot *s)
 {
 	static const char *const words[] = {"no model", "preparing", "paused", "training", "sampling", "evaluating", "saving", "stopped"};
@@ -93,7 +104,7 @@ static void now_row(struct grid *g, const struct view *v, struct rect r, int y, 
 		break;
 	case NOW_DATA:
 		snprintf(value, sizeof value, s->data_tokens ? "epoch %.2f" : "--", s->epoch);
-		row(g, r, y, "data", ATTR_VALUE, value, base_name(s->data_name));
+		row(g, r, y, "data", ATTR_VALUE, value, short_name(extra, sizeof extra, base_name(s->data_name), r.w - 21, v->glyphs));
 		break;
 	case NOW_CKPT:
 		if (s->ckpt_age >= 0)

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "support/term.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -333,6 +335,28 @@ void term_signal(struct term *t, int sig)
 		take(t, 0.05);
 	if (t->program)
 		kill(t->program, sig);
+}
+
+int term_signal_thread(struct term *t, int sig)
+{
+#ifdef __linux__
+	char path[64];
+	struct dirent *d;
+	int sent = 0;
+	snprintf(path, sizeof path, "/proc/%d/task", (int)t->program);
+	DIR *dir = opendir(path);
+	while (dir && !sent && (d = readdir(dir))) {
+		int tid = atoi(d->d_name);
+		if (tid > 0 && tid != (int)t->program)
+			sent = syscall(SYS_tgkill, (long)t->program, (long)tid, (long)sig) == 0;
+	}
+	if (dir)
+		closedir(dir);
+	return sent;
+#else
+	(void)t, (void)sig;
+	return 0;
+#endif
 }
 
 void term_hang_up(struct term *t)

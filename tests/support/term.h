@@ -35,6 +35,8 @@ pid_t term_program(const struct term *t);
 /* Closes the terminal under the program, as a lost connection does. Nothing can be read after it. */
 void term_hang_up(struct term *t);
 void term_signal(struct term *t, int sig);     /* to the program */
+/* To a thread of the program that is not its first (Linux); 0 when there is none. */
+int term_signal_thread(struct term *t, int sig);
 /* After the program was stopped: 1 within the seconds. term_continue gives it the terminal again, as `fg` does. */
 int term_wait_stopped(struct term *t, double seconds);
 void term_continue(struct term *t);

@@ -256,6 +256,11 @@ static void test_keys(void **s)
 	assert_int_equal(key_find("?", &which), KEYS_HELP);
 	assert_int_equal(key_find("Sp", &which), KEYS_NONE);
 	assert_int_equal(key_find("", &which), KEYS_NONE);
+	struct str man = {0};
+	keys_man(&man);
+	assert_non_null(strstr(man.s, ".B F1, ?\nthis help\n"));
+	assert_non_null(strstr(man.s, ".B \\(haC\n"));
+	str_done(&man);
 	/* No key stands in two rows. */
 	for (int a = 1; a < KEYS_N; a++) {
 		char keys[64], *save = NULL;

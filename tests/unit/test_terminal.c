@@ -197,14 +197,17 @@ static void test_suspend(void **s)
 	term_free(t);
 }
 
-static void end_by(int sig, int train)
+enum whom { PROCESS, WORKER };
+
+static void end_by(int sig, int train, enum whom whom)
 {
 	struct termios before;
 	struct term *t = start_small(80, 24, train);
 	term_modes(t, &before);
 	/* With a first step the run has its folder. */
 	see(t, train ? "raw " : "1337");
-	term_signal(t, sig);
+	if (whom == PROCESS || !term_signal_thread(t, sig))
+		term_signal(t, sig);
 	int status = term_wait_end(t, LONG);
 	if (status < 0 || !WIFSIGNALED(status) || WTERMSIG(status) != sig)
 		fail_msg("after signal %d: status %x\n%s", sig, (unsigned)status, term_screen(t));
@@ -217,19 +220,19 @@ static void end_by(int sig, int train)
 static void test_sigterm(void **s)
 {
 	(void)s;
-	end_by(SIGTERM, 1);
+	end_by(SIGTERM, 1, PROCESS);
 }
 
 static void test_sigint(void **s)
 {
 	(void)s;
-	end_by(SIGINT, 0);
+	end_by(SIGINT, 0, PROCESS);
 }
 
 static void test_sighup(void **s)
 {
 	(void)s;
-	end_by(SIGHUP, 1);
+	end_by(SIGHUP, 1, PROCESS);
 }
 
 /* The connection is lost: with --on-hup checkpoint,continue training goes on without a screen, until it is told to end. */
@@ -266,7 +269,9 @@ static void test_crash(void **s)
 #endif
 	static const int sigs[] = {SIGSEGV, SIGABRT, SIGFPE};
 	for (size_t i = 0; i < ARRAY_LEN(sigs); i++)
-		end_by(sigs[i], i == 0);
+		end_by(sigs[i], i == 0, PROCESS);
+	/* In the worker, which has all other signals blocked. */
+	end_by(SIGSEGV, 1, WORKER);
 }
 
 /* Pasted text runs nothing, whatever it holds. */
