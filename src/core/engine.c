@@ -139,12 +139,15 @@ static void take_cancel(struct worker *w)
 
 static void train_or_stop(struct worker *w)
 {
-	/* 0: went well; 1: a step was completed; < 0: an error, already told. */
-	int rc = worker_train_slice(w);
+	/* 0: went well; 1: a step was completed; < 0: an error. */
+	struct err e = {0};
+	int rc = worker_train_slice(w, &e);
 	if (rc == ERR_CANCEL) {
 		take_cancel(w);
 	} else if (rc < 0) {
-		worker_stop_training(w, rc, "train: stopped by an error (see the log)");
+		if (!worker_is_awaited(w)) /* else the answer tells */
+			worker_log(w, LOG_ERROR, "%s", e.msg);
+		worker_stop_training(w, rc, e.msg);
 	} else {
 		worker_check_pending(w);
 		if (w->pause_wanted && !(w->trainer && trainer_begun(w->trainer)))

@@ -68,13 +68,25 @@ int worker_ckpt(struct worker *w, const char *name, struct err *e)
 
 static int bad_name(const char *s)
 {
+	for (const char *c = s; *c; c++)
+		if ((unsigned char)*c < 32 || *c == 127)
+			return 1;
 	return !s[0] || s[0] == '.' || strpbrk(s, "/\\") || strlen(s) > 100;
+}
+
+/* best.ckpt and step-N.ckpt are read as what they say they are. */
+static int own_name(const char *s)
+{
+	return !strcmp(s, "best") || !strcmp(s, "best.ckpt") || (!strncmp(s, "step-", 5) && s[5] >= '0' && s[5] <= '9');
 }
 
 int cmd_ckpt(struct worker *w, int argc, char **argv, struct err *e)
 {
 	if (argc && bad_name(argv[0]))
-		return err_set(e, ERR_USAGE, "ckpt: %s: a plain name is needed (no folder, no leading dot)", argv[0]);
+		return err_set(e, ERR_USAGE, "ckpt: %.60s: a plain name is needed (no folder, no leading dot)", argv[0]);
+	if (argc && own_name(argv[0]))
+		return err_set(e, ERR_USAGE, "ckpt: %.60s: this name is the program's own (`ckpt` alone saves step-%08llu)", argv[0],
+			       (unsigned long long)w->state.step);
 	return worker_ckpt(w, argc ? argv[0] : NULL, e);
 }
 
@@ -100,6 +112,7 @@ static int adopt(struct worker *w, struct params *p, const struct train_state *s
 		worker_log(w, LOG_WARN, "resume: written with %s, now %s: the numbers will differ in their last digits", s->blas, blas);
 	memcpy(w->state.blas, blas, sizeof blas);
 	snprintf(w->data_name, sizeof w->data_name, "%s", s->data_name[0] ? s->data_name : "builtin");
+	w->data_chosen = 0;
 	uint64_t hash = s->data_hash;
 	w->saved = 1;
 	w->saved_step = s->step;
@@ -148,18 +161,19 @@ int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
 	load_path(w, argv[0], path, sizeof path);
 	if (ckpt_load(path, &p, &s, &tok, e))
 		return e->code;
+	script_command(w, "load", path);
 	worker_stop_training(w, ERR_STATE, "train: ended by `load` before the end was reached");
 	int rc = adopt(w, p, &s, tok, e);
 	if (run_is_open(&w->run)) {
 		worker_announce_run(w);
 		replay_metrics(w, w->state.step);
 		worker_event_start(w, 1);
-		str_printf(&w->script, "load \"%s\"\n", path);
-		worker_write_script(w);
 	} else {
 		w->started = 0;
 		str_clear(&w->new_line);
-		str_printf(&w->new_line, "load \"%s\"\n", path);
+		str_puts(&w->new_line, "load");
+		script_word(&w->new_line, path);
+		str_putc(&w->new_line, '\n');
 	}
 	worker_log(w, LOG_INFO, "loaded %s: %s at step %llu", path, p->config.name, (unsigned long long)s.step);
 	return rc;
@@ -294,7 +308,8 @@ int worker_resume(struct worker *w, struct err *e)
 	rc = adopt(w, p, &s, tok, e);
 	w->last = last;
 	w->started = 0;
-	str_printf(&w->script, "# resumed at step %llu\nload \"%s\"\n", (unsigned long long)s.step, path);
+	w->evaluated = w->data_open;
+	script_resume(w, path);
 	worker_log(w, LOG_INFO, "resumed %s at step %llu", dir, (unsigned long long)s.step);
 	return rc;
 }

@@ -55,7 +55,8 @@ struct worker {
 	struct params *params;       /* the trainer borrows them */
 	struct tokenizer *tok;
 	int tok_auto;                /* trained by us for the data: replaced when an untrained model gets other data */
-	struct str new_line;         /* the `new` command that made the model, for settings.cmd */
+	struct str new_line;         /* the `new` (or `load`) command that made the model, for settings.cmd */
+	uint64_t new_seed;           /* `seed` as it was then */
 	struct trainer *trainer;     /* NULL until something trains or evaluates */
 	struct decoder *decoder;     /* NULL until the first sample */
 	struct train_state state;
@@ -64,10 +65,12 @@ struct worker {
 	char data_name[256];         /* "builtin" */
 	struct data data;
 	int data_open;
+	int data_chosen;             /* 0: they came with a loaded checkpoint, and so did the place where reading goes on */
 
 	/* run */
 	struct run run;
 	struct str script;           /* settings.cmd of this run */
+	int script_failed;           /* it could not be written: said once */
 	uint64_t saved_step;         /* of the newest checkpoint; meaningful when saved */
 	int saved;
 	uint64_t saved_ns;
@@ -147,6 +150,7 @@ void worker_halt(struct worker *w);                           /* no more micro-s
 void worker_stop_training(struct worker *w, int code, const char *why);
 /* Answers what waits: all for ERR_CANCEL, else all but `wait SECONDS`. */
 void worker_end_pending(struct worker *w, int code, const char *text);
+int worker_is_awaited(const struct worker *w);                /* is somebody told by the answer to a command how training ended? */
 
 /* --- engine_model.c: model, data, tokenizer, device --- */
 int worker_machine(struct worker *w, struct err *e);          /* pool and device are there (again, after `set threads`) */
@@ -165,17 +169,27 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e); /* `new`
 int worker_need_run(struct worker *w, struct err *e);
 int worker_save_unsaved(struct worker *w, struct err *e);
 int worker_end_run(struct worker *w, const char *reason, int save, struct err *e); /* saves what is unsaved (save), stop event, closes */
-int worker_train_slice(struct worker *w);                     /* one micro-step, and the update when it is due */
+int worker_train_slice(struct worker *w, struct err *e);      /* one micro-step, and the update when it is due */
 int worker_eval(struct worker *w, struct err *e);
 int worker_start_training(struct worker *w, uint64_t target, struct err *e);
+/* Updates that are done when a change of now takes effect: a step that has begun ends as it began. */
+uint64_t worker_next_step(const struct worker *w);
 void worker_event(struct worker *w, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int worker_apply_change(struct worker *w, enum setting_id id, const char *old);
 void worker_event_error(struct worker *w, const char *msg);
 void worker_event_start(struct worker *w, int resumed);
 void worker_json_num(struct str *b, const char *key, double v);
-void worker_write_script(struct worker *w);                   /* settings.cmd */
 void worker_announce_run(struct worker *w);
 int cmd_eval(struct worker *w, int argc, char **argv, struct err *e);
+
+/* --- engine_script.c: settings.cmd --- */
+void script_word(struct str *b, const char *s);               /* a blank and the word, quoted where it must be */
+void script_write(struct worker *w);
+void script_begin(struct worker *w);                          /* a new run: settings, model, data */
+void script_set(struct worker *w, enum setting_id id);        /* a setting has changed */
+void script_command(struct worker *w, const char *name, const char *word); /* data, load */
+void script_end(struct worker *w);
+void script_resume(struct worker *w, const char *ckpt);       /* goes on with the file that is there */
 
 /* --- engine_ckpt.c: checkpoints taken and taken back --- */
 int worker_ckpt(struct worker *w, const char *name, struct err *e);

@@ -151,6 +151,8 @@ static int is_shard_source(const char *source)
 static int choose_data(struct worker *w, const char *name, struct err *e)
 {
 	char source[sizeof w->data_name]; /* name may be w->data_name itself */
+	if (strlen(name) >= sizeof source)
+		return err_set(e, ERR_RANGE, "data: %.60s...: %zu bytes of path, at most %zu", name, strlen(name), sizeof source - 1);
 	snprintf(source, sizeof source, "%s", name);
 	struct tokenizer *old = w->tok, *fresh = NULL;
 	int need = !w->tok || (w->tok_auto && w->state.step == 0 && strcmp(source, w->data_name));
@@ -217,8 +219,13 @@ static void preset_defaults(struct worker *w, const struct model_config *c)
 	}
 }
 
+/* A preset's name means the preset, whatever lies in this folder (runs and samples are named like it); ./NAME is the file. */
 static int looks_like_file(const char *s)
 {
+	const char *const *names = model_preset_names(NULL);
+	for (; names && *names; names++)
+		if (!strcmp(*names, s))
+			return 0;
 	return strchr(s, '/') || strchr(s, '.') || file_is_dir(s) >= 0;
 }
 
@@ -276,7 +283,7 @@ static void remember_line(struct worker *w, const char *cmd, int argc, char **ar
 	str_clear(&w->new_line);
 	str_puts(&w->new_line, cmd);
 	for (int i = 0; i < argc; i++)
-		str_printf(&w->new_line, strpbrk(argv[i], " \t\"#") ? " \"%s\"" : " %s", argv[i]);
+		script_word(&w->new_line, argv[i]);
 	str_putc(&w->new_line, '\n');
 }
 
@@ -324,6 +331,8 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 	preset_defaults(w, &p->config);
 	fresh_state(w);
 	remember_line(w, "new", argc, argv);
+	w->new_seed = (uint64_t)w->settings.num[SET_SEED];
+	w->data_chosen = 1;
 	struct engine_event ev = {.kind = EV_RESET};
 	worker_emit(w, &ev, 1);
 	char n[16];
@@ -370,7 +379,7 @@ int cmd_data(struct worker *w, int argc, char **argv, struct err *e)
 			return err_set(e, ERR_USAGE, "data: %s: order=... or val=... wanted", argv[i]);
 	const char *order = word_value(argc - 1, argv + 1, "order="), *val = word_value(argc - 1, argv + 1, "val=");
 	double num;
-	char text[SETTING_TEXT_MAX], old[256];
+	char text[SETTING_TEXT_MAX], old[256], old_order[SETTING_TEXT_MAX], old_val[SETTING_TEXT_MAX];
 	if ((order && setting_parse(SET_DATA_ORDER, order, &num, text, e)) || (val && setting_parse(SET_DATA_VAL, val, &num, text, e)))
 		return e->code;
 	int rc = worker_need_model(w, e);
@@ -388,6 +397,12 @@ int cmd_data(struct worker *w, int argc, char **argv, struct err *e)
 		return rc;
 	}
 	begin_cursor(w);
+	w->data_chosen = 1;
+	if (order)
+		worker_apply_change(w, SET_DATA_ORDER, setting_text(&before, SET_DATA_ORDER, old_order));
+	if (val)
+		worker_apply_change(w, SET_DATA_VAL, setting_text(&before, SET_DATA_VAL, old_val));
+	script_command(w, "data", argv[0]);
 	if (run_is_open(&w->run)) {
 		struct str f = {0};
 		str_puts(&f, "\"key\":\"data\",\"old\":");
@@ -405,29 +420,19 @@ int cmd_data(struct worker *w, int argc, char **argv, struct err *e)
 int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e)
 {
 	(void)argc;
-	struct file_map m;
-	struct ids ids = {0};
+	uint64_t n = 0;
+	char doing[96];
 	int rc = worker_need_model(w, e);
 	if (!rc && !w->tok)
 		rc = worker_need_data(w, e);
 	if (!rc && !w->tok)
 		rc = err_set(e, ERR_STATE, "tokenize: no tokenizer (new ... tokenizer=FILE)");
-	if (rc || (rc = file_map(&m, argv[0], "tokenize", e)))
+	if (rc)
 		return rc;
-	if (tokenizer_info(w->tok)->vocab > 65536)
-		rc = err_set(e, ERR_RANGE, "tokenize: %d ids do not fit in 16 bits", tokenizer_info(w->tok)->vocab);
+	snprintf(doing, sizeof doing, "encoding %.80s", argv[0]);
+	worker_state(w, ENGINE_PREPARING, doing);
+	rc = data_tokenize(argv[0], w->tok, argv[1], &n, &w->g->progress, &w->g->cancel, e);
 	if (!rc)
-		rc = tokenizer_encode(w->tok, (const char *)m.data, m.size, 1, &ids, e);
-	if (!rc) {
-		uint16_t *out = mem_zalloc(ids.n, sizeof *out);
-		for (size_t i = 0; out && i < ids.n; i++)
-			out[i] = (uint16_t)ids.id[i];
-		rc = out ? save_file(argv[1], out, ids.n * 2, e) : err_nomem(e, "tokenize", ids.n * 2);
-		free(out);
-		if (!rc)
-			worker_say(w, "%s: %zu tokens from %zu bytes\n", argv[1], ids.n, m.size);
-	}
-	ids_done(&ids);
-	file_unmap(&m);
+		worker_say(w, "%s: %llu tokens\n", argv[1], (unsigned long long)n);
 	return rc;
 }

@@ -37,7 +37,7 @@ void worker_event(struct worker *w, const char *event, const char *fmt, ...)
 	va_end(ap);
 	int had_failed = w->run.failed;
 	if (run_event(&w->run, event, w->state.step, f.s ? f.s : "", &e) && !had_failed)
-		worker_log(w, LOG_ERROR, "%s (training goes on, this part of the record is lost)", e.msg);
+		worker_log(w, LOG_ERROR, "%s", e.msg);
 	str_done(&f);
 }
 
@@ -65,8 +65,9 @@ void worker_event_start(struct worker *w, int resumed)
 		else
 			str_json(&f, v, strlen(v));
 	}
-	str_printf(&f, "},\"model\":\"%s\",\"params\":%llu,\"vocab\":%d,\"device\":\"%s\",\"blas\":", w->params->config.name,
-		   (unsigned long long)model_params(&w->params->config), w->params->config.vocab, device_caps(w->dev)->name);
+	str_puts(&f, "},\"model\":");
+	str_json(&f, w->params->config.name, strlen(w->params->config.name));
+	str_printf(&f, ",\"params\":%llu,\"vocab\":%d,\"device\":\"%s\",\"blas\":", (unsigned long long)model_params(&w->params->config), w->params->config.vocab, device_caps(w->dev)->name);
 	str_json(&f, b->library, strlen(b->library));
 	str_puts(&f, ",\"kernels\":");
 	str_json(&f, b->kernels, strlen(b->kernels));
@@ -78,43 +79,15 @@ void worker_event_start(struct worker *w, int resumed)
 	str_done(&f);
 }
 
-/* --- settings.cmd ---------------------------------------------------------------------------------------------------- */
+/* --- changes of settings ------------------------------------------------------------------------------------------------ */
 
-void worker_write_script(struct worker *w)
-{
-	struct err e = {0};
-	if (run_is_open(&w->run) && w->script.s && run_settings(&w->run, w->script.s, &e))
-		worker_log(w, LOG_ERROR, "%s", e.msg);
-}
-
-static void begin_script(struct worker *w)
-{
-	char v[SETTING_TEXT_MAX];
-	str_clear(&w->script);
-	str_printf(&w->script, "# the commands that make this run again\n");
-	for (int i = 0; i < SET_N; i++) {
-		const struct setting_row *r = setting_row((enum setting_id)i);
-		if (w->settings.set[i] || w->settings.num[i] != r->def || (r->def_text && strcmp(w->settings.text[i], r->def_text)))
-			str_printf(&w->script, r->kind == SETTING_TEXT ? "set %s \"%s\"\n" : "set %s %s\n", r->key,
-				   setting_text(&w->settings, (enum setting_id)i, v));
-	}
-	str_add(&w->script, w->new_line.s ? w->new_line.s : "", w->new_line.len);
-	str_printf(&w->script, strpbrk(w->data_name, " \t") ? "data \"%s\"\n" : "data %s\n", w->data_name);
-	worker_write_script(w);
-}
-
-/* A change while the run lasts: the script waits for the step at which it was made. */
 int worker_apply_change(struct worker *w, enum setting_id id, const char *old)
 {
 	const struct setting_row *r = setting_row(id);
 	char v[SETTING_TEXT_MAX];
 	struct str f = {0};
 	setting_text(&w->settings, id, v);
-	if (run_is_open(&w->run)) {
-		str_printf(&w->script, "wait step %llu\nset %s %s%s%s\n", (unsigned long long)w->state.step, r->key,
-			   r->kind == SETTING_TEXT ? "\"" : "", v, r->kind == SETTING_TEXT ? "\"" : "");
-		worker_write_script(w);
-	}
+	script_set(w, id);
 	str_printf(&f, "\"key\":\"%s\",\"old\":", r->key);
 	int number = r->kind == SETTING_INT || r->kind == SETTING_FLOAT;
 	if (number)
@@ -160,7 +133,7 @@ int worker_need_run(struct worker *w, struct err *e)
 		w->saved = w->started = 0;
 		worker_announce_run(w);
 		worker_log(w, LOG_INFO, "run: %s", w->run.dir);
-		begin_script(w);
+		script_begin(w);
 	}
 	if (!w->started) {
 		worker_event_start(w, w->state.step > 0);
@@ -189,8 +162,7 @@ int worker_end_run(struct worker *w, const char *reason, int save, struct err *e
 	worker_event(w, "stop", "%s", f.s ? f.s : "");
 	str_done(&f);
 	str_done(&why);
-	str_printf(&w->script, "wait step %llu\n", (unsigned long long)w->state.step);
-	worker_write_script(w);
+	script_end(w);
 	run_close(&w->run);
 	return rc;
 }
@@ -272,6 +244,11 @@ int worker_start_training(struct worker *w, uint64_t steps, struct err *e)
 	return 0;
 }
 
+uint64_t worker_next_step(const struct worker *w)
+{
+	return w->state.step + (w->trainer && trainer_begun(w->trainer) != 0);
+}
+
 static void observe_step(struct worker *w, const struct trainer_step *r)
 {
 	struct power_view pv;
@@ -314,18 +291,16 @@ static int after_step(struct worker *w)
 	return 0;
 }
 
-int worker_train_slice(struct worker *w)
+int worker_train_slice(struct worker *w, struct err *e)
 {
-	struct err e = {0};
 	struct trainer_step r = {0};
-	int rc = worker_need_trainer(w, &e); /* gone after `set threads` or `data` */
+	int rc = worker_need_trainer(w, e); /* gone after `set threads` or `data` */
 	if (!rc)
-		rc = trainer_micro(w->trainer, &r, &e);
+		rc = trainer_micro(w->trainer, &r, e);
 	if (rc == ERR_CANCEL)
 		return rc;
 	if (rc) {
-		worker_log(w, LOG_ERROR, "%s", e.msg);
-		worker_event_error(w, e.msg);
+		worker_event_error(w, e->msg);
 		return rc;
 	}
 	if (!r.updated)

@@ -81,7 +81,7 @@ static void say_change(struct worker *w, enum setting_id id, const char *old)
 	char now[SETTING_TEXT_MAX], from[40] = "";
 	const struct setting_row *r = setting_row(id);
 	if (w->training && r->when != SETTING_NOW)
-		snprintf(from, sizeof from, " from step %llu on", (unsigned long long)w->state.step + 1);
+		snprintf(from, sizeof from, " from step %llu on", (unsigned long long)worker_next_step(w) + 1);
 	worker_log(w, LOG_INFO, "set: %s %s -> %s%s", r->key, old, setting_text(&w->settings, id, now), from);
 }
 

@@ -35,6 +35,14 @@ void worker_end_pending(struct worker *w, int code, const char *text)
 	}
 }
 
+int worker_is_awaited(const struct worker *w)
+{
+	for (int i = 0; i < w->npending; i++)
+		if (w->pending[i].kind != WAIT_TIME)
+			return 1;
+	return 0;
+}
+
 static int reached(const struct worker *w, const struct pending *p, uint64_t now)
 {
 	switch (p->kind) {

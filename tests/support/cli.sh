@@ -49,8 +49,13 @@ run() {
 	"$ANETUI" "$@" >out 2>err </dev/null
 	status=$?
 }
-# script LINE...: the lines as -e options, each beginning with the small model and its small batches.
+# script [--run DIR] LINE...: the small model with small batches, then the lines, as -e options.
 script() {
+	_dir=
+	if [ "$1" = --run ]; then
+		_dir=$2
+		shift 2
+	fi
 	_rest=$#
 	set -- "$@" -e "$small" -e 'set seq 32' -e 'set batch 2'
 	while [ "$_rest" -gt 0 ]; do
@@ -59,6 +64,7 @@ script() {
 		set -- "$@" -e "$_word"
 		_rest=$((_rest - 1))
 	done
+	[ -z "$_dir" ] || set -- --run "$_dir" "$@"
 	plain "$@"
 }
 is() { [ "$status" -eq "$1" ]; }
