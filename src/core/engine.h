@@ -63,7 +63,7 @@ enum engine_event_kind {
 	EV_MARK,    /* a setting changed while training: text "lr.max 0.0006 -> 0.0003" */
 	EV_CKPT,    /* a checkpoint was written: text is its path */
 	EV_RESET,   /* another run or another point of it: forget the curves; text is the run's folder */
-	EV_SAMPLE_BEGIN, /* a sample begins: text is the prompt; id is 0 for one that came by itself */
+	EV_SAMPLE_BEGIN, /* a sample begins: text is the prompt (of a very long one the rest follows as EV_SAMPLE); id is 0 for one that came by itself */
 	EV_SAMPLE,       /* a piece of it (whole characters), to standard output for id != 0 */
 	EV_SAMPLE_END,   /* text: "200 tokens in 1.9 s" */
 	EV_STOPPED, /* the worker has ended; nothing follows */
@@ -79,14 +79,14 @@ struct step_obs {
 	double val, bpb;                /* EV_EVAL only */
 };
 
-enum { EVENT_TEXT = 400 };
+enum { EVENT_TEXT = ERR_MSG_MAX };
 struct engine_event {
 	enum engine_event_kind kind;
 	uint32_t id;
 	int code, level;
 	double t;
 	struct step_obs obs;
-	char text[EVENT_TEXT];          /* longer texts come as several events */
+	char text[EVENT_TEXT];          /* longer answers and samples come as several events */
 };
 
 enum engine_state { ENGINE_EMPTY, ENGINE_PREPARING, ENGINE_PAUSED, ENGINE_TRAINING, ENGINE_SAMPLING, ENGINE_EVALUATING, ENGINE_SAVING, ENGINE_STOPPED };

@@ -41,7 +41,7 @@ static int save_to(struct worker *w, const char *name, struct err *e)
 	char size[16];
 	worker_log(w, LOG_GOOD, "checkpoint: %s, %s in %.2f s", path, str_bytes(size, bytes), ms / 1e3);
 	struct engine_event ev = {.kind = EV_CKPT, .obs = {.step = w->state.step, .t = w->state.seconds}};
-	snprintf(ev.text, sizeof ev.text, "%.399s", path);
+	snprintf(ev.text, sizeof ev.text, "%.511s", path);
 	worker_emit(w, &ev, 1);
 	return 0;
 }
@@ -293,8 +293,8 @@ int worker_resume(struct worker *w, struct err *e)
 		rc = run_open(&w->run, dir, e);
 	if (!rc)
 		rc = run_newest_ckpt(dir, path, sizeof path, &notes, e);
-	if (notes.len)
-		worker_log(w, LOG_WARN, "%s", notes.s);
+	for (char *rest, *line = notes.s ? strtok_r(notes.s, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
+		worker_log(w, LOG_WARN, "%s", line);
 	str_done(&notes);
 	if (!rc)
 		rc = ckpt_load(path, &p, &s, &tok, e);

@@ -97,8 +97,8 @@ struct worker {
 	/* answering */
 	uint32_t cmd_id;             /* of the command that is being answered */
 	struct str answer;           /* EV_TEXT under construction */
-	struct engine_event *late;   /* must-deliver events that found the ring full */
-	size_t nlate, cap_late;
+	struct engine_event *late;   /* events that found the ring full: nlate of them from late_at on */
+	size_t late_at, nlate, cap_late;
 	uint64_t dropped;
 	uint64_t last_publish;
 };

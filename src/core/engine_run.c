@@ -112,7 +112,7 @@ int worker_apply_change(struct worker *w, enum setting_id id, const char *old)
 void worker_announce_run(struct worker *w)
 {
 	struct engine_event ev = {.kind = EV_RESET};
-	snprintf(ev.text, sizeof ev.text, "%.399s", w->run.dir);
+	snprintf(ev.text, sizeof ev.text, "%.511s", w->run.dir);
 	worker_emit(w, &ev, 1);
 }
 

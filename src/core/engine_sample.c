@@ -28,6 +28,7 @@ static void sample_event(struct worker *w, enum engine_event_kind kind, uint32_t
 		memcpy(ev.text, s, k);
 		ev.text[k] = 0;
 		worker_emit(w, &ev, id != 0 || kind != EV_SAMPLE);
+		ev.kind = EV_SAMPLE;
 		s += k;
 		n -= k;
 	} while (n);

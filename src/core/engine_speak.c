@@ -20,15 +20,47 @@ const char *engine_state_name(enum engine_state s)
 
 /* --- speaking ------------------------------------------------------------------------------------------------- */
 
+/* Who does not look for an hour finds every answer; of what happened meanwhile the first LATE_MAX. */
+enum { LATE_MAX = 4096 };
+
 void worker_deliver_late(struct worker *w)
 {
-	size_t i = 0;
-	while (i < w->nlate && !ring_push(w->g->events, &w->late[i]))
-		i++;
-	if (i) {
-		memmove(w->late, w->late + i, (w->nlate - i) * sizeof *w->late);
-		w->nlate -= i;
+	while (w->nlate && !ring_push(w->g->events, &w->late[w->late_at])) {
+		w->late_at++;
+		w->nlate--;
 	}
+	if (!w->nlate)
+		w->late_at = 0;
+}
+
+/* Text that goes on where the last late event ends: thousands of tokens of a sample would be an event each. */
+static int join_late(struct worker *w, const struct engine_event *ev)
+{
+	struct engine_event *last = w->nlate ? &w->late[w->late_at + w->nlate - 1] : NULL;
+	if (!last || last->kind != ev->kind || last->id != ev->id || (ev->kind != EV_TEXT && ev->kind != EV_SAMPLE))
+		return -1;
+	size_t have = strlen(last->text), more = strlen(ev->text);
+	if (have + more >= sizeof last->text)
+		return -1;
+	memcpy(last->text + have, ev->text, more + 1);
+	return 0;
+}
+
+static int keep_late(struct worker *w, const struct engine_event *ev)
+{
+	int answer = ev->id || ev->kind == EV_RESET || ev->kind == EV_STOPPED;
+	if (!join_late(w, ev))
+		return 0;
+	if (!answer && w->nlate >= LATE_MAX)
+		return -1;
+	if (w->late_at + w->nlate == w->cap_late && w->late_at) {
+		memmove(w->late, w->late + w->late_at, w->nlate * sizeof *w->late);
+		w->late_at = 0;
+	}
+	if (mem_grow(&w->late, &w->cap_late, w->late_at + w->nlate + 1, sizeof *w->late))
+		return -1;
+	w->late[w->late_at + w->nlate++] = *ev;
+	return 0;
 }
 
 static void wake_other_side(struct engine *g)
@@ -40,12 +72,8 @@ static void wake_other_side(struct engine *g)
 void worker_emit(struct worker *w, const struct engine_event *ev, int must)
 {
 	worker_deliver_late(w);
-	if (w->nlate || ring_push(w->g->events, ev)) {
-		if (!must || mem_grow(&w->late, &w->cap_late, w->nlate + 1, sizeof *w->late))
-			w->dropped++;
-		else
-			w->late[w->nlate++] = *ev;
-	}
+	if ((w->nlate || ring_push(w->g->events, ev)) && (!must || keep_late(w, ev)))
+		w->dropped++;
 	wake_other_side(w->g);
 }
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -109,11 +110,71 @@ static void new_keeps_what_it_can_not_save(void **state)
 	assert_int_equal(access("w5/step-00000003.ckpt", R_OK), 0);
 }
 
+static void wait_until_idle(struct door *d)
+{
+	struct engine_snapshot *s = malloc(sizeof *s);
+	do {
+		door_nap();
+		engine_snapshot(d->g, s);
+	} while (s->queued);
+	free(s);
+}
+
+/* Nobody reads for a while: the event ring is full many times over. All answers are there afterwards, whole and in their order. */
+static void asleep(void **state)
+{
+	(void)state;
+	static struct door d;
+	uint32_t id[60];
+	struct str first = {0}, get = {0};
+	door_open(&d, "w6", 0);
+	door_small_model(&d);
+	door_say(&d, CMD_SET, "sample.seed 5", 0);
+	door_say(&d, CMD_SAMPLE, "12000 once", 0);
+	str_puts(&first, d.sample.s);
+	door_say(&d, CMD_GET, "", 0);
+	str_puts(&get, d.out.s);
+	str_clear(&d.sample);
+	str_clear(&d.out);
+	for (int i = 0; i < 60; i++)
+		id[i] = i % 30 ? door_send(&d, CMD_GET, "", 1) : door_send(&d, CMD_SAMPLE, "12000 once", 1);
+	uint32_t train = door_send(&d, CMD_TRAIN, "20", 1);
+	wait_until_idle(&d);
+	door_look(&d);
+	door_await(&d, train);
+	for (int i = 0; i < 60; i++)
+		assert_int_equal(d.done[d.ndone - 61 + i].id, id[i]);
+	assert_int_equal(d.sample.len, 2 * first.len);
+	assert_memory_equal(d.sample.s, first.s, first.len);
+	assert_memory_equal(d.sample.s + first.len, first.s, first.len);
+	assert_int_equal(d.out.len, 58 * get.len);
+	for (size_t i = 0; i < 58; i++)
+		assert_memory_equal(d.out.s + i * get.len, get.s, get.len);
+	str_done(&first);
+	str_done(&get);
+	door_close(&d, 0);
+}
+
+/* Bytes that are no UTF-8 have no end of a character to cut at: they come through all the same. */
+static void long_and_broken_prompt(void **state)
+{
+	(void)state;
+	static struct door d;
+	static char prompt[2000];
+	memset(prompt, 0x80, sizeof prompt - 1);
+	const char *const word[] = {"3", prompt};
+	door_open(&d, "w7", 0);
+	door_small_model(&d);
+	assert_int_equal(door_await(&d, door_send_words(&d, CMD_SAMPLE, word, 2, 1)), 0);
+	assert_int_equal(d.nbegin, 1);
+	door_close(&d, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ended_by_what_comes_in_between), cmocka_unit_test(order_of_answers), cmocka_unit_test(freed_with_a_full_queue),
-		cmocka_unit_test(new_keeps_what_it_can_not_save),
+		cmocka_unit_test(new_keeps_what_it_can_not_save), cmocka_unit_test(asleep), cmocka_unit_test(long_and_broken_prompt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
