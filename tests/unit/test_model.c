@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "model/model.h"
 #include "model/plain.h"
 #include "model/programs.h"
@@ -246,6 +247,11 @@ static void refusals(void **state)
 	assert_int_equal(e.code, ERR_RANGE);
 	assert_null(model_new(r.device, r.p, r.pool, 1 << 24, 16, NULL, NULL, &e));
 	assert_true(e.code < 0);
+	if (model_bytes(&r.p->config, 1 << 20, 16) > mem_available()) {
+		assert_null(model_new(r.device, r.p, r.pool, 1 << 20, 16, NULL, NULL, &e));
+		assert_int_equal(e.code, ERR_NOMEM);
+		assert_non_null(strstr(e.msg, "needed for activations"));
+	}
 	r.device->caps.batch = 0;
 	assert_null(model_new(r.device, r.p, r.pool, 2, 16, NULL, NULL, &e));
 	assert_non_null(strstr(e.msg, "one sequence"));
