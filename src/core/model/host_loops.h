@@ -24,6 +24,8 @@ struct host_loops {
 #ifdef HOST_LOOPS
 
 typedef float vf __attribute__((vector_size(64)));
+typedef float v8 __attribute__((vector_size(32)));
+typedef float v4 __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(64)));
 typedef uint32_t vu __attribute__((vector_size(64)));
 typedef float vfu __attribute__((vector_size(64), aligned(4), may_alias)); /* anywhere in memory */
@@ -51,16 +53,18 @@ static inline int width(int n, int j)
 	return n - j * LANES < LANES ? n - j * LANES : LANES;
 }
 
-/* A fixed tree, in doubles. */
-static double lanes_sum(const vf *v)
+/* The same tree of additions on every processor: halves of the vector onto each other. */
+static inline __attribute__((always_inline)) float lanes_sum(const vf *v)
 {
-	double s[LANES];
-	for (int i = 0; i < LANES; i++)
-		s[i] = (*v)[i];
-	for (int n = LANES / 2; n; n /= 2)
-		for (int i = 0; i < n; i++)
-			s[i] += s[i + n];
-	return s[0];
+	v8 a, b;
+	v4 c, d;
+	memcpy(&a, v, sizeof a);
+	memcpy(&b, (const char *)v + sizeof a, sizeof b);
+	a += b;
+	memcpy(&c, &a, sizeof c);
+	memcpy(&d, (const char *)&a + sizeof c, sizeof d);
+	c += d;
+	return (c[0] + c[2]) + (c[1] + c[3]);
 }
 
 static inline __attribute__((always_inline)) void inverse_root(vf *r, const vf *sum_squares, int D, float eps)
@@ -95,9 +99,8 @@ static void norm(float *out, const float *x, const float *w, int T, int D, int t
 	}
 }
 
-/* partial[D] receives this block's part of dw. */
-static void norm_back(float *out, float *partial, const float *dn, const float *x, const float *w, const float *res, int T, int D,
-		      int t0, int n, float eps)
+static inline __attribute__((always_inline)) void norm_back_n(float *out, float *partial, const float *dn, const float *x,
+							       const float *w, const float *res, int T, int D, int t0, int n, float eps)
 {
 	vf ss[BLOCK / LANES] = {{0}}, ux[BLOCK / LANES] = {{0}}, r[BLOCK / LANES], back[BLOCK / LANES];
 	for (int c = 0; c < D; c++) {
@@ -127,8 +130,18 @@ static void norm_back(float *out, float *partial, const float *dn, const float *
 			z += d * r[j] * w[c] - v * back[j];
 			store(out + at + j * LANES, &z, width(n, j));
 		}
-		partial[c] = (float)lanes_sum(&sum);
+		partial[c] = lanes_sum(&sum);
 	}
+}
+
+/* partial[D] receives this block's part of dw. A whole block has its own copy of the loops, in registers. */
+static void norm_back(float *out, float *partial, const float *dn, const float *x, const float *w, const float *res, int T, int D,
+		      int t0, int n, float eps)
+{
+	if (n == BLOCK)
+		norm_back_n(out, partial, dn, x, w, res, T, D, t0, BLOCK, eps);
+	else
+		norm_back_n(out, partial, dn, x, w, res, T, D, t0, n, eps);
 }
 
 /* exp for x <= 0, below -87 zero, NaN stays NaN: 2^n * p(x - n ln 2), Cephes' polynomial, within 2 ulp. */
