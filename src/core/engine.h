@@ -74,7 +74,7 @@ struct step_obs {
 	uint64_t step, tokens;
 	double t;                       /* seconds since the run began (resumed time counted on) */
 	double loss, grad_norm, lr;
-	double ms, micro_ms;            /* of the step; mean of its micro-steps */
+	double ms, micro_ms;            /* of the step (of a thinned record: since the one before); mean of its micro-steps */
 	double watts, joules;           /* NAN: no source. joules since the run began */
 	double val, bpb;                /* EV_EVAL only */
 };
@@ -84,6 +84,7 @@ struct engine_event {
 	enum engine_event_kind kind;
 	uint32_t id;
 	int code, level;
+	int past;                       /* 1: EV_STEP, EV_EVAL, EV_MARK out of the record of a run that is gone on with */
 	double t;
 	struct step_obs obs;
 	char text[EVENT_TEXT];          /* longer answers and samples come as several events */

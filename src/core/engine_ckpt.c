@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "engine_impl.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,8 +148,6 @@ static void load_path(const struct worker *w, const char *name, char *out, size_
 		snprintf(out, n, "%s/%s", w->run.dir, name);
 }
 
-static void replay_metrics(struct worker *w, uint64_t upto);
-
 int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
 {
 	(void)argc;
@@ -166,7 +163,7 @@ int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
 	int rc = adopt(w, p, &s, tok, e);
 	if (run_is_open(&w->run)) {
 		worker_announce_run(w);
-		replay_metrics(w, w->state.step);
+		worker_replay(w, w->state.step);
 		worker_event_start(w, 1);
 	} else {
 		w->started = 0;
@@ -220,63 +217,6 @@ int cmd_runs(struct worker *w, int argc, char **argv, struct err *e)
 
 /* --- resuming ------------------------------------------------------------------------------------------------------------- */
 
-static double number_or_nan(const json_t *o, const char *key)
-{
-	const json_t *v = json_object_get(o, key);
-	return json_is_number(v) ? json_number_value(v) : NAN;
-}
-
-static void replay_line(struct worker *w, const json_t *o, uint64_t upto)
-{
-	const char *kind = json_string_value(json_object_get(o, "event"));
-	double step = number_or_nan(o, "step");
-	if (!kind || !(step >= 0 && step <= (double)upto))
-		return;
-	struct engine_event ev = {.obs = {.step = (uint64_t)step, .t = number_or_nan(o, "t")}};
-	struct step_obs *b = &ev.obs;
-	b->loss = number_or_nan(o, "loss");
-	b->watts = b->joules = b->val = b->bpb = NAN;
-	if (!strcmp(kind, "step")) {
-		ev.kind = EV_STEP;
-		b->grad_norm = number_or_nan(o, "grad_norm");
-		b->lr = number_or_nan(o, "lr");
-		b->tokens = (uint64_t)json_integer_value(json_object_get(o, "tokens"));
-		b->ms = number_or_nan(o, "ms");
-		b->micro_ms = number_or_nan(o, "micro_ms");
-		b->watts = number_or_nan(o, "watts");
-		w->last = *b;
-	} else if (!strcmp(kind, "eval")) {
-		ev.kind = EV_EVAL;
-		b->val = b->loss;
-		b->loss = NAN;
-		b->bpb = number_or_nan(o, "bits_per_byte");
-	} else {
-		return;
-	}
-	worker_emit(w, &ev, 0);
-}
-
-/* The curve of what the run did before, for the screen. */
-static void replay_metrics(struct worker *w, uint64_t upto)
-{
-	char path[2048];
-	struct file_map m;
-	snprintf(path, sizeof path, "%s/metrics.jsonl", w->run.dir);
-	if (file_map(&m, path, "metrics", NULL))
-		return;
-	const char *s = (const char *)m.data, *end = s + m.size;
-	while (s && s < end) {
-		const char *nl = memchr(s, '\n', (size_t)(end - s));
-		size_t n = (size_t)((nl ? nl : end) - s);
-		json_t *o = json_loadb(s, n, 0, NULL);
-		if (o)
-			replay_line(w, o, upto);
-		json_decref(o);
-		s = nl ? nl + 1 : end;
-	}
-	file_unmap(&m);
-}
-
 int worker_resume(struct worker *w, struct err *e)
 {
 	char dir[1024], path[2048];
@@ -303,10 +243,11 @@ int worker_resume(struct worker *w, struct err *e)
 		return rc;
 	}
 	worker_announce_run(w);
-	replay_metrics(w, s.step);
+	worker_replay(w, s.step);
 	struct step_obs last = w->last;
 	rc = adopt(w, p, &s, tok, e);
-	w->last = last;
+	if (last.step)
+		w->last = last;
 	w->started = 0;
 	w->evaluated = w->data_open;
 	script_resume(w, path);

@@ -191,6 +191,9 @@ void script_command(struct worker *w, const char *name, const char *word); /* da
 void script_end(struct worker *w);
 void script_resume(struct worker *w, const char *ckpt);       /* goes on with the file that is there */
 
+/* --- engine_replay.c --- */
+void worker_replay(struct worker *w, uint64_t upto);          /* the open run's curve up to that step, as events and w->last */
+
 /* --- engine_ckpt.c: checkpoints taken and taken back --- */
 int worker_ckpt(struct worker *w, const char *name, struct err *e);
 int worker_resume(struct worker *w, struct err *e);

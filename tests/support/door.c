@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,10 @@ static void take(struct door *d, const struct engine_event *ev)
 		if (d->nstep < DOOR_STEPS)
 			d->step[d->nstep++] = ev->obs;
 		break;
-	case EV_EVAL: d->neval++; break;
+	case EV_EVAL:
+		d->neval++;
+		d->best_val = ev->obs.val >= d->best_val ? d->best_val : ev->obs.val;
+		break;
 	case EV_MARK: d->nmark++; break;
 	case EV_CKPT: d->nckpt++; break;
 	case EV_RESET: d->nreset++; break;
@@ -128,6 +132,7 @@ void door_open(struct door *d, const char *dir, int resume)
 	struct engine_options o = {.run_dir = dir, .resume = resume};
 	struct err e;
 	memset(d, 0, sizeof *d);
+	d->best_val = NAN;
 	d->g = engine_start(&o, &e);
 	assert_non_null(d->g);
 }

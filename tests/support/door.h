@@ -14,6 +14,7 @@ struct door {
 	int code;                      /* of the command that was waited for last */
 	char msg[EVENT_TEXT];
 	struct step_obs step[DOOR_STEPS];
+	double best_val;               /* lowest of EV_EVAL; NAN: none */
 	int nstep, neval, nmark, nckpt, nreset, nbegin, stopped;
 	struct { uint32_t id; int code; } done[DOOR_DONE]; /* every EV_DONE in the order of their coming */
 	int ndone;
