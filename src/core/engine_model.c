@@ -210,7 +210,8 @@ static void preset_defaults(struct worker *w, const struct model_config *c)
 	struct settings *s = &w->settings;
 	const struct { enum setting_id id; double v; } from[] = {
 		{SET_SEQ, c->seq ? c->seq : MIN(c->context, 256)}, {SET_BATCH, c->batch}, {SET_ACCUM, c->accum},
-		{SET_LR_MAX, c->lr_max}, {SET_LR_WARMUP, c->lr_warmup},
+		{SET_LR_MAX, c->lr_max}, {SET_LR_MIN, c->lr_min}, {SET_LR_WARMUP, c->lr_warmup}, {SET_LR_STEPS, c->lr_steps},
+		{SET_SAMPLE_TEMPERATURE, c->temperature},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(from); i++) {
 		if (s->set[from[i].id])

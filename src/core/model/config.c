@@ -47,7 +47,10 @@ static const struct key {
 	{"batch", KEY_INT, AT(batch), 1, 4096, 1},
 	{"accum", KEY_INT, AT(accum), 1, 65536, 1},
 	{"lr.max", KEY_DOUBLE, AT(lr_max), 0, 10, 1},
+	{"lr.min", KEY_DOUBLE, AT(lr_min), 0, 1, 1},
 	{"lr.warmup", KEY_DOUBLE, AT(lr_warmup), 0, 1e9, 1},
+	{"lr.steps", KEY_DOUBLE, AT(lr_steps), 1, 1e9, 1},
+	{"sample.temperature", KEY_DOUBLE, AT(temperature), 0, 100, 1},
 #undef AT
 };
 

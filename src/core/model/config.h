@@ -27,7 +27,7 @@ struct model_config {
 	float alpha;         /* residual scale: x + alpha * f(x); 1 but for upstream's variant */
 	/* Defaults of a preset for the settings (0: the setting's own default stays). */
 	int seq, batch, accum;
-	double lr_max, lr_warmup;
+	double lr_max, lr_min, lr_warmup, lr_steps, temperature;
 };
 
 /* q_dim = heads * head_dim, kv_dim = kv_heads * head_dim. */

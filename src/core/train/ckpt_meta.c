@@ -25,7 +25,8 @@ static const struct field config_fields[] = {
 #define F(name, kind) {"config." #name, kind, offsetof(struct model_config, name), sizeof ((struct model_config *)0)->name}
 	F(name, TEXT), F(dim, INT), F(hidden, INT), F(layers, INT), F(heads, INT), F(kv_heads, INT), F(head_dim, INT),
 	F(vocab, INT), F(context, INT), F(tied, INT), F(rope, ROPE), F(rope_theta, FLOAT), F(norm_eps, FLOAT), F(alpha, FLOAT),
-	F(seq, INT), F(batch, INT), F(accum, INT), F(lr_max, DOUBLE), F(lr_warmup, DOUBLE),
+	F(seq, INT), F(batch, INT), F(accum, INT), F(lr_max, DOUBLE), F(lr_min, DOUBLE), F(lr_warmup, DOUBLE),
+	F(lr_steps, DOUBLE), F(temperature, DOUBLE),
 #undef F
 };
 
