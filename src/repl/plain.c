@@ -191,6 +191,7 @@ static int run_script(struct plain *p, const struct script *s)
 struct reader {
 	struct str text;
 	size_t at;   /* where the next line begins */
+	size_t len;  /* of the line that was read last: a zero byte in it is seen by that */
 	int ended, number;
 };
 
@@ -203,6 +204,7 @@ static char *read_line(struct plain *p, struct reader *r)
 		if (nl || (r->ended && from && r->at < r->text.len)) {
 			size_t n = nl ? (size_t)(nl - from) : r->text.len - r->at;
 			from[n] = 0;
+			r->len = n;
 			r->at += n + (nl != NULL);
 			r->number++;
 			return from;
@@ -230,6 +232,13 @@ static void run_pipe(struct plain *p)
 	char where[32], *line;
 	while ((line = read_line(p, &r))) {
 		snprintf(where, sizeof where, "stdin:%d", r.number);
+		if (strlen(line) != r.len) {
+			plain_out_line(p->out, where, "script: a zero byte (no text?)");
+			if (*line == '-')
+				continue;
+			p->status = 1;
+			break;
+		}
 		if (run_line(p, line, where))
 			break;
 	}

@@ -90,10 +90,13 @@ static int load_weight(struct job *j, const struct mil_value *v, struct err *e)
 		w->stride[d] = stride;
 		stride *= w->dim[d];
 	}
-	if (m->size == (size_t)mil_count(&v->type) * 4)
-		return 0;
+	/* A weight file first: with 64 fp16 values it is as long as the raw form. */
 	struct mil_blob blob;
 	rc = mil_blob_find(&blob, m->data, m->size, c->blob_offset, path, e);
+	if (rc && m->size == (size_t)mil_count(&v->type) * 4) {
+		*e = (struct err){0};
+		return 0;
+	}
 	if (!rc)
 		rc = mil_blob_fits(&blob, &v->type, path, e);
 	if (rc)
@@ -196,9 +199,12 @@ static int run_job(struct job *j, const char *path, struct str *report, struct e
 {
 	const struct kernel_io *in, *out;
 	char t[96];
+	struct err why = {0};
 	int rc = file_read(&j->text, path, "mil", 64u << 20, e);
-	if (!rc)
-		rc = mil_parse(&j->g, j->text.s ? j->text.s : "", j->text.len, e);
+	if (!rc && (rc = mil_parse(&j->g, j->text.s ? j->text.s : "", j->text.len, &why))) {
+		size_t named = strncmp(why.msg, "mil: ", 5) ? 0 : 5;
+		err_set(e, (enum err_code)rc, "mil: %s:%s", path, why.msg + named); /* file:line:column: what */
+	}
 	if (!rc)
 		rc = load_weights(j, e);
 	if (rc)
