@@ -75,7 +75,7 @@ struct step_obs {
 	double t;                       /* seconds since the run began (resumed time counted on) */
 	double loss, grad_norm, lr;
 	double ms, micro_ms;            /* of the step (of a thinned record: since the one before); mean of its micro-steps */
-	double watts, joules;           /* NAN: no source. joules since the run began */
+	double watts, joules;           /* NAN: no source. joules since the engine was started */
 	double val, bpb;                /* EV_EVAL only */
 };
 

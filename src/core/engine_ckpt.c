@@ -39,7 +39,7 @@ static int save_to(struct worker *w, const char *name, struct err *e)
 	str_done(&f);
 	char size[16];
 	worker_log(w, LOG_GOOD, "checkpoint: %s, %s in %.2f s", path, str_bytes(size, bytes), ms / 1e3);
-	struct engine_event ev = {.kind = EV_CKPT, .obs = {.step = w->state.step, .t = w->state.seconds}};
+	struct engine_event ev = {.kind = EV_CKPT, .obs = {.step = w->state.step, .t = run_seconds(&w->run)}};
 	snprintf(ev.text, sizeof ev.text, "%.511s", path);
 	worker_emit(w, &ev, 1);
 	return 0;
@@ -48,6 +48,9 @@ static int save_to(struct worker *w, const char *name, struct err *e)
 int worker_ckpt(struct worker *w, const char *name, struct err *e)
 {
 	int rc = worker_need_run(w, e);
+	/* Whoever resumes takes this step with the new settings: so do we, from its beginning. */
+	if (w->trainer && trainer_waits_for_change(w->trainer))
+		trainer_drop(w->trainer);
 	if (!rc)
 		rc = params_train(w->params, e);
 	if (!rc)
@@ -89,27 +92,41 @@ int cmd_ckpt(struct worker *w, int argc, char **argv, struct err *e)
 	return worker_ckpt(w, argc ? argv[0] : NULL, e);
 }
 
-/* Takes a loaded checkpoint into use, in place of the model that is there. */
-static int adopt(struct worker *w, struct params *p, const struct train_state *s, struct tokenizer *tok, struct err *e)
+/* Library and kernels; the number of threads, which stands last, changes no byte. */
+static int same_blas(const char *a, const char *b)
 {
-	char blas[sizeof s->blas];
+	const char *end_a = strrchr(a, ','), *end_b = strrchr(b, ',');
+	size_t n = end_a ? (size_t)(end_a - a) : strlen(a);
+	return n == (end_b ? (size_t)(end_b - b) : strlen(b)) && !memcmp(a, b, n);
+}
+
+/* What the user has set in this session stays; the rest comes back as it was. */
+static void adopt_settings(struct worker *w, const struct settings *s)
+{
 	struct settings mine = w->settings;
-	memcpy(blas, w->state.blas, sizeof blas);
-	worker_drop_model(w);
-	w->params = p;
-	w->tok = tok;
-	w->state = *s;
-	/* What the user has set in this session stays; the rest comes back as it was. */
-	w->settings = s->settings;
+	w->settings = *s;
 	for (int i = 0; i < SET_N; i++)
 		if (mine.set[i]) {
 			w->settings.num[i] = mine.num[i];
 			memcpy(w->settings.text[i], mine.text[i], sizeof mine.text[i]);
 			w->settings.set[i] = 1;
 		}
-	if (strcmp(blas, s->blas))
-		worker_log(w, LOG_WARN, "resume: written with %s, now %s: the numbers will differ in their last digits", s->blas, blas);
+	w->nundo = 0;
+}
+
+/* Takes a loaded checkpoint into use, in place of the model that is there. */
+static int adopt(struct worker *w, struct params *p, const struct train_state *s, struct tokenizer *tok, struct err *e)
+{
+	char blas[sizeof s->blas];
+	memcpy(blas, w->state.blas, sizeof blas);
+	worker_drop_model(w);
+	w->params = p;
+	w->tok = tok;
+	w->state = *s;
 	memcpy(w->state.blas, blas, sizeof blas);
+	adopt_settings(w, &s->settings);
+	if (!same_blas(blas, s->blas))
+		worker_log(w, LOG_WARN, "resume: written with %s, now %s: the numbers will differ in their last digits", s->blas, blas);
 	snprintf(w->data_name, sizeof w->data_name, "%s", s->data_name[0] ? s->data_name : "builtin");
 	w->data_chosen = 0;
 	uint64_t hash = s->data_hash;
@@ -119,7 +136,10 @@ static int adopt(struct worker *w, struct params *p, const struct train_state *s
 	w->evaluated = 1;
 	w->last = (struct step_obs){.step = s->step, .loss = NAN, .watts = NAN, .joules = NAN, .val = NAN, .bpb = NAN};
 	timing_reset(&w->timing);
-	int rc = worker_need_data(w, e);
+	int rc = worker_machine(w, e);
+	if (rc)
+		return rc;
+	rc = worker_need_data(w, e);
 	w->state.cursor = s->cursor;
 	if (rc) {
 		worker_log(w, LOG_WARN, "%s (choose other data: data FILE)", e->msg);
@@ -129,23 +149,23 @@ static int adopt(struct worker *w, struct params *p, const struct train_state *s
 		worker_log(w, LOG_WARN, "resume: %s has changed since the checkpoint: reading begins anew", w->data_name);
 		data_cursor_init(&w->state.cursor, s->cursor.order, s->cursor.seed);
 	}
-	return worker_machine(w, e);
+	return 0;
 }
 
+/* A name is looked for in the run first, whatever lies in this folder; with a slash in it it is a path. */
 static void load_path(const struct worker *w, const char *name, char *out, size_t n)
 {
-	snprintf(out, n, "%s", name);
-	if (!access(out, F_OK) || !run_is_open(&w->run))
-		return;
-	run_ckpt_path(&w->run, name, 0, out, n);
-	if (access(out, F_OK)) {
-		char *end;
-		unsigned long long step = strtoull(name, &end, 10);
-		if (*name && !*end)
-			run_ckpt_path(&w->run, NULL, step, out, n);
+	int plain = run_is_open(&w->run) && !strchr(name, '/');
+	if (plain) {
+		run_ckpt_path(&w->run, name, 0, out, n);
+		if (!access(out, F_OK))
+			return;
+		if (name[strspn(name, "0123456789")] == 0)
+			run_ckpt_path(&w->run, NULL, strtoull(name, NULL, 10), out, n);
+		if (!access(out, F_OK) || access(name, F_OK))
+			return;
 	}
-	if (access(out, F_OK))
-		snprintf(out, n, "%s/%s", w->run.dir, name);
+	snprintf(out, n, "%s", name);
 }
 
 int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
@@ -156,6 +176,7 @@ int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
 	struct train_state s;
 	struct tokenizer *tok = NULL;
 	load_path(w, argv[0], path, sizeof path);
+	worker_state(w, ENGINE_PREPARING, "reading a checkpoint");
 	if (ckpt_load(path, &p, &s, &tok, e))
 		return e->code;
 	script_command(w, "load", path);
@@ -225,6 +246,7 @@ int worker_resume(struct worker *w, struct err *e)
 	struct train_state s;
 	struct tokenizer *tok = NULL;
 	int rc = 0;
+	worker_state(w, ENGINE_PREPARING, "reading a checkpoint");
 	if (w->g->run_dir_opt[0])
 		snprintf(dir, sizeof dir, "%s", w->g->run_dir_opt);
 	else

@@ -46,6 +46,7 @@ struct worker {
 
 	/* machine */
 	struct pool *pool;
+	int pool_asked;              /* `threads` as it was when the pool was made */
 	struct device *dev;
 	struct power *power;
 	struct proc proc;
@@ -76,7 +77,6 @@ struct worker {
 	uint64_t saved_ns;
 	int started;                 /* the start event is written (for this session of the run) */
 	int evaluated;               /* there was a validation at this or an earlier step of the run */
-	double joules_before;
 
 	/* settings */
 	struct settings settings;
@@ -178,7 +178,6 @@ void worker_event(struct worker *w, const char *event, const char *fmt, ...) __a
 int worker_apply_change(struct worker *w, enum setting_id id, const char *old);
 void worker_event_error(struct worker *w, const char *msg);
 void worker_event_start(struct worker *w, int resumed);
-void worker_json_num(struct str *b, const char *key, double v);
 void worker_announce_run(struct worker *w);
 int cmd_eval(struct worker *w, int argc, char **argv, struct err *e);
 

@@ -20,11 +20,11 @@ enum { AUTO_VOCAB = 2048 };
 
 int worker_machine(struct worker *w, struct err *e)
 {
-	int want = settings_int(&w->settings, SET_THREADS);
-	if (!want)
-		want = pool_cpus();
-	if (w->pool && pool_threads(w->pool) == want && w->dev)
+	int asked = settings_int(&w->settings, SET_THREADS), want = asked ? asked : pool_cpus();
+	if (w->pool && w->dev && (asked == w->pool_asked || want == pool_threads(w->pool))) {
+		w->pool_asked = asked;
 		return 0;
+	}
 	/* Everything that was made with the old pool goes; the weights stay. */
 	worker_drop_trainer(w);
 	decoder_free(w->decoder);
@@ -39,11 +39,12 @@ int worker_machine(struct worker *w, struct err *e)
 	}
 	if (!w->pool)
 		return ERR_IO;
+	w->pool_asked = asked;
 	w->dev = device_open("cpu", w->pool, e);
 	if (!w->dev)
 		return ERR_DEVICE;
 	const struct blas_info *b = blas_open();
-	snprintf(w->state.blas, sizeof w->state.blas, "%.40s, %.24s, %d threads", b->library, b->kernels, want);
+	snprintf(w->state.blas, sizeof w->state.blas, "%.40s, %.24s, %d threads", b->library, b->kernels, pool_threads(w->pool));
 	return 0;
 }
 
@@ -300,6 +301,7 @@ static void fresh_state(struct worker *w)
 	w->target = 0;
 	w->saved = w->evaluated = w->started = 0;
 	w->auto_samples = 0;
+	w->next_sample_ns = 0;
 	w->nundo = 0;
 	timing_reset(&w->timing);
 	begin_cursor(w);

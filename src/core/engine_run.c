@@ -16,13 +16,14 @@ enum { MEASURE_AFTER = 8 };
 
 /* --- metrics ------------------------------------------------------------------------------------------------------ */
 
-/* A number as JSON: NaN and infinity have none, so null. */
-void worker_json_num(struct str *b, const char *key, double v)
+/* One more field. NaN and infinity have no number in JSON, so null. */
+static void json_num(struct str *b, const char *key, double v)
 {
+	str_printf(b, "%s\"%s\":", b->len ? "," : "", key);
 	if (isfinite(v))
-		str_printf(b, ",\"%s\":%.9g", key, v);
+		str_printf(b, "%.9g", v);
 	else
-		str_printf(b, ",\"%s\":null", key);
+		str_puts(b, "null");
 }
 
 void worker_event(struct worker *w, const char *event, const char *fmt, ...)
@@ -101,7 +102,7 @@ int worker_apply_change(struct worker *w, enum setting_id id, const char *old)
 		str_json(&f, v, strlen(v));
 	worker_event(w, "set", "%s", f.s ? f.s : "");
 	str_done(&f);
-	struct engine_event ev = {.kind = EV_MARK, .obs = {.step = w->state.step, .t = w->state.seconds}};
+	struct engine_event ev = {.kind = EV_MARK, .obs = {.step = w->state.step, .t = run_seconds(&w->run)}};
 	snprintf(ev.text, sizeof ev.text, "%s %s -> %s", r->key, old, v);
 	worker_emit(w, &ev, 1);
 	return 0;
@@ -130,7 +131,7 @@ int worker_need_run(struct worker *w, struct err *e)
 		rc = run_create(&w->run, base, e);
 		if (rc)
 			return rc;
-		w->saved = w->started = 0;
+		w->saved = w->started = w->evaluated = 0; /* the record of this run begins with a validation */
 		worker_announce_run(w);
 		worker_log(w, LOG_INFO, "run: %s", w->run.dir);
 		script_begin(w);
@@ -177,8 +178,14 @@ static void keep_best(struct worker *w, double loss)
 	w->state.best_loss = loss;
 	w->state.best_step = w->state.step;
 	struct err e = {0};
-	if (!first && w->state.step && settings_int(&w->settings, SET_CKPT_EVERY) && worker_ckpt(w, "best", &e))
+	if (!first && run_is_open(&w->run) && settings_int(&w->settings, SET_CKPT_EVERY) && worker_ckpt(w, "best", &e))
 		worker_log(w, LOG_ERROR, "%s (training goes on)", e.msg);
+}
+
+/* A target needs an id before it. */
+static int can_evaluate(const struct worker *w)
+{
+	return w->data.ntoken - w->data.ntrain >= 2;
 }
 
 int worker_eval(struct worker *w, struct err *e)
@@ -194,13 +201,13 @@ int worker_eval(struct worker *w, struct err *e)
 		return rc;
 	w->evaluated = 1;
 	struct str f = {0};
-	str_printf(&f, "\"loss\":%.9g", loss);
-	worker_json_num(&f, "bits_per_byte", bpb);
+	json_num(&f, "loss", loss);
+	json_num(&f, "bits_per_byte", bpb);
 	worker_event(w, "eval", "%s", f.s ? f.s : "");
 	str_done(&f);
 	w->last.val = loss;
 	w->last.bpb = bpb;
-	struct engine_event ev = {.kind = EV_EVAL, .obs = {.step = w->state.step, .t = w->state.seconds, .loss = NAN, .val = loss, .bpb = bpb,
+	struct engine_event ev = {.kind = EV_EVAL, .obs = {.step = w->state.step, .t = run_seconds(&w->run), .loss = NAN, .val = loss, .bpb = bpb,
 							   .watts = NAN, .joules = NAN}};
 	worker_emit(w, &ev, 1);
 	keep_best(w, loss);
@@ -230,7 +237,7 @@ int worker_start_training(struct worker *w, uint64_t steps, struct err *e)
 		rc = worker_need_run(w, e);
 	if (rc)
 		return rc;
-	if (w->data.ntoken > w->data.ntrain && !w->evaluated) {
+	if (can_evaluate(w) && !w->evaluated) {
 		rc = worker_eval(w, e);
 		if (rc)
 			return rc;
@@ -256,13 +263,17 @@ static void observe_step(struct worker *w, const struct trainer_step *r)
 	power_poll(w->power, clock_ns(), 1);
 	power_look(w->power, &pv);
 	w->ema_step_ms = w->ema_step_ms > 0 ? 0.9 * w->ema_step_ms + 0.1 * ms : ms;
-	w->last = (struct step_obs){.step = w->state.step, .tokens = w->state.tokens, .t = w->state.seconds, .loss = r->loss,
+	w->last = (struct step_obs){.step = w->state.step, .tokens = w->state.tokens, .t = run_seconds(&w->run), .loss = r->loss,
 				    .grad_norm = r->grad_norm, .lr = r->lr, .ms = ms, .micro_ms = (double)r->micro_ns / 1e6,
 				    .watts = pv.watts, .joules = pv.joules, .val = w->last.val, .bpb = w->last.bpb};
 	struct str f = {0};
-	str_printf(&f, "\"loss\":%.9g,\"grad_norm\":%.9g,\"lr\":%.9g,\"tokens\":%llu,\"ms\":%.9g,\"micro_ms\":%.9g", r->loss, r->grad_norm,
-		   r->lr, (unsigned long long)w->state.tokens, ms, w->last.micro_ms);
-	worker_json_num(&f, "watts", pv.watts);
+	json_num(&f, "loss", r->loss);
+	json_num(&f, "grad_norm", r->grad_norm);
+	json_num(&f, "lr", r->lr);
+	str_printf(&f, ",\"tokens\":%llu", (unsigned long long)w->state.tokens);
+	json_num(&f, "ms", ms);
+	json_num(&f, "micro_ms", w->last.micro_ms);
+	json_num(&f, "watts", pv.watts);
 	worker_event(w, "step", "%s", f.s ? f.s : "");
 	str_done(&f);
 	struct engine_event ev = {.kind = EV_STEP, .obs = w->last};
@@ -279,7 +290,7 @@ static int due(const struct worker *w, enum setting_id every)
 static int after_step(struct worker *w)
 {
 	struct err e = {0};
-	if (due(w, SET_EVAL_EVERY) && w->data.ntoken > w->data.ntrain) {
+	if (due(w, SET_EVAL_EVERY) && can_evaluate(w)) {
 		int rc = worker_eval(w, &e);
 		if (rc == ERR_CANCEL)
 			return rc;
@@ -294,7 +305,11 @@ static int after_step(struct worker *w)
 int worker_train_slice(struct worker *w, struct err *e)
 {
 	struct trainer_step r = {0};
-	int rc = worker_need_trainer(w, e); /* gone after `set threads` or `data` */
+	int rc = 0;
+	if (!w->trainer) { /* gone after `set threads` or `data` */
+		rc = worker_need_trainer(w, e);
+		worker_state(w, ENGINE_TRAINING, NULL);
+	}
 	if (!rc)
 		rc = trainer_micro(w->trainer, &r, e);
 	if (rc == ERR_CANCEL)

@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "sample/stream.h"
 
-enum { AUTO_TOKENS = 80, AUTO_SLOWER_AFTER = 6, AUTO_MAX_SECONDS = 60 };
+enum { AUTO_TOKENS = 80, AUTO_SLOWER_AFTER = 6, AUTO_MAX_SECONDS = 60, AUTO_DOUBLINGS = 10 };
 
 struct sampling {
 	struct worker *w;
@@ -145,6 +146,8 @@ static int sample(struct worker *w, uint32_t id, uint64_t n, const char *prompt,
 	rc = prompt_ids(w, prompt, &ids, e);
 	if (!rc)
 		rc = sampler_init(&s, &set, w->params->config.vocab, sample_seed(w), e);
+	for (size_t i = 0; !rc && i < ids.n; i++)
+		sampler_note(&s, ids.id[i]);
 	if (!rc)
 		rc = stream_init(&g.stream, w->settings.text[SET_SAMPLE_STOP], e);
 	if (!rc) {
@@ -178,7 +181,15 @@ int cmd_sample(struct worker *w, int argc, char **argv, struct err *e)
 	return sample(w, w->cmd_id, (uint64_t)n, argc > 1 ? argv[1] : "", e);
 }
 
-/* A short sample by itself every sample.every seconds while training; after the first few, less and less often. */
+/* What the user has not asked for comes less and less often. */
+static double auto_period(const struct worker *w)
+{
+	double every = w->settings.num[SET_SAMPLE_EVERY];
+	int doublings = w->settings.set[SET_SAMPLE_EVERY] ? 0 : MIN(w->auto_samples / AUTO_SLOWER_AFTER, AUTO_DOUBLINGS);
+	return MAX(every, MIN(every * (1 << doublings), AUTO_MAX_SECONDS));
+}
+
+/* A short sample by itself every sample.every seconds while training. */
 void worker_auto_sample(struct worker *w)
 {
 	double every = w->settings.num[SET_SAMPLE_EVERY];
@@ -193,8 +204,6 @@ void worker_auto_sample(struct worker *w)
 	int rc = sample(w, 0, AUTO_TOKENS, "", &e);
 	if (rc && rc != ERR_CANCEL)
 		worker_log(w, LOG_WARN, "%s", e.msg);
-	if (++w->auto_samples >= AUTO_SLOWER_AFTER && !w->settings.set[SET_SAMPLE_EVERY])
-		every = every * (1 << (w->auto_samples / AUTO_SLOWER_AFTER)) < AUTO_MAX_SECONDS
-			? every * (1 << (w->auto_samples / AUTO_SLOWER_AFTER)) : AUTO_MAX_SECONDS;
-	w->next_sample_ns = clock_ns() + (uint64_t)(every * 1e9);
+	w->auto_samples++;
+	w->next_sample_ns = clock_ns() + (uint64_t)(auto_period(w) * 1e9);
 }

@@ -28,8 +28,8 @@ static int consequences(struct worker *w, enum setting_id id, struct err *e)
 {
 	if (id == SET_THREADS)
 		return worker_machine(w, e);
-	if (id == SET_DATA_ORDER && w->params && (int)w->state.cursor.order != settings_int(&w->settings, SET_DATA_ORDER))
-		data_cursor_init(&w->state.cursor, (enum data_order)settings_int(&w->settings, SET_DATA_ORDER), (uint64_t)w->settings.num[SET_SEED]);
+	if (id == SET_SAMPLE_EVERY)
+		w->next_sample_ns = 0;
 	return 0;
 }
 
@@ -60,6 +60,10 @@ static int change(struct worker *w, enum setting_id id, const char *value, struc
 	if (setting_parse(id, value, &num, text, e) || legal_here(w, id, num, e))
 		return e->code;
 	setting_text(&w->settings, id, old);
+	if (num == w->settings.num[id] && !strcmp(text, w->settings.text[id])) {
+		w->settings.set[id] = 1;
+		return 0;
+	}
 	remember(w, id);
 	int rc = settings_set(&w->settings, id, value, e);
 	if (!rc)

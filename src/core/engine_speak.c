@@ -77,14 +77,9 @@ void worker_emit(struct worker *w, const struct engine_event *ev, int must)
 	wake_other_side(w->g);
 }
 
-static double run_time(const struct worker *w)
-{
-	return run_is_open(&w->run) ? run_seconds(&w->run) : 0;
-}
-
 void worker_log(struct worker *w, enum log_level level, const char *fmt, ...)
 {
-	struct engine_event ev = {.kind = EV_LOG, .level = level, .t = run_time(w)};
+	struct engine_event ev = {.kind = EV_LOG, .level = level, .t = run_seconds(&w->run)};
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(ev.text, sizeof ev.text, fmt, ap);

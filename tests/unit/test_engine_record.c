@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "engine.h"
 #include "support/door.h"
 #include "train/ckpt.h"
@@ -94,8 +95,97 @@ static void a_long_curve_is_thinned(void **state)
 	door_close(&d, 0);
 }
 
+static int count(const char *text, const char *what)
+{
+	int n = 0;
+	for (const char *p = text; (p = strstr(p, what)); p++)
+		n++;
+	return n;
+}
+
+static void read_metrics(struct str *m, const char *dir)
+{
+	char path[200];
+	snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
+	str_clear(m);
+	assert_int_equal(file_read(m, path, "metrics", 1 << 24, NULL), 0);
+}
+
+/* A validation before the run begins is not in its record: the record begins with one of its own. Nothing is saved for it. */
+static void a_record_begins_with_a_validation(void **state)
+{
+	(void)state;
+	static struct door d;
+	struct str m = {0};
+	door_open(&d, "first", 0);
+	door_small_model(&d);
+	door_say(&d, CMD_EVAL, "", 0);
+	door_say(&d, CMD_EVAL, "", 0);
+	assert_int_equal(access("first", F_OK), -1);
+	door_say(&d, CMD_TRAIN, "2", 0);
+	door_say(&d, CMD_TRAIN, "2", 0);
+	read_metrics(&m, "first");
+	assert_int_equal(count(m.s, "\"event\":\"eval\""), 1);
+	assert_non_null(strstr(m.s, "\"step\":0,\"event\":\"eval\",\"loss\":"));
+	str_done(&m);
+	door_close(&d, 0);
+}
+
+/* Setting what is set already changes nothing, and says nothing in the record. */
+static void no_change_no_mark(void **state)
+{
+	(void)state;
+	static struct door d;
+	struct str m = {0};
+	door_open(&d, "same", 0);
+	door_small_model(&d);
+	door_say(&d, CMD_LR, "1e-3", 0);
+	door_say(&d, CMD_TRAIN, "1", 0);
+	int marks = d.nmark;
+	door_say(&d, CMD_LR, "0.001", 0);
+	door_say(&d, CMD_SET, "batch 2", 0);
+	assert_int_equal(d.nmark, marks);
+	door_say(&d, CMD_LR, "2e-3", 0);
+	assert_int_equal(d.nmark, marks + 1);
+	read_metrics(&m, "same");
+	assert_int_equal(count(m.s, "\"event\":\"set\""), 1);
+	str_done(&m);
+	door_close(&d, 0);
+}
+
+/* The trainer is made anew in the middle of training: the state says so, and then that training goes on. */
+static void new_threads_while_training(void **state)
+{
+	(void)state;
+	static struct door d;
+	struct engine_snapshot *s = malloc(sizeof *s);
+	door_open(&d, "threads", 0);
+	door_small_model(&d);
+	uint32_t id = door_send(&d, CMD_TRAIN, "", 1);
+	door_say(&d, CMD_WAIT, "step 3", 0);
+	for (int n = 1; n < 4; n++) {
+		char line[32];
+		snprintf(line, sizeof line, "threads %d", n);
+		door_say(&d, CMD_SET, line, 0);
+		snprintf(line, sizeof line, "step %d", 3 + 5 * n);
+		door_say(&d, CMD_WAIT, line, 0);
+		engine_snapshot(d.g, s);
+		assert_int_equal(s->threads, n);
+		assert_int_equal(s->state, ENGINE_TRAINING);
+	}
+	for (int i = 1; i < d.nstep; i++)
+		assert_int_equal(d.step[i].step, d.step[i - 1].step + 1);
+	door_say(&d, CMD_PAUSE, "", 0);
+	assert_int_equal(door_await(&d, id), 0);
+	free(s);
+	door_close(&d, 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(a_long_curve_is_thinned)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_long_curve_is_thinned), cmocka_unit_test(a_record_begins_with_a_validation), cmocka_unit_test(no_change_no_mark),
+		cmocka_unit_test(new_threads_while_training),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -410,12 +410,16 @@ static void changes_wait_for_the_step(void **state)
 	must(trainer_micro(g.t, &out, &e), &e);
 	assert_false(out.updated);
 	assert_non_null(trainer_model(g.t));
+	g.set.num[SET_SAMPLE_TEMPERATURE] = 0.1; /* counts at once, for nothing that a step does */
+	assert_false(trainer_waits_for_change(g.t));
 	g.set.num[SET_LR_MAX] = 1e-4;
+	assert_true(trainer_waits_for_change(g.t));
 	g.set.num[SET_ACCUM] = 3;
 	g.set.num[SET_SEQ] = 16;
 	g.set.num[SET_BATCH] = 1;
 	must(trainer_micro(g.t, &out, &e), &e);
 	assert_true(out.updated && out.lr == 3e-3);
+	assert_false(trainer_waits_for_change(g.t));
 	assert_int_equal(g.state.tokens, 2 * 2 * 24);
 	out = one_step(&g);
 	assert_true(out.lr == 1e-4);

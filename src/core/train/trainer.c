@@ -76,6 +76,16 @@ int trainer_begun(const struct trainer *t)
 	return t->begun;
 }
 
+int trainer_waits_for_change(const struct trainer *t)
+{
+	for (int i = 0; t->begun && i < SET_N; i++) {
+		enum setting_when when = setting_row((enum setting_id)i)->when;
+		if ((when == SETTING_STEP || when == SETTING_SHAPE) && t->now.num[i] != t->a.settings->num[i])
+			return 1;
+	}
+	return 0;
+}
+
 const struct model *trainer_model(const struct trainer *t)
 {
 	return t->model;

@@ -50,6 +50,8 @@ struct trainer_step {
 int trainer_micro(struct trainer *t, struct trainer_step *out, struct err *e);
 /* Micro-steps made of the step that has begun; 0 at a step boundary. */
 int trainer_begun(const struct trainer *t);
+/* 1: a step has begun, and a setting has changed since that will count from the next one on. */
+int trainer_waits_for_change(const struct trainer *t);
 /* Drops a begun step (gradients zeroed, cursor back). */
 void trainer_drop(struct trainer *t);
 
