@@ -1,6 +1,7 @@
 /* main.c: options, and which of the ways in: screen, plain, one command. Opens the engine, closes it, and knows nothing else.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
@@ -121,7 +122,9 @@ static int run(const struct options *o, const struct script *s, struct err *e)
 	char path[4200], *history = NULL;
 	if (wake_open(e))
 		return 1;
+	/* Both are told by the write that fails. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	if (!file_state_dir(path, sizeof path - 16, NULL))
 		history = strcat(path, "/history");
 	int screen = wants_screen(o);
@@ -167,10 +170,19 @@ static int start(const struct options *o, struct err *e)
 	return status;
 }
 
+/* A standard stream that is closed has the number of the next file to be opened: a message would end up in a checkpoint. */
+static void hold_streams(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			_exit(1);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
 	struct err e = {0};
+	hold_streams();
 	int status = options_parse(&o, argc, argv, &e) ? 2 : start(&o, &e);
 	if (e.msg[0])
 		fprintf(stderr, "anetui: %s\n", e.msg);

@@ -179,7 +179,7 @@ static void keep_best(struct worker *w, double loss)
 	w->state.best_step = w->state.step;
 	struct err e = {0};
 	if (!first && run_is_open(&w->run) && settings_int(&w->settings, SET_CKPT_EVERY) && worker_ckpt(w, "best", &e))
-		worker_log(w, LOG_ERROR, "%s (training goes on)", e.msg);
+		worker_log(w, LOG_ERROR, "%s: training goes on", e.msg);
 }
 
 /* A target needs an id before it. */
@@ -298,7 +298,7 @@ static int after_step(struct worker *w)
 			worker_log(w, LOG_WARN, "%s", e.msg);
 	}
 	if (due(w, SET_CKPT_EVERY) && worker_ckpt(w, NULL, &e))
-		worker_log(w, LOG_ERROR, "%s (training goes on, older checkpoints are kept)", e.msg);
+		worker_log(w, LOG_ERROR, "%s: training goes on", e.msg);
 	return 0;
 }
 

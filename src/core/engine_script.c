@@ -63,7 +63,7 @@ void script_write(struct worker *w)
 	struct err e = {0};
 	int failed = run_is_open(&w->run) && w->script.s && run_settings(&w->run, w->script.s, &e);
 	if (failed && !w->script_failed)
-		worker_log(w, LOG_ERROR, "%s (training goes on)", e.msg);
+		worker_log(w, LOG_ERROR, "%s: training goes on", e.msg);
 	w->script_failed = failed;
 }
 

@@ -220,16 +220,18 @@ static void log_disk_full(void **state)
 	now = old;
 	now.rlim_cur = (rlim_t)before.st_size + 10; /* part of a line fits */
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
-	int first = run_event(&r, "step", 1, "\"loss\":2", &e), second = run_event(&r, "step", 2, "\"loss\":2", NULL);
+	int first = run_event(&r, "step", 1, "\"loss\":2,\"more\":1", &e), second = run_event(&r, "step", 2, "\"loss\":2,\"more\":1", NULL);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	signal(SIGXFSZ, handler);
 	assert_int_equal(first, ERR_IO);
 	assert_non_null(strstr(e.msg, "disk: runs/demo/metrics.jsonl: File too large"));
 	assert_int_equal(second, 0); /* said once */
-	assert_int_equal(r.failed, 1);
+	assert_true(r.failed > 0);
 	assert_int_equal(stat("runs/demo/metrics.jsonl", &after), 0);
 	assert_int_equal(before.st_size, after.st_size); /* no half line stays */
-	must(run_event(&r, "step", 3, "\"loss\":2", &e), &e);
+	must(run_event(&r, "set", 3, NULL, &e), &e); /* a short one finds a last place: no end of the trouble */
+	assert_true(r.failed > 0);
+	must(run_event(&r, "step", 3, "\"loss\":2,\"more\":1", &e), &e);
 	assert_int_equal(r.failed, 0);
 	run_close(&r);
 }

@@ -149,7 +149,7 @@ static void too_large(void **state)
 	struct save s;
 	folder("a");
 	assert_int_equal(save_begin(&s, "a/x", 1ull << 60, &e), ERR_IO);
-	assert_non_null(strstr(e.msg, "disk: a: "));
+	assert_non_null(strstr(e.msg, "disk: a/x: "));
 	assert_non_null(strstr(e.msg, " needed, "));
 	assert_non_null(strstr(e.msg, " free"));
 	save_abort(&s);

@@ -46,7 +46,7 @@ static int check_space(const struct save *s, unsigned long long expect, struct e
 	unsigned long long unit = v.f_frsize ? v.f_frsize : v.f_bsize, free_bytes;
 	if (__builtin_mul_overflow((unsigned long long)v.f_bavail, unit, &free_bytes) || !v.f_blocks || expect <= free_bytes)
 		return 0;
-	return err_set(e, ERR_IO, "disk: %s: %s needed, %s free", dir, str_bytes(want, expect), str_bytes(have, free_bytes));
+	return err_set(e, ERR_IO, "disk: %s: %s needed, %s free", s->path, str_bytes(want, expect), str_bytes(have, free_bytes));
 }
 
 /* A temp name that is taken was left by a process that died: the next number is tried, never theirs. */

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/save.h"
 
 enum { MAX_SUFFIX = 100000 };
@@ -150,6 +151,7 @@ int run_event(struct run *r, const char *event, uint64_t step, const char *field
 		str_printf(&line, ",%s", fields);
 	str_puts(&line, "}\n");
 	int rc = 0, error = 0;
+	size_t len = line.len;
 	if (line.failed)
 		rc = err_nomem(e, "run: metrics.jsonl", line.cap);
 	else if (append(r, line.s, line.len))
@@ -157,7 +159,11 @@ int run_event(struct run *r, const char *event, uint64_t step, const char *field
 	str_done(&line);
 	if (error && !r->failed)
 		rc = err_set(e, ERR_IO, "disk: %s/metrics.jsonl: %s (events are lost, training goes on)", r->dir, strerror(error));
-	r->failed = error != 0;
+	/* Of a disk that is full a short line may find a last place: all is well when one about as long as those that were lost does. */
+	if (error)
+		r->failed = r->failed ? MIN(r->failed, (int)len) : (int)len;
+	else if (4 * (int)len >= 3 * r->failed)
+		r->failed = 0;
 	return rc;
 }
 

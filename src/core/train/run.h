@@ -14,7 +14,7 @@ struct run {
 	int metrics_fd;
 	uint64_t start_ns;     /* t = 0 */
 	double t_before;       /* seconds of earlier sessions of a resumed run */
-	int failed;            /* the last write to metrics failed: said once, training goes on */
+	int failed;            /* length of the shortest line that could not be written, 0: all is well. Said once, training goes on */
 }; /* zeroed: not open */
 
 /* A new run below `base` ("runs/demo"): when that folder holds a run, -2, -3 ... is appended. Takes the lock. */
