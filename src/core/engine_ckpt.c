@@ -38,7 +38,8 @@ static int save_to(struct worker *w, const char *name, struct err *e)
 	worker_event(w, "ckpt", "%s", f.s ? f.s : "");
 	str_done(&f);
 	char size[16];
-	worker_log(w, LOG_GOOD, "checkpoint: %s, %s in %.2f s", path, str_bytes(size, bytes), ms / 1e3);
+	if (!name || strcmp(name, "best")) /* the best one comes with every good validation: no line each time */
+		worker_log(w, LOG_GOOD, "checkpoint: %s, %s in %.2f s", path, str_bytes(size, bytes), ms / 1e3);
 	struct engine_event ev = {.kind = EV_CKPT, .obs = {.step = w->state.step, .t = run_seconds(&w->run)}};
 	snprintf(ev.text, sizeof ev.text, "%.511s", path);
 	worker_emit(w, &ev, 1);
