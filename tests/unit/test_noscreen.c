@@ -507,7 +507,7 @@ static void the_prompt_works(void **state)
 	type(master, "\003");
 	assert_int_equal(read_until(master, "anetui> "), 0);
 	/* Typed before the editor has switched the terminal over, ^D is swallowed: as often as it takes. */
-	for (int i = 0; i < 100 && waitpid(pid, &status, WNOHANG) == 0; i++) {
+	for (int i = 0; i < 900 && waitpid(pid, &status, WNOHANG) == 0; i++) {
 		struct timespec ms100 = {0, 100000000};
 		type(master, "\004");
 		nanosleep(&ms100, NULL);
