@@ -83,6 +83,12 @@ static int split_words(const struct engine_cmd *c, char **argv, int max, char *b
 	return n;
 }
 
+/* An interrupt is meant for all that was asked for before it, also for what has not begun. */
+static int sent_before_cancel(const struct engine *g, const struct engine_cmd *c)
+{
+	return c->id && (int32_t)(atomic_load(&g->cancel_upto) - c->id) >= 0;
+}
+
 static void answer(struct worker *w, const struct engine_cmd *c)
 {
 	enum { MAX_WORDS = 64 };
@@ -92,7 +98,13 @@ static void answer(struct worker *w, const struct engine_cmd *c)
 	struct err e = {0};
 	w->cmd_id = c->id;
 	int ends = c->op == CMD_STOP_NOW || c->op == CMD_STOP_SAVE;
-	int rc = atomic_load(&w->g->ending) && !ends ? err_set(&e, ERR_CANCEL, "engine: it ends") : dispatch(w, c, argc, argv, &e);
+	int rc;
+	if (atomic_load(&w->g->ending) && !ends)
+		rc = err_set(&e, ERR_CANCEL, "engine: it ends");
+	else if (!ends && sent_before_cancel(w->g, c))
+		rc = err_set(&e, ERR_CANCEL, "command: interrupted before it began");
+	else
+		rc = dispatch(w, c, argc, argv, &e);
 	worker_flush_answer(w);
 	worker_rest_state(w);
 	if (rc == ERR_CANCEL)
@@ -331,6 +343,7 @@ int engine_event(struct engine *g, struct engine_event *ev)
 
 void engine_cancel(struct engine *g)
 {
+	atomic_store(&g->cancel_upto, atomic_load(&g->next_id));
 	atomic_store(&g->cancel, 1);
 	pthread_mutex_lock(&g->lock);
 	pthread_cond_signal(&g->wake);

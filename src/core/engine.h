@@ -143,7 +143,8 @@ int engine_send(struct engine *g, const struct engine_cmd *c, struct err *e);
 /* 1 and the next event, or 0. */
 int engine_event(struct engine *g, struct engine_event *ev);
 void engine_snapshot(struct engine *g, struct engine_snapshot *out);
-/* Ends what is running (train, wait, sample, eval, prepare) at the next program, token or step; what was waiting for its end gets EV_DONE with ERR_CANCEL. */
+/* Ends what is running (train, wait, sample, eval, prepare) at the next program, token or step; what was waiting for its end, and what was sent
+ * before and has not begun, gets EV_DONE with ERR_CANCEL. */
 void engine_cancel(struct engine *g);
 
 #endif

@@ -112,6 +112,7 @@ struct engine {
 
 	/* both threads, atomically */
 	atomic_int cancel;
+	atomic_uint cancel_upto;     /* the newest command's id when the last interrupt came */
 	atomic_int ending;           /* engine_free waits: no command is begun any more but CMD_STOP_* */
 	atomic_int queued;           /* commands sent and not yet answered */
 	atomic_int wake_pending;     /* 1: the caller has been woken and has not looked yet */

@@ -100,13 +100,20 @@ static void wait_and_interrupt(void **state)
 	engine_cancel(d.g);
 	assert_int_equal(door_await(&d, id), 0); /* its regular end */
 	id = door_send(&d, CMD_TRAIN, "1000000", 1);
-	door_nap();
+	door_say(&d, CMD_GET, "seq", 0); /* it has begun */
 	engine_cancel(d.g);
 	assert_int_equal(door_await(&d, id), ERR_CANCEL);
 	id = door_send(&d, CMD_WAIT, "100000", 1);
-	door_nap();
+	door_say(&d, CMD_GET, "seq", 0);
 	engine_cancel(d.g);
 	assert_int_equal(door_await(&d, id), ERR_CANCEL);
+	for (int i = 0; i < 200; i++) { /* wherever the command is when the interrupt comes */
+		id = door_send(&d, CMD_TRAIN, "1000000", 1);
+		if (i % 3 == 0)
+			door_nap();
+		engine_cancel(d.g);
+		assert_int_equal(door_await(&d, id), ERR_CANCEL);
+	}
 	door_say(&d, CMD_WAIT, "0.01", 0);
 	door_say(&d, CMD_TRAIN, "1", 0); /* goes on */
 	door_close(&d, 0);
