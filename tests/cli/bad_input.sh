@@ -95,7 +95,7 @@ new demo layers | KEY=VALUE
 new demo rope=round | interleaved or half
 new stories110m layers=1000 | [0-9.]* [GT]iB .*[0-9.]* [MG]iB
 new stories110m vocab=16777216 dim=65536 hidden=65536 layers=1024 heads=64 kv_heads=64 | [0-9.]* [GTPE]iB .*[0-9.]* [MG]iB
-load nowhere | nowhere: No such file
+load nowhere | nowhere.*: No such file
 load junk.ckpt | junk.ckpt: header of
 load empty.ckpt | 0 bytes: too short
 load header.ckpt | header.ckpt: .*header of
@@ -261,7 +261,7 @@ check "a pipe as a script" eval 'is 1 && in_err "not a regular file"'
 python3 -c "import random, sys; random.seed(7); sys.stdout.buffer.write(bytes(random.randrange(1, 256) for _ in range(20000)))" >noise
 "$ANETUI" --plain <noise >out 2>err
 status=$?
-check "noise on standard input: status 2, lines that name their place" eval 'is 2 && in_err "^stdin:[0-9]*: "'
+check "noise on standard input: a failure, and a line that names its place" eval '! is 0 && in_err "^stdin:[0-9]*: "'
 tr '\n\0' '  ' <noise | fold -w 300 2>/dev/null | sed 's/^/-/' >noise.cmd
 "$ANETUI" --plain <noise.cmd >out 2>err
 status=$?

@@ -62,12 +62,18 @@ static int find_weight_file(const struct job *j, const char *blob, char *out, si
 		return err_set(e, ERR_USAGE, "mil: %s: the program reads weights (weights=DIR)", blob);
 	if (strstr(rest, ".."))
 		return err_set(e, ERR_FORMAT, "mil: %s: a path that leaves its folder", blob);
+	const char *dot = strrchr(base, '.');
+	int stem = dot ? (int)(dot - base) : (int)strlen(base);
 	snprintf(out, n, "%s/%s", j->dir, rest);
-	if (access(out, R_OK))
-		snprintf(out, n, "%s/%s", j->dir, base);
-	if (access(out, R_OK))
-		return err_set(e, ERR_IO, "mil: %s: not in %s", blob, j->dir);
-	return 0;
+	if (!access(out, F_OK))
+		return 0;
+	snprintf(out, n, "%s/%s", j->dir, base);
+	if (!access(out, F_OK))
+		return 0;
+	snprintf(out, n, "%s/%.*s.f32", j->dir, stem, base);
+	if (!access(out, F_OK))
+		return 0;
+	return err_set(e, ERR_IO, "mil: %s: not in %s (%s, or %.*s.f32)", blob, j->dir, base, stem, base);
 }
 
 /* A MIL weight file, or raw fp32 of exactly the tensor's size. */
@@ -122,17 +128,75 @@ static int load_weights(struct job *j, struct err *e)
 	return 0;
 }
 
+/* Arguments that name nothing are mistakes, not to be passed over. */
+static int check_arguments(const struct job *j, struct err *e)
+{
+	const struct mil_graph *g = j->g;
+	for (int i = 0; i < j->argc; i++) {
+		const char *word = j->argv[i], *eq = strchr(word, '=');
+		size_t n = eq ? (size_t)(eq - word) : 0;
+		int known = (n == 7 && !strncmp(word, "weights", n)) || (n == 3 && !strncmp(word, "out", n) && g->noutput == 1);
+		for (int k = 0; k < g->ninput; k++) {
+			const char *name = g->value[g->input[k]].name;
+			known |= strlen(name) == n && !strncmp(word, name, n);
+		}
+		for (int k = 0; k < g->noutput; k++) {
+			const char *name = g->value[g->output[k]].name;
+			known |= n > 4 && !strncmp(word, "out.", 4) && strlen(name) == n - 4 && !strncmp(word + 4, name, n - 4);
+		}
+		if (!known)
+			return err_set(e, ERR_USAGE, "mil: %s: the program has no such input or output", word);
+	}
+	return 0;
+}
+
+/* Inputs are looked at before memory is taken for anything: a program may well declare more than there is. */
+static int check_inputs(const struct job *j, struct err *e)
+{
+	for (int i = 0; i < j->g->ninput; i++) {
+		const struct mil_value *v = &j->g->value[j->g->input[i]];
+		const char *path = value_of(j, v->name);
+		char t[96];
+		struct file_map m;
+		size_t want = (size_t)mil_count(&v->type) * 4;
+		mil_type_text(t, &v->type);
+		if (!path)
+			return err_set(e, ERR_USAGE, "mil: input %s (%s) is not given (%s=FILE.f32)", v->name, t, v->name);
+		int rc = file_map(&m, path, "mil", e);
+		if (!rc && m.size != want)
+			rc = err_set(e, ERR_FORMAT, "mil: %s: %zu bytes, input %s is %s: %zu bytes of fp32 wanted", path, m.size, v->name, t, want);
+		file_unmap(&m);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Inputs, outputs and the largest value in between: the least that is needed at one time. */
+static int check_memory(const struct mil_graph *g, struct err *e)
+{
+	uint64_t need = 0, largest = 0, have = mem_available(); /* a value has less than 2^31 elements, and there are not many */
+	char a[16], b[16];
+	for (int i = 0; i < g->ninput; i++)
+		need += (uint64_t)mil_count(&g->value[g->input[i]].type) * 4;
+	for (int i = 0; i < g->noutput; i++)
+		need += (uint64_t)mil_count(&g->value[g->output[i]].type) * 4;
+	for (int i = 0; i < g->nvalue; i++)
+		largest = MAX(largest, (uint64_t)mil_count(&g->value[i].type) * 4);
+	if (!have || need + largest <= have)
+		return 0;
+	return err_set(e, ERR_NOMEM, "mil: the program's tensors need %s at least, there are %s", str_bytes(a, need + largest), str_bytes(b, have));
+}
+
 static int fill_input(struct surface *s, const struct kernel_io *io, const char *path, struct err *e)
 {
-	char t[96];
 	struct file_map m;
 	size_t want = (size_t)mil_count(&io->type) * 4;
 	int rc = file_map(&m, path, "mil", e);
 	if (rc)
 		return rc;
 	if (m.size != want)
-		rc = err_set(e, ERR_FORMAT, "mil: %s: %zu bytes, input %s is %s: %zu bytes of fp32 wanted", path, m.size, io->name,
-			     mil_type_text(t, &io->type), want);
+		rc = err_set(e, ERR_FORMAT, "mil: %s: its length has changed", path);
 	else if (want) {
 		memcpy(surface_window(s, 0, io->type.rank > 1 ? io->type.dim[1] : io->type.rank ? io->type.dim[0] : 1, SURFACE_WRITE), m.data, want);
 		surface_release(s);
@@ -145,9 +209,6 @@ static int make_surfaces(struct job *j, const struct kernel_io *io, int n, int i
 {
 	for (int i = 0; i < n; i++) {
 		const char *file = input ? value_of(j, io[i].name) : NULL;
-		char t[96];
-		if (input && !file)
-			return err_set(e, ERR_USAGE, "mil: input %s (%s) is not given (%s=FILE.f32)", io[i].name, mil_type_text(t, &io[i].type), io[i].name);
 		if (j->nio == 2 * MAX_IO)
 			return err_set(e, ERR_RANGE, "mil: more than %d inputs and outputs", 2 * MAX_IO);
 		struct surface *s = device_surface(j->dev, &io[i].type, e);
@@ -178,23 +239,6 @@ static int write_output(struct job *j, struct surface *s, const struct kernel_io
 	return rc;
 }
 
-/* Arguments that name nothing are mistakes, not to be passed over. */
-static int check_arguments(const struct job *j, const struct kernel_io *in, int nin, const struct kernel_io *out, int nout, struct err *e)
-{
-	for (int i = 0; i < j->argc; i++) {
-		const char *eq = strchr(j->argv[i], '=');
-		size_t n = eq ? (size_t)(eq - j->argv[i]) : 0;
-		int known = (n == 7 && !strncmp(j->argv[i], "weights", n)) || (n == 3 && !strncmp(j->argv[i], "out", n) && nout == 1);
-		for (int k = 0; k < nin; k++)
-			known |= strlen(in[k].name) == n && !strncmp(j->argv[i], in[k].name, n);
-		for (int k = 0; k < nout; k++)
-			known |= n > 4 && !strncmp(j->argv[i], "out.", 4) && strlen(out[k].name) == n - 4 && !strncmp(j->argv[i] + 4, out[k].name, n - 4);
-		if (!known)
-			return err_set(e, ERR_USAGE, "mil: %s: the program has no such input or output", j->argv[i]);
-	}
-	return 0;
-}
-
 static int run_job(struct job *j, const char *path, struct str *report, struct err *e)
 {
 	const struct kernel_io *in, *out;
@@ -206,6 +250,12 @@ static int run_job(struct job *j, const char *path, struct str *report, struct e
 		err_set(e, (enum err_code)rc, "mil: %s:%s", path, why.msg + named); /* file:line:column: what */
 	}
 	if (!rc)
+		rc = check_arguments(j, e);
+	if (!rc)
+		rc = check_inputs(j, e);
+	if (!rc)
+		rc = check_memory(j->g, e);
+	if (!rc)
 		rc = load_weights(j, e);
 	if (rc)
 		return rc;
@@ -215,9 +265,7 @@ static int run_job(struct job *j, const char *path, struct str *report, struct e
 	if (!j->k)
 		return e->code;
 	int nin = kernel_inputs(j->k, &in), nout = kernel_outputs(j->k, &out);
-	rc = check_arguments(j, in, nin, out, nout, e);
-	if (!rc)
-		rc = make_surfaces(j, in, nin, 1, e);
+	rc = make_surfaces(j, in, nin, 1, e);
 	if (!rc)
 		rc = make_surfaces(j, out, nout, 0, e);
 	if (rc)
