@@ -18,6 +18,7 @@
 #include "repl/script.h"
 #include "repl/shell.h"
 #include "repl/wake.h"
+#include "tui/keys.h"
 #include "tui/tui.h"
 
 static int print_text(void (*make)(struct str *))
@@ -27,6 +28,12 @@ static int print_text(void (*make)(struct str *))
 	int rc = s.failed || fputs(s.s, stdout) < 0 || fflush(stdout) ? 1 : 0;
 	str_done(&s);
 	return rc;
+}
+
+static void manual(struct str *out)
+{
+	shell_man(out);
+	keys_man(out);
 }
 
 /* Characters are UTF-8 wherever such a locale can be had; numbers are written with a point everywhere. */
@@ -154,7 +161,7 @@ static int start(const struct options *o, struct err *e)
 	if (o->given[OPTION_HELP])
 		return print_text(options_help);
 	if (o->given[OPTION_MAN])
-		return print_text(shell_man);
+		return print_text(manual);
 	if (o->given[OPTION_VERSION])
 		return puts("anetui " ANETUI_VERSION) < 0 || fflush(stdout);
 	if (o->replay)

@@ -406,6 +406,13 @@ int cmd_data(struct worker *w, int argc, char **argv, struct err *e)
 	if (val)
 		worker_apply_change(w, SET_DATA_VAL, setting_text(&before, SET_DATA_VAL, old_val));
 	script_command(w, "data", argv[0]);
+	/* A loss on other text is another scale: what was best on the old one is no longer to be beaten. */
+	w->state.best_loss = NAN;
+	w->state.best_step = 0;
+	struct engine_event mark = {.kind = EV_MARK, .obs = {.step = w->state.step, .t = run_seconds(&w->run)}};
+	snprintf(mark.text, sizeof mark.text, "data %.150s -> %.150s", old, argv[0]);
+	if (w->state.step)
+		worker_emit(w, &mark, 1);
 	if (run_is_open(&w->run)) {
 		struct str f = {0};
 		str_puts(&f, "\"key\":\"data\",\"old\":");
