@@ -91,7 +91,6 @@ struct engine_event {
 };
 
 enum engine_state { ENGINE_EMPTY, ENGINE_PREPARING, ENGINE_PAUSED, ENGINE_TRAINING, ENGINE_SAMPLING, ENGINE_EVALUATING, ENGINE_SAVING, ENGINE_STOPPED };
-const char *engine_state_name(enum engine_state s);
 
 /* Everything that a screen shows beside the series: copied whole under a lock held for microseconds. */
 struct engine_snapshot {

@@ -158,7 +158,6 @@ int worker_machine(struct worker *w, struct err *e);          /* pool and device
 int worker_need_model(struct worker *w, struct err *e);       /* a model: demo when there is none */
 int worker_need_data(struct worker *w, struct err *e);        /* tokenizer and data are open */
 int worker_need_trainer(struct worker *w, struct err *e);
-void worker_drop_trainer(struct worker *w);
 void worker_drop_model(struct worker *w);
 int cmd_new(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_data(struct worker *w, int argc, char **argv, struct err *e);
@@ -171,7 +170,6 @@ int worker_need_run(struct worker *w, struct err *e);
 int worker_save_unsaved(struct worker *w, struct err *e);
 int worker_end_run(struct worker *w, const char *reason, int save, struct err *e); /* saves what is unsaved (save), stop event, closes */
 int worker_train_slice(struct worker *w, struct err *e);      /* one micro-step, and the update when it is due */
-int worker_eval(struct worker *w, struct err *e);
 int worker_start_training(struct worker *w, uint64_t target, struct err *e);
 /* Updates that are done when a change of now takes effect: a step that has begun ends as it began. */
 uint64_t worker_next_step(const struct worker *w);
@@ -184,7 +182,6 @@ int cmd_eval(struct worker *w, int argc, char **argv, struct err *e);
 
 /* --- engine_script.c: settings.cmd --- */
 void script_word(struct str *b, const char *s);               /* a blank and the word, quoted where it must be */
-void script_write(struct worker *w);
 void script_begin(struct worker *w);                          /* a new run: settings, model, data */
 void script_set(struct worker *w, enum setting_id id);        /* a setting has changed */
 void script_command(struct worker *w, const char *name, const char *word); /* data, load */

@@ -18,6 +18,12 @@ enum { AUTO_VOCAB = 2048 };
 
 /* --- the machine ------------------------------------------------------------------------------------------------ */
 
+static void drop_trainer(struct worker *w)
+{
+	trainer_free(w->trainer);
+	w->trainer = NULL;
+}
+
 int worker_machine(struct worker *w, struct err *e)
 {
 	int asked = settings_int(&w->settings, SET_THREADS), want = asked ? asked : pool_cpus();
@@ -26,7 +32,7 @@ int worker_machine(struct worker *w, struct err *e)
 		return 0;
 	}
 	/* Everything that was made with the old pool goes; the weights stay. */
-	worker_drop_trainer(w);
+	drop_trainer(w);
 	decoder_free(w->decoder);
 	w->decoder = NULL;
 	device_close(w->dev);
@@ -68,15 +74,9 @@ int cmd_device(struct worker *w, int argc, char **argv, struct err *e)
 
 /* --- dropping ----------------------------------------------------------------------------------------------------- */
 
-void worker_drop_trainer(struct worker *w)
-{
-	trainer_free(w->trainer);
-	w->trainer = NULL;
-}
-
 static void drop_data(struct worker *w)
 {
-	worker_drop_trainer(w);
+	drop_trainer(w);
 	if (w->data_open)
 		data_close(&w->data);
 	w->data_open = 0;

@@ -188,7 +188,7 @@ static int can_evaluate(const struct worker *w)
 	return w->data.ntoken - w->data.ntrain >= 2;
 }
 
-int worker_eval(struct worker *w, struct err *e)
+static int worker_eval(struct worker *w, struct err *e)
 {
 	double loss, bpb;
 	int rc = worker_need_trainer(w, e);

@@ -58,7 +58,7 @@ static int is_default(const struct settings *s, enum setting_id id)
 	return !s->set[id] && s->num[id] == r->def && (!r->def_text || !strcmp(s->text[id], r->def_text));
 }
 
-void script_write(struct worker *w)
+static void script_write(struct worker *w)
 {
 	struct err e = {0};
 	int failed = run_is_open(&w->run) && w->script.s && run_settings(&w->run, w->script.s, &e);

@@ -12,12 +12,6 @@
 #include "device/gemm.h"
 #include "train/optim.h"
 
-const char *engine_state_name(enum engine_state s)
-{
-	static const char *const name[] = {"empty", "preparing", "paused", "training", "sampling", "evaluating", "saving", "stopped"};
-	return (unsigned)s < ARRAY_LEN(name) ? name[s] : "?";
-}
-
 /* --- speaking ------------------------------------------------------------------------------------------------- */
 
 /* Who does not look for an hour finds every answer; of what happened meanwhile the first LATE_MAX. */

@@ -92,6 +92,8 @@ static int parse_dims(struct mil_parser *p, struct mil_written_type *t)
 	return r ? r : mil_close(p, "]", "',' or ']'");
 }
 
+static int parse_type(struct mil_parser *p, struct mil_written_type *t);
+
 static int parse_compound_type(struct mil_parser *p, struct mil_written_type *t)
 {
 	struct mil_token head = p->tok;
@@ -105,7 +107,7 @@ static int parse_compound_type(struct mil_parser *p, struct mil_written_type *t)
 		if (list && (p->tok.kind == MIL_TOKEN_NUMBER || mil_is(p, "?")))
 			r = mil_next(p);
 		else
-			r = mil_parse_type(p, &inner);
+			r = parse_type(p, &inner);
 		if (r || !mil_is(p, ","))
 			break;
 		r = mil_next(p);
@@ -113,7 +115,7 @@ static int parse_compound_type(struct mil_parser *p, struct mil_written_type *t)
 	return r ? r : mil_close(p, ">", "',' or '>'");
 }
 
-int mil_parse_type(struct mil_parser *p, struct mil_written_type *t)
+static int parse_type(struct mil_parser *p, struct mil_written_type *t)
 {
 	*t = (struct mil_written_type){.line = p->tok.line, .col = p->tok.col};
 	if (p->tok.kind == MIL_TOKEN_WORD && is_among(&p->tok, compound, ARRAY_LEN(compound)))
@@ -136,7 +138,7 @@ int mil_parse_type(struct mil_parser *p, struct mil_written_type *t)
 
 int mil_parse_value_type(struct mil_parser *p, struct mil_written_type *t)
 {
-	int r = mil_parse_type(p, t);
+	int r = parse_type(p, t);
 	if (r)
 		return r;
 	if (!t->problem && t->t.dtype == MIL_STRING && t->t.rank)
@@ -348,7 +350,7 @@ int mil_skip_value(struct mil_parser *p)
 {
 	struct mil_written_type t;
 	if (mil_at_literal(p)) {
-		int r = mil_parse_type(p, &t);
+		int r = parse_type(p, &t);
 		return r ? r : skip_bracket(p, "(", ")");
 	}
 	if (mil_is(p, "{"))

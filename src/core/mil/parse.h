@@ -69,8 +69,7 @@ int mil_parse_statement(struct mil_parser *p);
 int mil_skip_attributes(struct mil_parser *p);
 
 /* --- types and literals (literal.c) --- */
-int mil_parse_type(struct mil_parser *p, struct mil_written_type *t);
-/* The same, and the type must be one that a value can have. */
+/* The type must be one that a value can have. */
 int mil_parse_value_type(struct mil_parser *p, struct mil_written_type *t);
 int mil_at_literal(const struct mil_parser *p);
 /* TYPE(body) of a tensor, scalar or string: *out is owned by the caller. */

@@ -65,12 +65,6 @@ void trainer_free(struct trainer *t)
 	free(t);
 }
 
-void trainer_data(struct trainer *t, const struct data *data)
-{
-	trainer_drop(t);
-	t->a.data = data;
-}
-
 int trainer_begun(const struct trainer *t)
 {
 	return t->begun;

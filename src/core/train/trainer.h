@@ -24,7 +24,7 @@ struct trainer_parts {
 	struct device *dev;
 	struct pool *pool;
 	struct params *params;           /* params_train is called by trainer_new when it was not */
-	const struct data *data;         /* may be replaced by trainer_data */
+	const struct data *data;
 	const struct settings *settings; /* read at step boundaries */
 	struct train_state *state;       /* step, tokens, seconds, cursor are kept here; always as of the last step boundary */
 	struct timing *timing;           /* may be NULL */
@@ -33,8 +33,6 @@ struct trainer_parts {
 
 struct trainer *trainer_new(const struct trainer_parts *parts, struct err *e);
 void trainer_free(struct trainer *t);
-/* Other data from the next step on; the cursor is begun anew by the caller. */
-void trainer_data(struct trainer *t, const struct data *data);
 
 struct trainer_step {
 	int updated;             /* 1: a step was completed by this call, and the rest of this struct is set */
@@ -57,7 +55,7 @@ void trainer_drop(struct trainer *t);
 
 /* Mean loss in nats over at most nbatch validation batches, and bits per byte (NAN when the bytes are unknown). ERR_STATE when there is no validation data. Gradients of a begun step stay. */
 int trainer_eval(struct trainer *t, int nbatch, double *loss, double *bpb, struct err *e);
-/* For `mil list`, FLOPs and memory. NULL before the first micro-step or evaluation. */
+/* NULL before the first micro-step or evaluation. */
 const struct model *trainer_model(const struct trainer *t);
 
 #endif
