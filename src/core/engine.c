@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 enum { COMMAND_RING = 256, EVENT_RING = 8192 };
 
@@ -226,24 +226,6 @@ static void *worker_main(void *arg)
 
 /* --- the door --------------------------------------------------------------------------------------------------- */
 
-static int start_thread(struct engine *g)
-{
-	sigset_t all, old;
-	sigfillset(&all);
-	/* The faults stay deliverable, or the kernel kills the process without running its handler. */
-	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
-	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
-		sigdelset(&all, faults[i]);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_attr_t a;
-	pthread_attr_init(&a);
-	pthread_attr_setstacksize(&a, 8u << 20);
-	int rc = pthread_create(&g->thread, &a, worker_main, g);
-	pthread_attr_destroy(&a);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return rc;
-}
-
 static void worker_init(struct worker *w, struct engine *g)
 {
 	w->g = g;
@@ -289,7 +271,7 @@ struct engine *engine_start(const struct engine_options *o, struct err *e)
 	g->snap.settings = g->w.settings;
 	g->snap.power.watts = g->snap.power.joules = NAN;
 	g->snap.ckpt_age = g->snap.remaining = -1;
-	int rc = g->commands && g->events ? start_thread(g) : ENOMEM;
+	int rc = g->commands && g->events ? thread_start(&g->thread, worker_main, g) : ENOMEM;
 	if (rc) {
 		err_set(e, ERR_IO, "engine: the worker thread can not be started: %s", strerror(rc));
 		ring_free(g->commands);

@@ -9,7 +9,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 
 enum { SPIN_ROUNDS = 4000, MAX_THREADS = 256 };
 
@@ -99,25 +99,17 @@ static void *thread_main(void *v)
 
 static int start_threads(struct pool *p)
 {
-	sigset_t all, old;
-	sigfillset(&all);
-	/* The faults stay deliverable, or the kernel kills the process without running its handler. */
-	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
-	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
-		sigdelset(&all, faults[i]);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	int i;
 	for (i = 1; i < p->nthreads; i++) {
 		struct start *s = malloc(sizeof *s);
 		if (!s)
 			break;
 		*s = (struct start){p, i};
-		if (pthread_create(&p->thread[i], NULL, thread_main, s)) {
+		if (thread_start(&p->thread[i], thread_main, s)) {
 			free(s);
 			break;
 		}
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	int ok = i == p->nthreads;
 	if (!ok)
 		p->nthreads = i;

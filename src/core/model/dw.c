@@ -3,11 +3,11 @@
 #include "model/dw.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "device/gemm.h"
 
 enum { QUEUE = 64 };
@@ -67,19 +67,6 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static int start(struct dw *q)
-{
-	sigset_t all, old;
-	sigfillset(&all);
-	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
-	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
-		sigdelset(&all, faults[i]);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int r = pthread_create(&q->thread, NULL, thread_main, q);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return r;
-}
-
 struct dw *dw_new(struct pool *pool, int overlap, struct timing *t, struct err *e)
 {
 	struct dw *q = mem_zalloc(1, sizeof *q);
@@ -92,7 +79,7 @@ struct dw *dw_new(struct pool *pool, int overlap, struct timing *t, struct err *
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->work, NULL);
 	pthread_cond_init(&q->done, NULL);
-	q->overlap = overlap && !start(q);
+	q->overlap = overlap && !thread_start(&q->thread, thread_main, q);
 	q->row = timing_row(t, "dW", q->overlap ? TIMING_OVERLAP : TIMING_HOST);
 	q->row_wait = q->overlap ? timing_row(t, "dW wait", TIMING_WAIT) : -1;
 	return q;
