@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include "base/ring.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "base/utf8.h"
 #include "train/settings.h"
 
@@ -221,6 +223,36 @@ static void *produce(void *arg)
 	return NULL;
 }
 
+static void *look_at_mask(void *arg)
+{
+	char deep[4 << 20]; /* more than macOS gives by itself */
+	memset(deep, 1, sizeof deep);
+	pthread_sigmask(SIG_SETMASK, NULL, arg);
+	return deep[sizeof deep / 2] ? arg : NULL;
+}
+
+/* Signals come to the thread that asked for them, faults to the one that made them. */
+static void threads_take_no_signals(void **state)
+{
+	(void)state;
+	pthread_t t;
+	sigset_t in, before, after;
+	void *back;
+	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	assert_int_equal(thread_start(&t, look_at_mask, &in), 0);
+	assert_int_equal(pthread_join(t, &back), 0);
+	assert_ptr_equal(back, &in);
+	pthread_sigmask(SIG_SETMASK, NULL, &after);
+	static const int outside[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP, SIGCONT, SIGCHLD, SIGALRM, SIGPIPE};
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+	for (size_t i = 0; i < ARRAY_LEN(outside); i++) {
+		assert_int_equal(sigismember(&in, outside[i]), 1);
+		assert_int_equal(sigismember(&after, outside[i]), sigismember(&before, outside[i]));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+		assert_int_equal(sigismember(&in, faults[i]), 0);
+}
+
 static void ring_keeps_order(void **state)
 {
 	(void)state;
@@ -323,7 +355,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(err_messages), cmocka_unit_test(strings), cmocka_unit_test(numbers), cmocka_unit_test(utf8), cmocka_unit_test(random_numbers),
-		cmocka_unit_test(half_floats), cmocka_unit_test(crc), cmocka_unit_test(pool_runs_each_task_once), cmocka_unit_test(ring_keeps_order),
+		cmocka_unit_test(half_floats), cmocka_unit_test(crc), cmocka_unit_test(pool_runs_each_task_once), cmocka_unit_test(threads_take_no_signals), cmocka_unit_test(ring_keeps_order),
 		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(settings_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

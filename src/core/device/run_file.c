@@ -230,12 +230,15 @@ static int write_output(struct job *j, struct surface *s, const struct kernel_io
 	const char *file = value_of(j, key);
 	if (!file && only)
 		file = value_of(j, "out");
-	str_printf(report, "%s %s%s%s\n", io->name, mil_type_text(t, &io->type), file ? " -> " : " (not written: ", file ? file : only ? "out=FILE)" : "out.NAME=FILE)");
-	if (!file)
+	if (!file) {
+		str_printf(report, "%s %s (not written: %s=FILE)\n", io->name, mil_type_text(t, &io->type), only ? "out" : "out.NAME");
 		return 0;
+	}
 	float *v = surface_window(s, 0, io->type.rank > 1 ? io->type.dim[1] : io->type.rank ? io->type.dim[0] : 1, SURFACE_READ);
 	int rc = save_file(file, v, (size_t)mil_count(&io->type) * 4, e);
 	surface_release(s);
+	if (!rc)
+		str_printf(report, "%s %s -> %s\n", io->name, mil_type_text(t, &io->type), file);
 	return rc;
 }
 
