@@ -3,6 +3,7 @@
 #include "repl/plain.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,12 +304,18 @@ static const char *reason(const struct plain *p)
 	return p->status ? "error" : "quit";
 }
 
+static int is_ignored(int sig)
+{
+	struct sigaction a;
+	return !sigaction(sig, NULL, &a) && a.sa_handler == SIG_IGN;
+}
+
 /* From here on another signal ends the program at once: a checkpoint is written beside the old one, so nothing is lost but the new one. */
 static void finish(struct plain *p)
 {
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
-	if (!p->hung_up)
+	if (!p->hung_up && !is_ignored(SIGHUP))
 		signal(SIGHUP, SIG_DFL);
 	p->waiting = p->stopped ? 0 : send_op(p, p->quit == QUIT_NOW ? CMD_STOP_NOW : CMD_STOP_SAVE, reason(p));
 	uint32_t asked = p->waiting;
@@ -337,7 +344,8 @@ int plain_run(struct engine *g, const struct plain_options *o)
 	}
 	wake_on_signal(SIGINT);
 	wake_on_signal(SIGTERM);
-	wake_on_signal(SIGHUP);
+	if (!is_ignored(SIGHUP)) /* nohup */
+		wake_on_signal(SIGHUP);
 	if (!(o->resumed && check_resumed(&p)) && !run_script(&p, o->script) && o->read_input) {
 		if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
 			run_prompt(&p);
