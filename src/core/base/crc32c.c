@@ -3,6 +3,10 @@
 #include "base/crc32c.h"
 
 #include <string.h>
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 static uint32_t by_table(uint32_t c, const unsigned char *p, size_t n)
 {
@@ -35,14 +39,45 @@ __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t c, con
 		c = __builtin_ia32_crc32qi(c, *p);
 	return c;
 }
+
+static int have_instruction(void)
+{
+	return __builtin_cpu_supports("sse4.2") != 0;
+}
+#elif defined(__aarch64__)
+static uint32_t by_instruction(uint32_t c, const unsigned char *p, size_t n)
+{
+	uint64_t v;
+	for (; n >= 8; n -= 8, p += 8) {
+		memcpy(&v, p, 8);
+		__asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(c) : "r"(v));
+	}
+	for (; n; n--, p++)
+		__asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(c) : "r"((uint32_t)*p));
+	return c;
+}
+
+static int have_instruction(void)
+{
+#if defined(__linux__)
+	return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+#else
+	return 1; /* every Mac has it */
+#endif
+}
+#else
+static uint32_t by_instruction(uint32_t c, const unsigned char *p, size_t n)
+{
+	return by_table(c, p, n);
+}
+
+static int have_instruction(void)
+{
+	return 0;
+}
 #endif
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t n)
 {
-	uint32_t c = ~crc;
-#if defined(__x86_64__)
-	if (__builtin_cpu_supports("sse4.2"))
-		return ~by_instruction(c, data, n);
-#endif
-	return ~by_table(c, data, n);
+	return ~(have_instruction() ? by_instruction : by_table)(~crc, data, n);
 }

@@ -19,7 +19,7 @@ void str_add(struct str *b, const void *bytes, size_t n);
 void str_puts(struct str *b, const char *s);
 void str_putc(struct str *b, char c);
 void str_printf(struct str *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void str_vprintf(struct str *b, const char *fmt, va_list ap);
+void str_vprintf(struct str *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 /* s as a JSON string with quotes; control bytes and bytes that are no UTF-8 are escaped (the latter as U+FFFD). */
 void str_json(struct str *b, const char *s, size_t n);
 
