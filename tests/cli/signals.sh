@@ -191,11 +191,15 @@ rm -f status
 wait_for 60 test -s status
 status=$(cat status)
 check "a reader who goes: the end, what was trained is saved, no message" eval '! is 0 && saved pipe && ! in_err "anetui: standard output"'
-rm -f status
-{ "$ANETUI" --plain --run pipe2 -x train.cmd </dev/null 2>&1 >out3; echo $? >status; } | head -n 1 >out &
+mkfifo reader
+head -n 1 <reader >first &
+"$ANETUI" --plain --run pipe2 -x train.cmd >out 2>reader </dev/null &
+pid=$!
+wait_for 60 test -s first
 trains pipe2 3
-pid=$(cat pipe2/lock)
-kill -TERM "$pid"
-wait_for 60 test -s status
-check "nobody reads standard error: training goes on" eval '[ "$(cat status)" -eq 143 ] && saved pipe2'
+before=$(grep -c '"event":"step"' pipe2/metrics.jsonl)
+wait_for 60 eval '[ "$(grep -c "\"event\":\"step\"" pipe2/metrics.jsonl)" -gt $((before + 2)) ]'
+kill -TERM $pid
+ended
+check "nobody reads standard error: training goes on" eval 'is 143 && saved pipe2'
 done_testing
