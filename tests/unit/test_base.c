@@ -334,6 +334,11 @@ static void settings_table(void **state)
 		assert_int_equal(settings_set(&s, (enum setting_id)i, setting_text(&s, (enum setting_id)i, v), &e), 0);
 		assert_true(s.num[i] == r->def);
 	}
+	/* Bounds are inclusive. */
+	assert_int_equal(settings_set(&s, SET_LR_MAX, "10", &e), 0);
+	assert_int_equal(settings_set(&s, SET_LR_MAX, "0", &e), 0);
+	assert_int_equal(settings_set(&s, SET_LR_MAX, "10.000001", &e), ERR_RANGE);
+	assert_int_equal(settings_set(&s, SET_LR_MAX, "-1e-9", &e), ERR_RANGE);
 	assert_int_equal(settings_set(&s, SET_LR_MAX, "20", &e), ERR_RANGE);
 	assert_string_equal(e.msg, "lr.max: 20: must be 0 to 10");
 	static const char *const no_number[] = {"", "x", "1x", "nan", "inf", "-inf", "1e999", "0x"};

@@ -66,6 +66,27 @@ static void sequential(void **state)
 	data_close(&d);
 }
 
+/* Lengths around a whole number of batches: the last id has no target, so 4 batches of 8 need 33 ids. */
+static void sequential_to_the_last_id(void **state)
+{
+	(void)state;
+	for (uint64_t n = 31; n < 36; n++) {
+		struct data d = counting(n + 5, 0);
+		struct data_cursor c;
+		struct err e = {0};
+		int x[8], y[8], last = 0;
+		d.ntrain = n; /* what follows is the validation part */
+		data_cursor_init(&c, DATA_SEQUENTIAL, 1);
+		for (int i = 0; i < 50; i++) {
+			assert_int_equal(data_next(&d, &c, 2, 4, x, y, &e), 0);
+			assert_int_equal(x[0], i % (n < 33 ? 3 : 4) * 8);
+			last = y[7] > last ? y[7] : last;
+		}
+		assert_int_equal(last, n < 33 ? 24 : 32);
+		data_close(&d);
+	}
+}
+
 /* A batch of more sequences than there are: each wraps by itself; the smallest part has one. */
 static void few_sequences(void **state)
 {
@@ -561,7 +582,7 @@ static void builtin_stories(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sequential),
+		cmocka_unit_test(sequential), cmocka_unit_test(sequential_to_the_last_id),
 		cmocka_unit_test(few_sequences),
 		cmocka_unit_test(shuffle_takes_each_window_once),
 		cmocka_unit_test(random_reaches_all),

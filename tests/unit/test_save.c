@@ -14,6 +14,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <fcntl.h>
+#include <sys/syscall.h>
+#endif
 
 #include "base/file.h"
 #include "base/save.h"
@@ -66,6 +70,44 @@ static void replaces(void **state)
 	assert_int_equal(save_file("plain-name", "1", 1, &e), 0); /* no slash: the current folder */
 	unlink("plain-name");
 }
+
+/* --- what reaches the disk, and in which order --- */
+
+#ifdef __linux__
+static char trace[16];
+
+static void note(char what)
+{
+	size_t n = strlen(trace);
+	if (n + 1 < sizeof trace)
+		trace[n] = what;
+}
+
+/* In place of the C library's. */
+int fsync(int fd)
+{
+	struct stat st;
+	note(!fstat(fd, &st) && S_ISDIR(st.st_mode) ? 'd' : 'f');
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int rename(const char *from, const char *to)
+{
+	note('r');
+	return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+/* A power cut must find the old file or the new one: the bytes first, then the name, then the folder that holds it. */
+static void on_the_disk_in_order(void **state)
+{
+	(void)state;
+	struct err e;
+	folder("a");
+	memset(trace, 0, sizeof trace);
+	assert_int_equal(save_file("a/x", "new", 3, &e), 0);
+	assert_string_equal(trace, "frd");
+}
+#endif
 
 static void pieces(void **state)
 {
@@ -223,6 +265,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replaces), cmocka_unit_test(pieces), cmocka_unit_test(aborted), cmocka_unit_test(disk_full),
 		cmocka_unit_test(too_large), cmocka_unit_test(bad_places), cmocka_unit_test(modes), cmocka_unit_test(stale_temp),
+#ifdef __linux__
+		cmocka_unit_test(on_the_disk_in_order),
+#endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

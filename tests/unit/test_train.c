@@ -303,6 +303,53 @@ static void accumulation(void **state)
 	rig_stop(&g);
 }
 
+/* A step by hand: the gradients of its two micro-steps averaged, clipped to a norm, and AdamW's first update of them. Adam hides a wrong scale
+ * in the weights (it divides by it), so the moments are looked at too. */
+static void a_step_by_hand(void **state)
+{
+	(void)state;
+	enum { SEQ = 24, N = 2 * SEQ };
+	struct rig g;
+	struct err e = {0};
+	int x[N], y[N];
+	double loss, norm = 0, clip = 0.05;
+	rig_start(&g, NULL, 2, 4000, 0);
+	g.set.num[SET_CLIP] = clip;
+	g.set.num[SET_LR_WARMUP] = 0;
+	rig_trainer(&g);
+	struct params *p = params_new(&g.p->config, &e);
+	assert_non_null(p);
+	must(params_train(p, &e), &e);
+	memcpy(p->w, g.p->w, p->total * sizeof *p->w);
+	struct data_cursor c = g.state.cursor;
+	struct model *m = model_new(g.dev, p, g.pool, 2, SEQ, NULL, NULL, &e);
+	assert_non_null(m);
+	for (int i = 0; i < 2; i++) {
+		must(data_next(&g.data, &c, 2, SEQ, x, y, &e), &e);
+		must(model_micro_step(m, x, y, 0.5f, &loss, &e), &e);
+	}
+	model_free(m);
+	for (size_t i = 0; i < p->total; i++)
+		norm += (double)p->g[i] * p->g[i];
+	norm = sqrt(norm);
+	assert_true(norm > 2 * clip);
+	struct trainer_step out = one_step(&g);
+	assert_true(fabs(out.grad_norm - norm) <= 1e-9 * norm && out.lr == 3e-3);
+	for (int i = 0; i < p->n; i++) {
+		const struct param *t = &p->table[i];
+		for (size_t k = t->offset; k < t->offset + t->count; k++) {
+			double gs = p->g[k] * clip / norm;
+			double w = p->w[k] - 3e-3 * (gs / (fabs(gs) + 1e-8) + (t->decay ? 0.1 : 0) * p->w[k]);
+			if (!(fabs(g.p->m[k] - 0.1 * gs) <= 1e-6 * fabs(gs) + 1e-14) || !(fabs(g.p->v[k] - 0.05 * gs * gs) <= 1e-6 * gs * gs + 1e-20) ||
+			    !(fabs(g.p->w[k] - w) <= 2e-7 * fabs(w) + 3e-8))
+				fail_msg("%s, element %zu: gradient %.9g: m %.9g v %.9g w %.9g, wanted w %.9g", t->name, k - t->offset, gs, g.p->m[k],
+					 g.p->v[k], g.p->w[k], w);
+		}
+	}
+	params_free(p);
+	rig_stop(&g);
+}
+
 /* --- steps that fail --- */
 
 static void not_finite_stops(void **state)
@@ -462,7 +509,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(initial_loss), cmocka_unit_test(overfits_one_batch), cmocka_unit_test(resumes), cmocka_unit_test(threads),
-		cmocka_unit_test(accumulation), cmocka_unit_test(not_finite_stops), cmocka_unit_test(not_finite_skips),
+		cmocka_unit_test(accumulation), cmocka_unit_test(a_step_by_hand), cmocka_unit_test(not_finite_stops), cmocka_unit_test(not_finite_skips),
 		cmocka_unit_test(interrupted), cmocka_unit_test(changes_wait_for_the_step), cmocka_unit_test(evaluation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
