@@ -151,6 +151,15 @@ void door_close(struct door *d, int save)
 	door_free(d);
 }
 
+void door_text(const char *path, int lines)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	for (int i = 0; i < lines; i++)
+		fprintf(f, "Line %d tells of %d birds.\n", i, i * 7 % 13);
+	assert_int_equal(fclose(f), 0);
+}
+
 void door_small_model(struct door *d)
 {
 	door_say(d, CMD_SET, "seq 16", 0);

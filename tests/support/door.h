@@ -41,6 +41,8 @@ void door_say(struct door *d, int op, const char *line, int want);
 int door_answers(const struct door *d, uint32_t id);
 /* A model of some thousand parameters, sequences of 16, two of them a micro-step. */
 void door_small_model(struct door *d);
+/* Writes a text of so many lines, some 25 bytes each. */
+void door_text(const char *path, int lines);
 /* A millisecond. */
 void door_nap(void);
 

@@ -13,7 +13,6 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "base/save.h"
 #include "support/door.h"
 
 #define SMALL "demo layers=1 dim=32 hidden=48 heads=2 kv_heads=1 head_dim=16 vocab=300"
@@ -31,15 +30,6 @@ static const struct { int op; const char *line; } table[] = {
 	{CMD_SET, "data.order sequential"}, {CMD_LR, "1e-3 cosine"}, {CMD_LR, "3e-4"}, {CMD_UNDO, ""}, {CMD_GET, ""}, {CMD_INFO, ""},
 	{CMD_KERNELS, ""}, {CMD_POWER, ""}, {CMD_MIL, "list"}, {CMD_MIL, "show fwdAttn"}, {CMD_RUNS, ""}, {CMD_TOKENIZE, "stress.txt out.bin"},
 };
-
-static void write_text(void)
-{
-	struct str s = {0};
-	for (int i = 0; i < 400; i++)
-		str_printf(&s, "Line %d tells of %d birds.\n", i, i * 7 % 13);
-	assert_int_equal(save_file("stress.txt", s.s, s.len, NULL), 0);
-	str_done(&s);
-}
 
 /* What a screen does between two keys. */
 static void look_around(struct door *d, struct rng *r, struct engine_snapshot *s)
@@ -92,7 +82,7 @@ static void drive(const char *dir, uint64_t seed)
 static void random_commands(void **state)
 {
 	(void)state;
-	write_text();
+	door_text("stress.txt", 400);
 	drive("s1", 1);
 	drive("s2", 2);
 }
