@@ -153,17 +153,22 @@ void worker_stop_training(struct worker *w, int code, const char *why);
 void worker_end_pending(struct worker *w, int code, const char *text);
 int worker_is_awaited(const struct worker *w);                /* is somebody told by the answer to a command how training ended? */
 
-/* --- engine_model.c: model, data, tokenizer, device --- */
+/* --- engine_model.c: machine, model, trainer --- */
 int worker_machine(struct worker *w, struct err *e);          /* pool and device are there (again, after `set threads`) */
 int worker_need_model(struct worker *w, struct err *e);       /* a model: demo when there is none */
-int worker_need_data(struct worker *w, struct err *e);        /* tokenizer and data are open */
 int worker_need_trainer(struct worker *w, struct err *e);
+void worker_drop_trainer(struct worker *w);
 void worker_drop_model(struct worker *w);
 int cmd_new(struct worker *w, int argc, char **argv, struct err *e);
-int cmd_data(struct worker *w, int argc, char **argv, struct err *e);
-int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_device(struct worker *w, int argc, char **argv, struct err *e);
 int worker_new(struct worker *w, int argc, char **argv, struct err *e); /* `new` without opening a run */
+
+/* --- engine_data.c: tokenizer and data --- */
+int worker_need_data(struct worker *w, struct err *e);        /* tokenizer and data are open */
+void worker_drop_data(struct worker *w);                      /* and the trainer with them */
+void worker_begin_cursor(struct worker *w);                   /* reading begins anew, in the order and with the seed that are set */
+int cmd_data(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e);
 
 /* --- engine_run.c: run folder, training, evaluation --- */
 int worker_need_run(struct worker *w, struct err *e);

@@ -1,4 +1,4 @@
-/* engine_model.c: what stands behind `new`, `data`, `tokenize` and `device`: the machine, the model, its tokenizer and its data.
+/* engine_model.c: what stands behind `new` and `device`: the machine, the model and its trainer. Data are in engine_data.c.
  * SPDX-License-Identifier: MIT */
 #include "engine_impl.h"
 
@@ -9,16 +9,12 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/save.h"
 #include "device/gemm.h"
 #include "io/llama2c.h"
 
-/* Ids of a tokenizer that we train ourselves for a text, unless the model has fewer. */
-enum { AUTO_VOCAB = 2048 };
-
 /* --- the machine ------------------------------------------------------------------------------------------------ */
 
-static void drop_trainer(struct worker *w)
+void worker_drop_trainer(struct worker *w)
 {
 	trainer_free(w->trainer);
 	w->trainer = NULL;
@@ -32,7 +28,7 @@ int worker_machine(struct worker *w, struct err *e)
 		return 0;
 	}
 	/* Everything that was made with the old pool goes; the weights stay. */
-	drop_trainer(w);
+	worker_drop_trainer(w);
 	decoder_free(w->decoder);
 	w->decoder = NULL;
 	device_close(w->dev);
@@ -74,17 +70,9 @@ int cmd_device(struct worker *w, int argc, char **argv, struct err *e)
 
 /* --- dropping ----------------------------------------------------------------------------------------------------- */
 
-static void drop_data(struct worker *w)
-{
-	drop_trainer(w);
-	if (w->data_open)
-		data_close(&w->data);
-	w->data_open = 0;
-}
-
 void worker_drop_model(struct worker *w)
 {
-	drop_data(w);
+	worker_drop_data(w);
 	decoder_free(w->decoder);
 	w->decoder = NULL;
 	tokenizer_free(w->tok);
@@ -94,100 +82,7 @@ void worker_drop_model(struct worker *w)
 	w->params = NULL;
 }
 
-/* --- the tokenizer and the data --------------------------------------------------------------------------------------- */
-
-/* A tokenizer of our own for the text, from the cache when it was trained before. */
-static struct tokenizer *auto_tokenizer(struct worker *w, const char *source, struct err *e)
-{
-	worker_state(w, ENGINE_PREPARING, "learning a tokenizer");
-	return data_tokenizer(source, MIN(w->params->config.vocab, AUTO_VOCAB), &w->g->cancel, e);
-}
-
-/* Opens `source` into *d with the tokenizer at hand. */
-static int open_data(struct worker *w, struct data *d, const char *source, struct err *e)
-{
-	char doing[96];
-	double val = w->settings.num[SET_DATA_VAL];
-	snprintf(doing, sizeof doing, "reading %.80s", source);
-	worker_state(w, ENGINE_PREPARING, doing);
-	int rc = strcmp(source, "builtin") && data_is_shard(source)
-		? data_open_shard(d, source, w->params->config.vocab, val, e)
-		: data_open_text(d, source, w->tok, val, &w->g->progress, &w->g->cancel, e);
-	w->g->progress = -1;
-	if (rc)
-		return rc;
-	uint64_t seq = (uint64_t)settings_int(&w->settings, SET_SEQ);
-	if (d->ntrain < seq + 1) {
-		rc = err_set(e, ERR_FORMAT, "data: %s: %llu tokens to train on, a sequence needs %llu (set seq N)", source,
-			     (unsigned long long)d->ntrain, (unsigned long long)seq + 1);
-		data_close(d);
-	}
-	return rc;
-}
-
-static void begin_cursor(struct worker *w)
-{
-	data_cursor_init(&w->state.cursor, (enum data_order)settings_int(&w->settings, SET_DATA_ORDER),
-			 (uint64_t)w->settings.num[SET_SEED]);
-}
-
-/* Takes `d` into use. */
-static void use_data(struct worker *w, const struct data *d, const char *source)
-{
-	drop_data(w);
-	w->data = *d;
-	w->data_open = 1;
-	snprintf(w->data_name, sizeof w->data_name, "%s", source);
-	snprintf(w->state.data_name, sizeof w->state.data_name, "%s", source);
-	w->state.data_hash = d->hash;
-	w->evaluated = 0;
-}
-
-static int is_shard_source(const char *source)
-{
-	return strcmp(source, "builtin") && data_is_shard(source);
-}
-
-/* Tokenizer and data for `source`; on failure everything stays as it was. */
-static int choose_data(struct worker *w, const char *name, struct err *e)
-{
-	char source[sizeof w->data_name]; /* name may be w->data_name itself */
-	if (strlen(name) >= sizeof source)
-		return err_set(e, ERR_RANGE, "data: %.60s...: %zu bytes of path, at most %zu", name, strlen(name), sizeof source - 1);
-	snprintf(source, sizeof source, "%s", name);
-	struct tokenizer *old = w->tok, *fresh = NULL;
-	int need = !w->tok || (w->tok_auto && w->state.step == 0 && strcmp(source, w->data_name));
-	if (need && !is_shard_source(source)) {
-		fresh = auto_tokenizer(w, source, e);
-		if (!fresh)
-			return e->code ? e->code : ERR_STATE;
-		w->tok = fresh;
-	}
-	struct data d;
-	int rc = open_data(w, &d, source, e);
-	if (rc) {
-		w->tok = old;
-		tokenizer_free(fresh);
-		return rc;
-	}
-	use_data(w, &d, source);
-	if (fresh) {
-		w->tok_auto = 1;
-		tokenizer_free(old);
-	}
-	return 0;
-}
-
-int worker_need_data(struct worker *w, struct err *e)
-{
-	int rc = worker_need_model(w, e);
-	if (rc || w->data_open)
-		return rc;
-	rc = choose_data(w, w->data_name, e);
-	if (!rc && w->state.step == 0)
-		begin_cursor(w);
-	return rc;
-}
+/* --- the trainer --------------------------------------------------------------------------------------------------------- */
 
 int worker_need_trainer(struct worker *w, struct err *e)
 {
@@ -304,7 +199,7 @@ static void fresh_state(struct worker *w)
 	w->next_sample_ns = 0;
 	w->nundo = 0;
 	timing_reset(&w->timing);
-	begin_cursor(w);
+	worker_begin_cursor(w);
 }
 
 int worker_new(struct worker *w, int argc, char **argv, struct err *e)
@@ -352,97 +247,4 @@ int worker_need_model(struct worker *w, struct err *e)
 int cmd_new(struct worker *w, int argc, char **argv, struct err *e)
 {
 	return worker_new(w, argc, argv, e);
-}
-
-/* --- data, tokenize ----------------------------------------------------------------------------------------------------------- */
-
-static void data_line(const struct worker *w, char *out, size_t n)
-{
-	const struct data *d = &w->data;
-	char a[16], b[16], tok[120] = "";
-	if (w->tok)
-		snprintf(tok, sizeof tok, "; tokenizer: %.80s, %d ids", tokenizer_info(w->tok)->name, tokenizer_info(w->tok)->vocab);
-	if (w->data_open)
-		snprintf(out, n, "data: %s: %s tokens to train on, %s held out%s", w->data_name, str_si(a, (double)d->ntrain),
-			 str_si(b, (double)(d->ntoken - d->ntrain)), tok);
-	else
-		snprintf(out, n, "data: %s (not opened yet)", w->data_name);
-}
-
-int cmd_data(struct worker *w, int argc, char **argv, struct err *e)
-{
-	char line[EVENT_TEXT];
-	if (!argc) {
-		data_line(w, line, sizeof line);
-		worker_say(w, "%s\n", line);
-		return 0;
-	}
-	for (int i = 1; i < argc; i++)
-		if (strncmp(argv[i], "order=", 6) && strncmp(argv[i], "val=", 4))
-			return err_set(e, ERR_USAGE, "data: %s: order=... or val=... wanted", argv[i]);
-	const char *order = word_value(argc - 1, argv + 1, "order="), *val = word_value(argc - 1, argv + 1, "val=");
-	double num;
-	char text[SETTING_TEXT_MAX], old[256], old_order[SETTING_TEXT_MAX], old_val[SETTING_TEXT_MAX];
-	if ((order && setting_parse(SET_DATA_ORDER, order, &num, text, e)) || (val && setting_parse(SET_DATA_VAL, val, &num, text, e)))
-		return e->code;
-	int rc = worker_need_model(w, e);
-	if (rc)
-		return rc;
-	struct settings before = w->settings;
-	if (order)
-		settings_set(&w->settings, SET_DATA_ORDER, order, NULL);
-	if (val)
-		settings_set(&w->settings, SET_DATA_VAL, val, NULL);
-	snprintf(old, sizeof old, "%s", w->data_name);
-	rc = choose_data(w, argv[0], e);
-	if (rc) {
-		w->settings = before;
-		return rc;
-	}
-	begin_cursor(w);
-	w->data_chosen = 1;
-	if (order)
-		worker_apply_change(w, SET_DATA_ORDER, setting_text(&before, SET_DATA_ORDER, old_order));
-	if (val)
-		worker_apply_change(w, SET_DATA_VAL, setting_text(&before, SET_DATA_VAL, old_val));
-	script_command(w, "data", argv[0]);
-	/* A loss on other text is another scale: what was best on the old one is no longer to be beaten. */
-	w->state.best_loss = NAN;
-	w->state.best_step = 0;
-	struct engine_event mark = {.kind = EV_MARK, .obs = {.step = w->state.step, .t = run_seconds(&w->run)}};
-	snprintf(mark.text, sizeof mark.text, "data %.150s -> %.150s", old, argv[0]);
-	if (w->state.step)
-		worker_emit(w, &mark, 1);
-	if (run_is_open(&w->run)) {
-		struct str f = {0};
-		str_puts(&f, "\"key\":\"data\",\"old\":");
-		str_json(&f, old, strlen(old));
-		str_puts(&f, ",\"new\":");
-		str_json(&f, argv[0], strlen(argv[0]));
-		worker_event(w, "set", "%s", f.s ? f.s : "");
-		str_done(&f);
-	}
-	data_line(w, line, sizeof line);
-	worker_log(w, LOG_INFO, "%s", line);
-	return 0;
-}
-
-int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e)
-{
-	(void)argc;
-	uint64_t n = 0;
-	char doing[96];
-	int rc = worker_need_model(w, e);
-	if (!rc && !w->tok)
-		rc = worker_need_data(w, e);
-	if (!rc && !w->tok)
-		rc = err_set(e, ERR_STATE, "tokenize: no tokenizer (new ... tokenizer=FILE)");
-	if (rc)
-		return rc;
-	snprintf(doing, sizeof doing, "encoding %.80s", argv[0]);
-	worker_state(w, ENGINE_PREPARING, doing);
-	rc = data_tokenize(argv[0], w->tok, argv[1], &n, &w->g->progress, &w->g->cancel, e);
-	if (!rc)
-		worker_say(w, "%s: %llu tokens\n", argv[1], (unsigned long long)n);
-	return rc;
 }
