@@ -12,7 +12,9 @@ done >text.txt
 begin() {
 	_dir=$1
 	shift
-	rm -rf "$_dir"
+	rm -rf "$_dir" out err
+	: >out
+	: >err
 	"$ANETUI" --plain --run "$_dir" "$@" >out 2>err </dev/null &
 	pid=$!
 }
