@@ -90,7 +90,10 @@ int cmd_ckpt(struct worker *w, int argc, char **argv, struct err *e)
 	if (argc && own_name(argv[0]))
 		return err_set(e, ERR_USAGE, "ckpt: %.60s: this name is the program's own (`ckpt` alone saves step-%08llu)", argv[0],
 			       (unsigned long long)w->state.step);
-	return worker_ckpt(w, argc ? argv[0] : NULL, e);
+	int rc = worker_ckpt(w, argc ? argv[0] : NULL, e);
+	if (!rc)
+		script_command(w, "ckpt", argc ? argv[0] : NULL);
+	return rc;
 }
 
 /* Library and kernels; the number of threads, which stands last, changes no byte. */
@@ -180,13 +183,14 @@ int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
 	worker_state(w, ENGINE_PREPARING, "reading a checkpoint");
 	if (ckpt_load(path, &p, &s, &tok, e))
 		return e->code;
-	script_command(w, "load", path);
+	script_load(w, path);
 	worker_stop_training(w, ERR_STATE, "train: ended by `load` before the end was reached");
 	int rc = adopt(w, p, &s, tok, e);
 	if (run_is_open(&w->run)) {
 		worker_announce_run(w);
 		worker_replay(w, w->state.step);
 		worker_event_start(w, 1);
+		script_settings(w);
 	} else {
 		w->started = 0;
 		str_clear(&w->new_line);

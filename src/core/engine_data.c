@@ -97,6 +97,7 @@ static int choose_data(struct worker *w, const char *name, struct err *e)
 	use_data(w, &d, source);
 	if (fresh) {
 		w->tok_auto = 1;
+		snprintf(w->tok_source, sizeof w->tok_source, "%s", source);
 		tokenizer_free(old);
 	}
 	return 0;

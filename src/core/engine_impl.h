@@ -55,6 +55,7 @@ struct worker {
 	/* model */
 	struct params *params;       /* the trainer borrows them */
 	struct tokenizer *tok;
+	char tok_source[256];        /* ... that it was trained for */
 	int tok_auto;                /* trained by us for the data: replaced when an untrained model gets other data */
 	struct str new_line;         /* the `new` (or `load`) command that made the model, for settings.cmd */
 	uint64_t new_seed;           /* `seed` as it was then */
@@ -189,7 +190,9 @@ int cmd_eval(struct worker *w, int argc, char **argv, struct err *e);
 void script_word(struct str *b, const char *s);               /* a blank and the word, quoted where it must be */
 void script_begin(struct worker *w);                          /* a new run: settings, model, data */
 void script_set(struct worker *w, enum setting_id id);        /* a setting has changed */
-void script_command(struct worker *w, const char *name, const char *word); /* data, load */
+void script_command(struct worker *w, const char *name, const char *word); /* data, ckpt, eval; word may be NULL */
+void script_load(struct worker *w, const char *path);
+void script_settings(struct worker *w);                       /* after a load: all of them */
 void script_end(struct worker *w);
 void script_resume(struct worker *w, const char *ckpt);       /* goes on with the file that is there */
 

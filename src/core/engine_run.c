@@ -221,6 +221,7 @@ int cmd_eval(struct worker *w, int argc, char **argv, struct err *e)
 	int rc = worker_eval(w, e);
 	if (rc)
 		return rc;
+	script_command(w, "eval", NULL);
 	worker_say(w, "step %llu: validation loss %.4f", (unsigned long long)w->state.step, w->last.val);
 	if (isfinite(w->last.bpb))
 		worker_say(w, ", %.4f bits per byte", w->last.bpb);

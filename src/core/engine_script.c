@@ -67,6 +67,13 @@ static void script_write(struct worker *w)
 	w->script_failed = failed;
 }
 
+static void add_data(struct str *b, const char *name)
+{
+	str_puts(b, "data");
+	script_word(b, name);
+	str_putc(b, '\n');
+}
+
 /* Weights and data order each have the seed that was set when they were made; the setting may be another by now. */
 void script_begin(struct worker *w)
 {
@@ -81,12 +88,13 @@ void script_begin(struct worker *w)
 		add_seed(b, seed);
 	str_add(b, w->new_line.s ? w->new_line.s : "", w->new_line.len);
 	if (w->data_chosen) {
+		/* Ids that come from a file can belong to a tokenizer that was learned from another text. */
+		if (w->tok_auto && strcmp(w->tok_source, w->data_name))
+			add_data(b, w->tok_source);
 		if (w->state.cursor.seed != seed)
 			add_seed(b, w->state.cursor.seed);
 		seed = w->state.cursor.seed;
-		str_puts(b, "data");
-		script_word(b, w->data_name);
-		str_putc(b, '\n');
+		add_data(b, w->data_name);
 	}
 	if ((uint64_t)w->settings.num[SET_SEED] != seed)
 		add_seed(b, (uint64_t)w->settings.num[SET_SEED]);
@@ -114,8 +122,28 @@ void script_command(struct worker *w, const char *name, const char *word)
 		return;
 	add_wait(w, w->state.step);
 	str_puts(&w->script, name);
-	script_word(&w->script, word);
+	if (word)
+		script_word(&w->script, word);
 	str_putc(&w->script, '\n');
+	script_write(w);
+}
+
+/* The checkpoint by its name where it lies in this run: the run that is made again writes its own. */
+void script_load(struct worker *w, const char *path)
+{
+	size_t n = strlen(w->run.dir);
+	int ours = run_is_open(&w->run) && !strncmp(path, w->run.dir, n) && path[n] == '/' && !strchr(path + n + 1, '/');
+	script_command(w, "load", ours ? path + n + 1 : path);
+}
+
+/* Which settings a loaded checkpoint brings depends on what the user had set before: here they stand as they came out. */
+void script_settings(struct worker *w)
+{
+	if (!run_is_open(&w->run))
+		return;
+	for (int i = 0; i < SET_N; i++)
+		if (setting_row((enum setting_id)i)->when != SETTING_START && i != SET_THREADS)
+			add_set(&w->script, &w->settings, (enum setting_id)i);
 	script_write(w);
 }
 
@@ -163,6 +191,7 @@ void script_resume(struct worker *w, const char *ckpt)
 		str_puts(&w->script, "load");
 		script_word(&w->script, ckpt);
 		str_putc(&w->script, '\n');
+		script_settings(w);
 	}
 	str_done(&old);
 	w->script_failed = 0;

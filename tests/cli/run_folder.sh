@@ -119,6 +119,14 @@ again alter alter-again "seeds, data and undo"
 plain --run back -e "$small" -e 'set seq 16' -e 'train 4' -e 'ckpt four' -e 'train 3' -e 'load four' -e 'lr 1e-4' -e 'train 4'
 check "back to a checkpoint and another way from there" eval 'is 0 && grep -q "^load " back/settings.cmd'
 again back back-again "gone back"
+check "by its name, so that the other run has its own" grep -q "^load four.ckpt$" back/settings.cmd
+plain --run undone -e "$small" -e 'set seq 16' -e 'lr 0.01' -e 'train 2' -e 'ckpt a' -e 'undo' -e 'train 2' -e 'ckpt a' -e 'eval' -e 'load a' -e 'train 1' -e 'ckpt a' -e 'load a' \
+	-e 'lr 1e-3 constant' -e 'train 2' -e 'load best' -e 'train 2'
+check "there and back with settings taken back" is 0
+again undone undone-again "there and back"
+plain --run ids -e "$small" -e 'set seq 16' -e 'data foxes.txt' -e 'tokenize fox.txt fox.bin' -e 'data fox.bin' -e 'train 3' -e 'data foxes.txt' -e 'train 2'
+check "ids of a tokenizer that was learned before" is 0
+again ids ids-again "ids"
 plain --run from -e 'load back/four.ckpt' -e 'train 2'
 check "a run that begins with a checkpoint" eval 'is 0 && grep -q "\"resumed\":4" from/metrics.jsonl'
 again from from-again "from a checkpoint"
