@@ -410,6 +410,40 @@ static void llama_round_trips(void **state)
 	}
 }
 
+static void put_piece(struct str *b, const char *s)
+{
+	const uint32_t score = 0;
+	uint32_t len = (uint32_t)strlen(s); /* little-endian, as this machine is */
+	str_add(b, &score, 4);
+	str_add(b, &len, 4);
+	str_add(b, s, len);
+}
+
+/* The last piece ends where the bytes end: nothing behind it may be looked at. Only <0xHH> in capitals is a byte. */
+static void byte_pieces(void **state)
+{
+	(void)state;
+	static const char *const piece[] = {"<unk>", "<s>", "</s>", "a", "<0xfe>", "<0x4>>", "<0xC3>"};
+	struct str file = {0};
+	struct err e = {0};
+	const uint32_t longest = 6;
+	size_t n;
+	str_add(&file, &longest, 4);
+	for (size_t i = 0; i < ARRAY_LEN(piece); i++)
+		put_piece(&file, piece[i]);
+	struct tokenizer *t = tokenizer_parse(file.s, file.len, "bytes.bin", &e);
+	assert_non_null(t);
+	const char *p = tokenizer_piece(t, -1, 6, &n);
+	assert_true(n == 1 && (unsigned char)*p == 0xc3);
+	for (int i = 4; i < 6; i++) {
+		p = tokenizer_piece(t, -1, i, &n);
+		assert_int_equal(n, 6);
+		assert_memory_equal(p, piece[i], 6);
+	}
+	tokenizer_free(t);
+	str_done(&file);
+}
+
 static void llama_pieces(void **state)
 {
 	(void)state;
@@ -517,7 +551,7 @@ int main(void)
 		cmocka_unit_test(llama_cases),
 		cmocka_unit_test(llama_plain_rule),
 		cmocka_unit_test(llama_round_trips),
-		cmocka_unit_test(llama_pieces),
+		cmocka_unit_test(llama_pieces), cmocka_unit_test(byte_pieces),
 		cmocka_unit_test(llama_packs),
 		cmocka_unit_test(wrong_files),
 	};

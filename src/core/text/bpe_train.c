@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "text/hash.h"
 #include "text/split.h"
 #include "text/vocab.h"
 
@@ -29,14 +30,6 @@ struct words {
 	struct word *slot; /* [WORDS_MAX * 2] */
 	size_t n;
 };
-
-static uint32_t piece_hash(const char *s, size_t n)
-{
-	uint32_t h = 2166136261u;
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)s[i]) * 16777619u;
-	return h ^ h >> 15;
-}
 
 static struct word *word_slot(struct words *w, const char *s, size_t n, uint32_t h)
 {
@@ -71,7 +64,7 @@ static int count_slice(struct words *w, const char *s, size_t n, const atomic_in
 	size_t seen = 0;
 	for (size_t i = 0; i < n;) {
 		size_t k = split_next(s + i, n - i);
-		uint32_t h = piece_hash(s + i, k);
+		uint32_t h = word_hash(s + i, k);
 		struct word *x = word_slot(w, s + i, k, h);
 		if (!x->count) {
 			*x = (struct word){s + i, (uint32_t)k, h, 0};

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "text/hash.h"
 #include "text/split.h"
 #include "text/vocab.h"
 
@@ -36,10 +37,7 @@ void encoder_free(struct encoder *c)
 
 static struct memo *memo_slot(struct encoder *c, const char *s, size_t n)
 {
-	uint32_t h = 2166136261u;
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)s[i]) * 16777619u;
-	return &c->memo[(h ^ h >> 16) & (MEMO_SLOTS - 1)];
+	return &c->memo[word_hash(s, n) & (MEMO_SLOTS - 1)];
 }
 
 static int encode_piece(const struct tokenizer *t, const char *s, size_t n, struct ids *out, struct err *e)

@@ -45,8 +45,7 @@ static int find_piece(const struct tokenizer *t, const char *s, size_t n)
 	return id >= 0 && t->off[id + 1] - t->off[id] == n && !memcmp(t->bytes + t->off[id], s, n) ? id : -1;
 }
 
-/* The byte that <0xHH> stands for, or -1. */
-static int byte_of_piece(const char *s, size_t n)
+int spm_byte_of_piece(const char *s, size_t n)
 {
 	if (n != 6 || memcmp(s, "<0x", 3) || s[5] != '>')
 		return -1;
@@ -82,7 +81,7 @@ static int joined(const struct tokenizer *t, uint32_t a, uint32_t b)
 
 static int add_piece(struct tokenizer *t, const char *s, size_t n, float score)
 {
-	int id = (int)t->noff, byte = byte_of_piece(s, n);
+	int id = (int)t->noff, byte = spm_byte_of_piece(s, n);
 	size_t cap = (size_t)id;
 	if (cap % 4096 == 0) {
 		float *more = realloc(t->score, (cap + 4096) * sizeof *more);

@@ -216,10 +216,10 @@ const char *tokenizer_piece(const struct tokenizer *t, int prev, int id, size_t 
 	*n = t->off[id + 1] - t->off[id];
 	if (t->info.kind != TOKENIZER_LLAMA2C)
 		return s;
-	unsigned v;
-	if (*n == 6 && s[5] == '>' && sscanf(s, "<0x%2X>", &v) == 1) {
+	int byte = spm_byte_of_piece(s, *n);
+	if (byte >= 0) {
 		*n = 1;
-		return &every[v & 255];
+		return &every[byte];
 	}
 	if (prev == t->info.bos && *n && s[0] == ' ') {
 		s++;

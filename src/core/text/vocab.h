@@ -49,6 +49,8 @@ int bpe_piece_ids(const struct tokenizer *t, const char *s, size_t n, int *id);
 
 /* spm.c: llama2.c's file. */
 struct tokenizer *spm_parse(const unsigned char *data, size_t n, const char *name, struct err *e);
+/* The byte that a piece <0xHH> stands for, or -1. */
+int spm_byte_of_piece(const char *s, size_t n);
 /* The length of the next part of s across whose end nothing can merge. */
 size_t spm_next(const struct tokenizer *t, const char *s, size_t n);
 /* Appends the ids of such a part. */
