@@ -109,7 +109,7 @@ struct engine_snapshot {
 	int tokenizer_vocab;
 	uint64_t step, target;          /* target 0: until interrupted */
 	uint64_t tokens;
-	double elapsed, remaining;      /* seconds of training; remaining < 0: unknown */
+	double elapsed, remaining;      /* seconds of training; remaining < 0: unknown, or not training */
 	double tokens_per_s, step_ms, micro_ms;
 	double flops_per_micro;
 	struct step_obs last;

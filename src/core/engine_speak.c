@@ -160,7 +160,7 @@ static void publish_progress(const struct worker *w, struct engine_snapshot *s, 
 	s->micro_ms = timing_mean_ms(&w->timing, -1, 16);
 	s->tokens_per_s = w->ema_step_ms > 0 ? settings_int(&w->settings, SET_SEQ) * w->settings.num[SET_BATCH] *
 		w->settings.num[SET_ACCUM] / w->ema_step_ms * 1e3 : 0;
-	s->remaining = w->target > w->state.step && w->ema_step_ms > 0 ? (double)(w->target - w->state.step) * w->ema_step_ms / 1e3 : -1;
+	s->remaining = w->training && w->target > w->state.step && w->ema_step_ms > 0 ? (double)(w->target - w->state.step) * w->ema_step_ms / 1e3 : -1;
 	s->last = w->last;
 	s->best_val = w->state.best_loss;
 	s->best_step = w->state.best_step;

@@ -281,6 +281,8 @@ static void numbers_fit_together(void **state)
 	assert_true(fabs(s->remaining - (double)(s->target - s->step) * s->step_ms / 1e3) <= 1e-6 * s->remaining);
 	engine_cancel(d.g);
 	door_await(&d, id);
+	engine_snapshot(d.g, s);
+	assert_true(s->remaining < 0);
 	door_say(&d, CMD_KERNELS, "", 0);
 	double before = INFINITY, share = 0;
 	int rows = 0;
