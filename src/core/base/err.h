@@ -13,6 +13,7 @@ enum err_code {
 	ERR_STATE = -6,  /* not possible now (no model, run locked, ...) */
 	ERR_DEVICE = -7, /* a device refused a program or a run */
 	ERR_CANCEL = -8, /* interrupted by the user */
+	ERR_BUDGET = -9, /* the device compiles no more in this process: a new one can */
 };
 
 #define ERR_MSG_MAX 512

@@ -179,6 +179,11 @@ void kernel_free(struct kernel *k)
 	k->dev->ops->kernel_free(k);
 }
 
+int kernel_refreeze(struct kernel *k, const struct dev_weight *w, int nw, struct err *e)
+{
+	return k->dev->ops->refreeze ? k->dev->ops->refreeze(k, w, nw, e) : 0;
+}
+
 int kernel_inputs(const struct kernel *k, const struct kernel_io **io)
 {
 	*io = k->in;

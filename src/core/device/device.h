@@ -28,8 +28,11 @@ struct device_caps {
 	int host_memory;        /* 1: surfaces over the trainer's memory, windows are pointers, nothing is copied */
 	int batch;              /* 1: B > 1 in the last axis is allowed */
 	int overlaps;           /* 1: the processor is free while a binding runs (weight gradients overlap) */
-	int compiles_left;      /* -1: no limit */
+	int compiles_left;      /* -1: no limit. Kept up to date: a refreeze counts as a compile */
+	int compiles_used;
+	int fp16;               /* 1: every tensor that comes back is fp16, and |x| >= 32752 in one of them means overflow */
 	size_t min_surface;     /* bytes; 0: none */
+	const char *chip;       /* "m4": whose time binding_perf.model_ns tells; NULL: none */
 };
 
 /* A weight by the name that the program text gives it. Shape and strides are in elements; on `cpu` a transposed weight is the
@@ -56,6 +59,7 @@ struct binding_perf {
 	uint64_t calls, ns;     /* ns: of all calls, measured around the run itself */
 	double flops;           /* of one call, as the program asks for (a masked half that was skipped still counts as asked) */
 	double bytes;           /* of one call: inputs, outputs and weights once each */
+	double model_ns;        /* of one call on caps.chip, predicted; 0: no prediction */
 };
 
 enum surface_access { SURFACE_READ = 1, SURFACE_WRITE = 2, SURFACE_RW = 3 };
@@ -70,6 +74,9 @@ const struct device_caps *device_caps(const struct device *d);
 struct kernel *device_compile(struct device *d, const char *text, size_t n, const struct dev_weight *w, int nw,
 			      struct err *e);
 void kernel_free(struct kernel *k);
+/* Where weights are frozen: compiles the kernel again with the weights as they are now (counted as a compile); bindings stay
+ * good. Where they are live: nothing to do. `w` as at device_compile. */
+int kernel_refreeze(struct kernel *k, const struct dev_weight *w, int nw, struct err *e);
 int kernel_inputs(const struct kernel *k, const struct kernel_io **io);  /* count; table owned by the kernel */
 int kernel_outputs(const struct kernel *k, const struct kernel_io **io);
 /* Words about the plan: ops, fused groups, copies, scratch bytes. For `mil show NAME` and tests. */
@@ -101,6 +108,7 @@ struct device_ops {
 	/* The graph stays the caller's and is gone after the call. io, flops and bytes are filled in by the caller. */
 	struct kernel *(*compile)(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e);
 	void (*kernel_free)(struct kernel *k);
+	int (*refreeze)(struct kernel *k, const struct dev_weight *w, int nw, struct err *e); /* NULL: weights are live */
 	void (*plan)(const struct kernel *k, struct kernel_plan_info *out);
 	struct surface *(*surface)(struct device *d, const struct mil_type *t, float *mem, struct err *e);
 	void (*surface_free)(struct surface *s);
