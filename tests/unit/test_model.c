@@ -61,7 +61,7 @@ static void rig_open(struct rig *r, const struct tiny *t, int threads, int train
 static void rig_model(struct rig *r, atomic_int *cancel)
 {
 	struct err e = {0};
-	r->m = model_new(r->device, r->p, r->pool, r->t->batch, r->t->seq, r->timing, cancel, &e);
+	r->m = model_new(r->device, r->p, r->pool, r->t->batch, r->t->seq, NULL, r->timing, cancel, &e);
 	if (!r->m)
 		fail_msg("%s: %s", r->t->what, e.msg);
 }
@@ -216,6 +216,57 @@ static void live_weights(void **state)
 	rig_close(&r);
 }
 
+/* A device that freezes weights and counts compiles. Frozen here means only counted: the cpu device below has them live. */
+static int refrozen, refrozen_weights;
+static int count_refreeze(struct kernel *k, const struct dev_weight *w, int nw, struct err *e)
+{
+	(void)w;
+	(void)e;
+	if (k->dev->caps.compiles_left == 0)
+		return err_set(e, ERR_BUDGET, "no compiles left");
+	k->dev->caps.compiles_left--;
+	refrozen++;
+	refrozen_weights += nw;
+	return 0;
+}
+
+static void frozen_weights(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct err e = {0};
+	double loss;
+	struct device_ops ops = device_cpu;
+	ops.refreeze = count_refreeze;
+	rig_open(&r, &shapes[4], 1, 1);
+	rig_model(&r, NULL);
+	assert_int_equal(model_compiles(r.m), 0);
+	assert_int_equal(model_update(r.m, &e), 0);
+	model_free(r.m);
+	r.device->ops = &ops;
+	r.device->caps.weights_live = 0;
+	/* Five programs of three layers hold weights, one does not. */
+	r.device->caps.compiles_left = 15;
+	r.m = model_new(r.device, r.p, r.pool, r.t->batch, r.t->seq, NULL, r.timing, NULL, &e);
+	assert_null(r.m);
+	assert_int_equal(e.code, ERR_BUDGET);
+	assert_non_null(strstr(e.msg, "16 compiles needed, the device cpu has 15 left"));
+	r.device->caps.compiles_left = 16;
+	rig_model(&r, NULL);
+	assert_int_equal(model_compiles(r.m), 15);
+	r.device->caps.compiles_left = 14;
+	assert_int_equal(model_update(r.m, &e), ERR_BUDGET);
+	assert_int_equal(refrozen, 0);
+	r.device->caps.compiles_left = 15;
+	assert_int_equal(model_update(r.m, &e), 0);
+	assert_int_equal(refrozen, 15);
+	assert_true(refrozen_weights > 15 * 3);
+	assert_int_equal(r.device->caps.compiles_left, 0);
+	step(&r, 1, &loss);
+	compare(&r, loss, 1, "refrozen");
+	rig_close(&r);
+}
+
 static void cancelled(void **state)
 {
 	(void)state;
@@ -241,19 +292,19 @@ static void refusals(void **state)
 	struct err e = {0};
 	double loss;
 	rig_open(&r, &shapes[0], 1, 1);
-	assert_null(model_new(r.device, r.p, r.pool, 1, 17, NULL, NULL, &e));
+	assert_null(model_new(r.device, r.p, r.pool, 1, 17, NULL, NULL, NULL, &e));
 	assert_non_null(strstr(e.msg, "seq 17: longer than the context of 16"));
-	assert_null(model_new(r.device, r.p, r.pool, 0, 16, NULL, NULL, &e));
+	assert_null(model_new(r.device, r.p, r.pool, 0, 16, NULL, NULL, NULL, &e));
 	assert_int_equal(e.code, ERR_RANGE);
-	assert_null(model_new(r.device, r.p, r.pool, 1 << 24, 16, NULL, NULL, &e));
+	assert_null(model_new(r.device, r.p, r.pool, 1 << 24, 16, NULL, NULL, NULL, &e));
 	assert_true(e.code < 0);
 	if (model_bytes(&r.p->config, 1 << 20, 16) > mem_available()) {
-		assert_null(model_new(r.device, r.p, r.pool, 1 << 20, 16, NULL, NULL, &e));
+		assert_null(model_new(r.device, r.p, r.pool, 1 << 20, 16, NULL, NULL, NULL, &e));
 		assert_int_equal(e.code, ERR_NOMEM);
 		assert_non_null(strstr(e.msg, "needed for activations"));
 	}
 	r.device->caps.batch = 0;
-	assert_null(model_new(r.device, r.p, r.pool, 2, 16, NULL, NULL, &e));
+	assert_null(model_new(r.device, r.p, r.pool, 2, 16, NULL, NULL, NULL, &e));
 	assert_non_null(strstr(e.msg, "one sequence"));
 	r.device->caps.batch = 1;
 	rig_model(&r, NULL);
@@ -297,7 +348,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gradients), cmocka_unit_test(other_devices), cmocka_unit_test(threads_do_not_matter),
-		cmocka_unit_test(loss_only), cmocka_unit_test(live_weights), cmocka_unit_test(cancelled), cmocka_unit_test(refusals),
+		cmocka_unit_test(loss_only), cmocka_unit_test(live_weights), cmocka_unit_test(frozen_weights), cmocka_unit_test(cancelled), cmocka_unit_test(refusals),
 		cmocka_unit_test(rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -280,7 +280,7 @@ static void accumulation(void **state)
 	eight.batch = 8;
 	eight.seq = SEQ;
 	tiny_tokens(&eight, 3, 0, x, y);
-	struct model *two = model_new(g.dev, g.p, g.pool, 2, SEQ, NULL, NULL, &e);
+	struct model *two = model_new(g.dev, g.p, g.pool, 2, SEQ, NULL, NULL, NULL, &e);
 	assert_non_null(two);
 	for (int i = 0; i < 4; i++) {
 		must(model_micro_step(two, x + i * 2 * SEQ, y + i * 2 * SEQ, 0.25f, &loss, &e), &e);
@@ -292,7 +292,7 @@ static void accumulation(void **state)
 	for (size_t i = 0; i < g.p->total; i++)
 		sum[i] = g.p->g[i];
 	memset(g.p->g, 0, g.p->total * sizeof *g.p->g);
-	struct model *all = model_new(g.dev, g.p, g.pool, 8, SEQ, NULL, NULL, &e);
+	struct model *all = model_new(g.dev, g.p, g.pool, 8, SEQ, NULL, NULL, NULL, &e);
 	assert_non_null(all);
 	must(model_micro_step(all, x, y, 1, &whole, &e), &e);
 	model_free(all);
@@ -322,7 +322,7 @@ static void a_step_by_hand(void **state)
 	must(params_train(p, &e), &e);
 	memcpy(p->w, g.p->w, p->total * sizeof *p->w);
 	struct data_cursor c = g.state.cursor;
-	struct model *m = model_new(g.dev, p, g.pool, 2, SEQ, NULL, NULL, &e);
+	struct model *m = model_new(g.dev, p, g.pool, 2, SEQ, NULL, NULL, NULL, &e);
 	assert_non_null(m);
 	for (int i = 0; i < 2; i++) {
 		must(data_next(&g.data, &c, 2, SEQ, x, y, &e), &e);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "model/host.h"
 #include "model/model_state.h"
@@ -212,6 +213,15 @@ static int layer_weights(const struct model *m, int layer, const struct program 
 	return own;
 }
 
+static int has_own_weights(const struct program *p)
+{
+	for (int i = 0; i < p->nweight; i++)
+		for (size_t k = 0; k < ARRAY_LEN(weight_files); k++)
+			if (!strcmp(weight_files[k].name, p->weight[i]))
+				return 1;
+	return 0;
+}
+
 static int compile(struct model *m, int l, enum program_id id, struct err *e)
 {
 	const struct program *p = &m->program[id];
@@ -227,6 +237,57 @@ static int compile(struct model *m, int l, enum program_id id, struct err *e)
 		return e ? e->code : ERR_DEVICE;
 	}
 	return 0;
+}
+
+/* --- weights that have changed --- */
+
+/* Programs whose kernels hold weights of a layer. */
+static int own_programs(const struct model *m)
+{
+	int n = 0;
+	for (int id = 0; id < m->nprogram; id++)
+		n += has_own_weights(&m->program[id]);
+	return n;
+}
+
+int model_compiles(const struct model *m)
+{
+	return device_caps(m->device)->weights_live ? 0 : m->c->layers * own_programs(m);
+}
+
+static int check_budget(const struct model *m, int want, struct err *e)
+{
+	int left = device_caps(m->device)->compiles_left;
+	if (left < 0 || want <= left)
+		return 0;
+	return err_set(e, ERR_BUDGET, "model: %s: %d compiles needed, the device %s has %d left in this process", m->c->name, want,
+		       device_caps(m->device)->name, left);
+}
+
+static int refreeze(struct model *m, int l, enum program_id id, struct err *e)
+{
+	const struct program *p = &m->program[id];
+	struct dev_weight w[PROGRAM_WEIGHTS];
+	char path[PROGRAM_WEIGHTS][64];
+	if (!layer_weights(m, l, p, w, path))
+		return 0;
+	int r = kernel_refreeze(m->layer[l].kernel[id], w, p->nweight, e);
+	if (r)
+		err_prefix(e, "model: %s: layer %d", p->name, l);
+	return r;
+}
+
+int model_update(struct model *m, struct err *e)
+{
+	int want = model_compiles(m), r = check_budget(m, want, e);
+	uint64_t t0 = clock_ns();
+	if (r || !want)
+		return r;
+	for (int l = 0; l < m->c->layers && !r; l++)
+		for (int id = 0; id < m->nprogram && !r; id++)
+			r = refreeze(m, l, (enum program_id)id, e);
+	timing_add(m->timing, m->row[ROW_UPDATE], clock_ns() - t0, 0);
+	return r;
 }
 
 /* --- surfaces and bindings --- */
@@ -301,6 +362,9 @@ static int bind(struct model *m, int l, enum program_id id, struct err *e)
 
 static int make_calls(struct model *m, struct err *e)
 {
+	int own = own_programs(m), once = m->nprogram - own, rc = check_budget(m, m->c->layers * own + once, e);
+	if (rc)
+		return rc;
 	for (int l = 0; l < m->c->layers; l++)
 		for (int id = 0; id < m->nprogram; id++) {
 			int r = compile(m, l, (enum program_id)id, e);
@@ -314,20 +378,23 @@ static void make_rows(struct model *m)
 {
 	static const char *const names[ROW_N] = {
 		[ROW_EMBED] = "embed", [ROW_NORM] = "final norm", [ROW_CLASSIFIER] = "classifier", [ROW_LOSS] = "loss",
-		[ROW_NORM_BWD] = "norm bwd", [ROW_EMBED_BWD] = "embed bwd", [ROW_COPY] = "copy",
+		[ROW_NORM_BWD] = "norm bwd", [ROW_EMBED_BWD] = "embed bwd", [ROW_COPY] = "copy", [ROW_UPDATE] = "refreeze",
 	};
 	for (int i = 0; i < m->nprogram; i++)
 		m->program_row[i] = timing_row(m->timing, program_name((enum program_id)i), TIMING_PROGRAM);
-	for (int i = 0; i < (m->train ? ROW_N : ROW_NORM_BWD); i++)
-		if (i != ROW_COPY || !device_caps(m->device)->host_memory)
+	const struct device_caps *caps = device_caps(m->device);
+	for (int i = 0; i < ROW_N; i++)
+		if (i < ROW_NORM_BWD ? 1 : i == ROW_COPY ? !caps->host_memory : i == ROW_UPDATE ? !caps->weights_live : m->train)
 			m->row[i] = timing_row(m->timing, names[i], TIMING_HOST);
 }
 
 /* --- the door --- */
 
-static int check(const struct device *d, const struct params *p, int batch, int seq, struct err *e)
+static int check(const struct device *d, const struct params *p, int batch, int seq, const struct model_options *o, struct err *e)
 {
 	const struct model_config *c = &p->config;
+	if (o && o->pipeline != PIPELINE_STATIC)
+		return err_set(e, ERR_STATE, "model: %s: dynamic programs come with later work", c->name);
 	if (batch < 1 || seq < 1 || (double)batch * seq > INT32_MAX / 64)
 		return err_set(e, ERR_RANGE, "model: %s: batch %d, seq %d: must be at least 1 and smaller together", c->name, batch, seq);
 	if (seq > c->context)
@@ -357,10 +424,10 @@ static int fill(struct model *m, struct err *e)
 	return make_calls(m, e);
 }
 
-struct model *model_new(struct device *d, struct params *p, struct pool *pool, int batch, int seq, struct timing *t,
-			const atomic_int *cancel, struct err *e)
+struct model *model_new(struct device *d, struct params *p, struct pool *pool, int batch, int seq, const struct model_options *o,
+			struct timing *t, const atomic_int *cancel, struct err *e)
 {
-	if (check(d, p, batch, seq, e))
+	if (check(d, p, batch, seq, o, e))
 		return NULL;
 	struct model *m = mem_zalloc(1, sizeof *m);
 	if (!m) {
@@ -368,6 +435,7 @@ struct model *model_new(struct device *d, struct params *p, struct pool *pool, i
 		return NULL;
 	}
 	m->device = d;
+	m->o = o ? *o : (struct model_options){0};
 	m->p = p;
 	m->c = &p->config;
 	m->pool = pool;

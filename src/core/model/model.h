@@ -16,12 +16,29 @@
 
 struct model;
 
-/* Compiles the programs for B sequences of S tokens and binds them for every layer. `p` must have gradients for training
- * (params_train); without, only model_loss works. Keeps d, p, pool, t (may be NULL) and cancel (may be NULL): looked at
- * between programs. Refuses what does not fit in memory. */
-struct model *model_new(struct device *d, struct params *p, struct pool *pool, int batch, int seq, struct timing *t,
-			const atomic_int *cancel, struct err *e);
+enum model_pipeline {
+	PIPELINE_STATIC,  /* weights stand in the programs: one kernel a layer */
+	PIPELINE_DYNAMIC, /* weights are inputs: one kernel for all layers, compiled once */
+};
+
+struct model_options {
+	enum model_pipeline pipeline;
+	int separate; /* dynamic: every weight is an input of its own, not packed beside the activations */
+};
+
+/* Compiles the programs for B sequences of S tokens and binds them for every layer, with the weights as they are now. `p` must
+ * have gradients for training (params_train); without, only model_loss works. Keeps d, p, pool, t (may be NULL) and cancel (may
+ * be NULL): looked at between programs; `o` is copied, NULL is all zero. Refuses what does not fit in memory. */
+struct model *model_new(struct device *d, struct params *p, struct pool *pool, int batch, int seq, const struct model_options *o,
+			struct timing *t, const atomic_int *cancel, struct err *e);
 void model_free(struct model *m);
+
+/* After weights have changed, before the next model_loss or model_micro_step: static programs on a device that freezes weights
+ * are compiled again (those that have weights of a layer), dynamic ones get the weights into their surfaces, live weights need
+ * nothing. ERR_BUDGET when the device has not the compiles left that this takes: nothing was changed then. */
+int model_update(struct model *m, struct err *e);
+/* Compiles that one model_update costs: 0 where weights are live, and in the dynamic pipeline. */
+int model_compiles(const struct model *m);
 
 /* Forward only: mean cross-entropy in nats over the B*S targets. x, y: [B*S] ids, checked against V by the data layer.
  * A target of -1 does not count. ERR_CANCEL when interrupted. */

@@ -37,10 +37,11 @@ struct scratch {
 	uint64_t ticket; /* the last product that reads it */
 };
 
-enum model_row { ROW_EMBED, ROW_NORM, ROW_CLASSIFIER, ROW_LOSS, ROW_NORM_BWD, ROW_EMBED_BWD, ROW_COPY, ROW_N };
+enum model_row { ROW_EMBED, ROW_NORM, ROW_CLASSIFIER, ROW_LOSS, ROW_NORM_BWD, ROW_EMBED_BWD, ROW_COPY, ROW_UPDATE, ROW_N };
 
 struct model {
 	struct device *device;
+	struct model_options o;
 	struct params *p;
 	const struct model_config *c;
 	struct pool *pool;

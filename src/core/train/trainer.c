@@ -18,7 +18,8 @@ enum { SKIPS_MAX = 100, NAN_STOP = 0 };
 struct trainer {
 	struct trainer_parts a;
 	struct model *model;       /* for batch sequences of seq tokens; NULL until it is needed */
-	int batch, seq;
+	struct model_options how;
+	int batch, seq, stale;     /* stale: the weights have changed since the model has seen them */
 	int *x, *y;                /* [batch * seq] */
 
 	/* The step that has begun. */
@@ -99,7 +100,7 @@ void trainer_drop(struct trainer *t)
 
 /* --- shape --- */
 
-static int reshape(struct trainer *t, int batch, int seq, struct err *e)
+static int reshape(struct trainer *t, int batch, int seq, const struct model_options *how, struct err *e)
 {
 	int context = t->a.params->config.context;
 	if (seq > context)
@@ -109,22 +110,33 @@ static int reshape(struct trainer *t, int batch, int seq, struct err *e)
 	size_t n;
 	if (mem_mul(&n, (size_t)batch, (size_t)seq) || !(t->x = mem_zalloc(n, sizeof *t->x)) || !(t->y = mem_zalloc(n, sizeof *t->y)))
 		return err_nomem(e, "train: batch", (unsigned long long)batch * (unsigned long long)seq * 2 * sizeof *t->x);
-	t->model = model_new(t->a.dev, t->a.params, t->a.pool, batch, seq, t->a.timing, t->a.cancel, e);
+	t->model = model_new(t->a.dev, t->a.params, t->a.pool, batch, seq, how, t->a.timing, t->a.cancel, e);
 	if (!t->model)
 		return e && e->code ? e->code : ERR_DEVICE;
+	t->how = *how;
 	t->batch = batch;
 	t->seq = seq;
+	t->stale = 0;
 	return 0;
 }
 
-/* At a step boundary: programs for the shape that the settings want. */
+static struct model_options options(const struct settings *s)
+{
+	(void)s;
+	return (struct model_options){.pipeline = PIPELINE_STATIC};
+}
+
+/* At a step boundary: programs for the shape that the settings want, with the weights as they are. Not right after the update:
+ * what a frozen weight costs is paid by who goes on. */
 static int take_shape(struct trainer *t, struct err *e)
 {
-	int batch = settings_int(t->a.settings, SET_BATCH), seq = settings_int(t->a.settings, SET_SEQ);
-	if (t->model && t->batch == batch && t->seq == seq)
-		return 0;
+	int batch = settings_int(t->a.settings, SET_BATCH), seq = settings_int(t->a.settings, SET_SEQ), rc = 0;
+	struct model_options how = options(t->a.settings);
 	struct err mine = {0};
-	int rc = reshape(t, batch, seq, &mine);
+	if (!t->model || t->batch != batch || t->seq != seq || how.pipeline != t->how.pipeline || how.separate != t->how.separate)
+		rc = reshape(t, batch, seq, &how, &mine);
+	else if (t->stale && !(rc = model_update(t->model, &mine)))
+		t->stale = 0;
 	return rc ? err_set(e, (enum err_code)rc, "%s", mine.msg) : 0;
 }
 
@@ -215,6 +227,7 @@ static void commit(struct trainer *t, struct trainer_step *out)
 	s->tokens += t->tokens;
 	s->seconds += (double)out->ns / 1e9;
 	s->step++;
+	t->stale = 1;
 	t->begun = 0;
 	t->skips = 0;
 	out->updated = 1;

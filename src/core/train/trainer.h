@@ -2,6 +2,7 @@
  *
  * A step is accum micro-steps and one update. The engine calls trainer_micro until it says that an update was made, and answers commands in between.
  * Settings are read at step boundaries (when no micro-step of the step has been made), so a live change never falls into the middle of one.
+ * Weights go to the device (model_update) when the next step or evaluation begins, not when they change: a step boundary lies between.
  * SPDX-License-Identifier: MIT */
 #ifndef ANETUI_TRAIN_TRAINER_H
 #define ANETUI_TRAIN_TRAINER_H
@@ -42,8 +43,8 @@ struct trainer_step {
 	uint64_t ns, micro_ns;   /* of the step (its micro-steps and update); mean of its micro-steps */
 };
 
-/* One micro-step, and the update when it was the last of its step. seq, batch and accum are taken over at the step boundary (programs are compiled anew when
- * seq or batch changed). ERR_CANCEL: interrupted; the begun step is dropped, gradients zeroed, the cursor is where the step began. A loss or gradient norm that
+/* One micro-step, and the update when it was the last of its step. seq, batch, accum and the pipeline are taken over at the step boundary (programs are compiled
+ * anew when the shape or the pipeline changed). ERR_BUDGET: the device has too few compiles left for the weights of this step; nothing has begun. ERR_CANCEL: interrupted; the begun step is dropped, gradients zeroed, the cursor is where the step began. A loss or gradient norm that
  * is not finite, with nan=stop: ERR_STATE naming the step and the first tensor, likewise dropped; weights and moments are untouched. */
 int trainer_micro(struct trainer *t, struct trainer_step *out, struct err *e);
 /* Micro-steps made of the step that has begun; 0 at a step boundary. */
