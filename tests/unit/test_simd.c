@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fp16.h"
 #include "base/mem.h"
 #include "device/cpu/simd.h"
 
@@ -153,6 +154,63 @@ static void check_tile(const struct simd *s)
 		}
 }
 
+/* Every binary16 value, its neighbours in fp32, and the middle between it and the next one, by every rule: bit for bit. */
+static void check_half(const struct simd *s)
+{
+	enum { PER = 8 };
+	static float x[PER * 64], got[PER * 64 + 16], want[PER * 64];
+	static const unsigned how[] = {HALF_ROUND, HALF_ROUND | HALF_NAN_ZERO, HALF_ROUND | HALF_NAN_INF,
+				       HALF_ROUND | HALF_MAC | HALF_NAN_ZERO, HALF_ROUND | HALF_LN | HALF_NAN_ZERO,
+				       HALF_ROUND | HALF_FLUSH, HALF_ROUND | HALF_MAC | HALF_FLUSH | HALF_NAN_INF};
+	for (unsigned h = 0; h < 65536; h += 64) {
+		for (unsigned i = 0; i < 64; i++) {
+			float v = fp16_to_f32((uint16_t)(h + i)), next = fp16_to_f32((uint16_t)(h + i + 1)), mid = (v + next) / 2;
+			float *p = x + i * PER;
+			p[0] = v;
+			p[1] = nextafterf(v, INFINITY);
+			p[2] = nextafterf(v, -INFINITY);
+			p[3] = mid;
+			p[4] = nextafterf(mid, INFINITY);
+			p[5] = nextafterf(mid, -INFINITY);
+			p[6] = v * 3;
+			p[7] = special[(h + i) % ARRAY_LEN(special)];
+		}
+		for (size_t k = 0; k < ARRAY_LEN(how); k++) {
+			int n = PER * 64 - (int)(h / 64 % 37);
+			guard(got, n);
+			simd_plain.half(want, x, n, how[k]);
+			s->half(got, x, n, how[k]);
+			for (int i = 0; i < n; i++)
+				if (memcmp(&got[i], &want[i], 4))
+					fail_msg("%s half, rule %u: of %.9g: %.9g, should be %.9g", s->name, how[k], x[i], got[i], want[i]);
+			for (int i = n; i < n + 16; i++)
+				assert_true(got[i] == 1234);
+			for (int i = 0; k == 0 && i < n; i++) {
+				float plain = fp16_round(x[i]);
+				assert_memory_equal(&want[i], &plain, 4);
+			}
+		}
+	}
+}
+
+/* The rules themselves, in numbers. */
+static void test_half_rules(void **st)
+{
+	(void)st;
+	const struct { float x; unsigned how; float y; } c[] = {
+		{32752, HALF_MAC, 32752}, {32767.9f, HALF_MAC, 32768}, {32768, HALF_MAC, INFINITY}, {-40000, HALF_MAC, -INFINITY},
+		{40000, 0, 40000}, {65519, 0, 65504}, {65520, 0, INFINITY}, {NAN, HALF_NAN_INF, INFINITY}, {-NAN, HALF_NAN_ZERO, 0},
+		{-INFINITY, HALF_LN, -45440}, {-INFINITY, 0, -INFINITY}, {6.0e-5f, HALF_FLUSH, 0}, {6.2e-5f, HALF_FLUSH, 6.198883e-5f},
+		{2049, 0, 2048}, {2051, 0, 2052}, {3e-8f, 0, 5.9604645e-8f}, {2.9e-8f, 0, 0},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		float y;
+		simd_plain.half(&y, &c[i].x, 1, HALF_ROUND | c[i].how);
+		if (!(y == c[i].y))
+			fail_msg("%.9g by rule %u is %.9g, should be %.9g", c[i].x, c[i].how, y, c[i].y);
+	}
+}
+
 static void test_levels(void **st)
 {
 	(void)st;
@@ -165,12 +223,13 @@ static void test_levels(void **st)
 		check_binary(s);
 		check_rows(s);
 		check_tile(s);
+		check_half(s);
 		print_message("# %s agrees with the plain kernels\n", s->name);
 	}
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels), cmocka_unit_test(test_half_rules)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

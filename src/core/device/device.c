@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "device/device.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-static const struct device_ops *const devices[] = {&device_cpu};
+static const struct device_ops *const devices[] = {&device_cpu, &device_sim};
 
 struct device *device_open(const char *spec, struct pool *pool, struct err *e)
 {
@@ -27,13 +28,39 @@ struct device *device_open(const char *spec, struct pool *pool, struct err *e)
 
 void device_close(struct device *d)
 {
-	if (d)
-		d->ops->close(d);
+	if (!d)
+		return;
+	str_done(&d->notes);
+	d->ops->close(d);
 }
 
 const struct device_caps *device_caps(const struct device *d)
 {
 	return &d->caps;
+}
+
+/* --- notes: texts that end in NUL, one after the other; those before `told` have been given away --- */
+
+void device_say(struct device *d, const char *fmt, ...)
+{
+	char text[ERR_MSG_MAX];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	for (size_t at = 0; at < d->notes.len; at += strlen(d->notes.s + at) + 1)
+		if (!strcmp(d->notes.s + at, text))
+			return;
+	str_add(&d->notes, text, strlen(text) + 1);
+}
+
+const char *device_note(struct device *d)
+{
+	if (d->told >= d->notes.len)
+		return NULL;
+	const char *text = d->notes.s + d->told;
+	d->told += strlen(text) + 1;
+	return text;
 }
 
 /* --- weights --- */

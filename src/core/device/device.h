@@ -65,10 +65,12 @@ struct binding_perf {
 enum surface_access { SURFACE_READ = 1, SURFACE_WRITE = 2, SURFACE_RW = 3 };
 
 /* --- the door --- */
-/* spec: "cpu". The pool is shared with the caller, who must not be inside pool_run when a binding runs. */
+/* spec: "cpu", "sim chip=m4 budget=20 ...". The pool is shared with the caller, who must not be inside pool_run when a binding runs. */
 struct device *device_open(const char *spec, struct pool *pool, struct err *e);
 void device_close(struct device *d);
 const struct device_caps *device_caps(const struct device *d);
+/* The next thing that the device has to tell, or NULL; good until the next call of anything of this device. */
+const char *device_note(struct device *d);
 
 /* Compiles n bytes of program text. Everything in `w` must be found by name, and its shape fit; the text is not kept. */
 struct kernel *device_compile(struct device *d, const char *text, size_t n, const struct dev_weight *w, int nw,
@@ -121,12 +123,15 @@ struct device_ops {
 };
 
 /* Devices put these at the head of their own structs. */
-struct device { const struct device_ops *ops; struct device_caps caps; struct pool *pool; };
+struct device { const struct device_ops *ops; struct device_caps caps; struct pool *pool; struct str notes; size_t told; };
 struct kernel { struct device *dev; int nin, nout; struct kernel_io *in, *out; double flops, bytes; };
 struct surface { struct device *dev; struct mil_type type; };
 struct binding { struct kernel *kernel; struct binding_perf perf; };
 
-extern const struct device_ops device_cpu;
+extern const struct device_ops device_cpu, device_sim;
+
+/* For devices: something that the user should know and that stops nothing. The same text is kept once. */
+void device_say(struct device *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The weight that constant `v` names, its shape compared (axes of size 1 may be missing or more); else NULL and a message. */
 const struct dev_weight *device_weight(const struct dev_weight *w, int nw, const struct mil_value *v, struct err *e);

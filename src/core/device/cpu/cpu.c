@@ -11,32 +11,30 @@
 #include "device/cpu/plan.h"
 #include "device/gemm.h"
 
-/* One arena for the scratch memory of all kernels, since one binding runs at a time; grown when a kernel is compiled. */
-struct cpu {
-	struct device base;
-	const struct simd *simd;
-	float *arena, *lanes;
-	size_t arena_floats, lane_floats;
-	int poison;
-};
-
 struct cpu_kernel {
 	struct kernel base;
 	struct plan plan;
-};
-
-struct cpu_surface {
-	struct surface base;
-	float *mem, *own;     /* own: to be freed */
-	float *window;        /* a copy for windows that are not contiguous; NULL else */
-	int64_t c0, n;
-	enum surface_access how;
 };
 
 struct cpu_binding {
 	struct binding base;
 	float **at;           /* of each buffer of the plan */
 };
+
+void cpu_init(struct cpu *c, const struct device_ops *ops, const struct numerics *numerics, struct pool *pool)
+{
+	blas_open();
+	c->simd = simd_best();
+	c->numerics = *numerics;
+	c->base.ops = ops;
+	c->base.pool = pool;
+}
+
+void cpu_done(struct cpu *c)
+{
+	free(c->arena);
+	free(c->lanes);
+}
 
 static struct device *cpu_open(const char *args, struct pool *pool, struct err *e)
 {
@@ -49,10 +47,8 @@ static struct device *cpu_open(const char *args, struct pool *pool, struct err *
 		err_nomem(e, "device: cpu", sizeof *c);
 		return NULL;
 	}
+	cpu_init(c, &device_cpu, &(struct numerics){0}, pool);
 	const struct blas_info *b = blas_open();
-	c->simd = simd_best();
-	c->base.ops = &device_cpu;
-	c->base.pool = pool;
 	c->base.caps = (struct device_caps){.name = "cpu", .weights_live = 1, .host_memory = 1, .batch = 1, .compiles_left = -1};
 	int threads = pool_threads(pool);
 	snprintf(c->base.caps.about, sizeof c->base.caps.about, "fp32, %s (%s kernels), %s, %d thread%s", b->library, b->kernels,
@@ -62,10 +58,8 @@ static struct device *cpu_open(const char *args, struct pool *pool, struct err *
 
 static void cpu_close(struct device *d)
 {
-	struct cpu *c = (struct cpu *)d;
-	free(c->arena);
-	free(c->lanes);
-	free(c);
+	cpu_done((struct cpu *)d);
+	free(d);
 }
 
 void cpu_poison(struct device *d, int on)
@@ -126,7 +120,7 @@ static int plan_make(struct cpu *c, struct plan *p, const struct mil_graph *g, c
 	return fold(c, p, e);
 }
 
-static struct kernel *cpu_compile(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e)
+struct kernel *cpu_compile(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e)
 {
 	struct cpu *c = (struct cpu *)d;
 	struct cpu_kernel *k = mem_zalloc(1, sizeof *k);
@@ -136,6 +130,8 @@ static struct kernel *cpu_compile(struct device *d, struct mil_graph *g, const s
 		return NULL;
 	}
 	k->plan.simd = c->simd;
+	k->plan.numerics = c->numerics;
+	k->plan.pool = c->base.pool;
 	k->plan.err = e ? e : &own;
 	int r = plan_make(c, &k->plan, g, w, nw, k->plan.err);
 	k->plan.err = NULL;
@@ -146,14 +142,21 @@ static struct kernel *cpu_compile(struct device *d, struct mil_graph *g, const s
 	return NULL;
 }
 
-static void cpu_kernel_free(struct kernel *k)
+void cpu_kernel_free(struct kernel *k)
 {
 	struct cpu_kernel *ck = (struct cpu_kernel *)k;
 	plan_done(&ck->plan);
 	free(ck);
 }
 
-static void cpu_plan(const struct kernel *k, struct kernel_plan_info *out)
+int cpu_refreeze(struct kernel *k, const struct dev_weight *w, int nw, struct err *e)
+{
+	struct plan *p = &((struct cpu_kernel *)k)->plan;
+	int r = plan_refreeze(p, w, nw, e);
+	return r ? r : fold((struct cpu *)k->dev, p, e);
+}
+
+void cpu_plan(const struct kernel *k, struct kernel_plan_info *out)
 {
 	const struct plan *p = &((const struct cpu_kernel *)k)->plan;
 	out->nop = p->nop;
@@ -164,7 +167,7 @@ static void cpu_plan(const struct kernel *k, struct kernel_plan_info *out)
 
 /* --- surfaces --- */
 
-static struct surface *cpu_surface(struct device *d, const struct mil_type *t, float *mem, struct err *e)
+struct surface *cpu_surface(struct device *d, const struct mil_type *t, float *mem, struct err *e)
 {
 	struct cpu_surface *s = mem_zalloc(1, sizeof *s);
 	size_t n = (size_t)mil_count(t);
@@ -181,11 +184,11 @@ static struct surface *cpu_surface(struct device *d, const struct mil_type *t, f
 	return &s->base;
 }
 
-static void cpu_surface_free(struct surface *s)
+void cpu_surface_free(struct surface *s)
 {
 	struct cpu_surface *cs = (struct cpu_surface *)s;
 	free(cs->own);
-	free(cs->window);
+	free(cs->copy);
 	free(cs);
 }
 
@@ -204,37 +207,37 @@ static void exchange(struct cpu_surface *s, int store)
 	int64_t inner = plane(t);
 	size_t bytes = (size_t)(s->n * inner) * sizeof(float);
 	for (int64_t b = 0; b < t->dim[0]; b++) {
-		float *mem = s->mem + (b * t->dim[1] + s->c0) * inner, *copy = s->window + b * s->n * inner;
+		float *mem = s->mem + (b * t->dim[1] + s->c0) * inner, *copy = s->copy + b * s->n * inner;
 		memcpy(store ? mem : copy, store ? copy : mem, bytes);
 	}
 }
 
-static float *cpu_window(struct surface *s, int64_t c0, int64_t n, enum surface_access how)
+float *cpu_window(struct surface *s, int64_t c0, int64_t n, enum surface_access how)
 {
 	struct cpu_surface *cs = (struct cpu_surface *)s;
 	const struct mil_type *t = &s->type;
-	if (t->rank < 2)
-		return cs->mem;
-	if (c0 < 0 || n < 0 || n > t->dim[1] - c0)
-		return NULL;
-	if (t->dim[0] == 1 || n == t->dim[1])
-		return cs->mem + c0 * plane(t);
-	if (!(cs->window = mem_aligned((size_t)MAX(t->dim[0] * n * plane(t), 1), sizeof(float))))
+	if (t->rank >= 2 && (c0 < 0 || n < 0 || n > t->dim[1] - c0))
 		return NULL;
 	cs->c0 = c0;
 	cs->n = n;
 	cs->how = how;
+	if (t->rank < 2)
+		return cs->mem;
+	if (t->dim[0] == 1 || n == t->dim[1])
+		return cs->mem + c0 * plane(t);
+	if (!(cs->copy = mem_aligned((size_t)MAX(t->dim[0] * n * plane(t), 1), sizeof(float))))
+		return NULL;
 	exchange(cs, 0);
-	return cs->window;
+	return cs->copy;
 }
 
-static void cpu_release(struct surface *s)
+void cpu_release(struct surface *s)
 {
 	struct cpu_surface *cs = (struct cpu_surface *)s;
-	if (cs->window && (cs->how & SURFACE_WRITE))
+	if (cs->copy && (cs->how & SURFACE_WRITE))
 		exchange(cs, 1);
-	free(cs->window);
-	cs->window = NULL;
+	free(cs->copy);
+	cs->copy = NULL;
 }
 
 /* --- bindings --- */
@@ -259,7 +262,7 @@ static int check_overlap(const struct kernel *k, struct surface *const *in, stru
 	return 0;
 }
 
-static struct binding *cpu_bind(struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e)
+struct binding *cpu_bind(struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e)
 {
 	const struct plan *p = &((struct cpu_kernel *)k)->plan;
 	if (check_overlap(k, in, out, e))
@@ -278,7 +281,7 @@ static struct binding *cpu_bind(struct kernel *k, struct surface *const *in, str
 	return &b->base;
 }
 
-static void cpu_binding_free(struct binding *b)
+void cpu_binding_free(struct binding *b)
 {
 	free(((struct cpu_binding *)b)->at);
 	free(b);
@@ -292,7 +295,7 @@ static void poison(struct cpu *c)
 		c->lanes[i] = NAN;
 }
 
-static int cpu_run(struct binding *b, struct err *e)
+int cpu_run(struct binding *b, struct err *e)
 {
 	struct cpu_binding *cb = (struct cpu_binding *)b;
 	const struct plan *p = &((struct cpu_kernel *)b->kernel)->plan;

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fp16.h"
 #include "base/mem.h"
 
 /* --- inputs, constants, weights --- */
@@ -47,6 +46,8 @@ static int literal(struct plan *p, const struct mil_value *m)
 	int64_t n = mil_count(&m->type);
 	for (int64_t i = 0; i < n; i++)
 		f[i] = (float)mil_const_at(m, i);
+	if (p->numerics.outside && (m->type.dtype == MIL_FP16 || m->type.dtype == MIL_FP32))
+		p->simd->half(f, f, n, p->numerics.outside);
 	if (n == 1) {
 		p->value[v].has_number = 1;
 		p->value[v].number = f[0];
@@ -54,39 +55,20 @@ static int literal(struct plan *p, const struct mil_value *m)
 	return v;
 }
 
-static float weight_at(const struct dev_weight *w, int64_t i)
-{
-	switch (w->dtype) {
-	case MIL_FP16: return fp16_to_f32(((const uint16_t *)w->data)[i]);
-	case MIL_INT8: return ((const int8_t *)w->data)[i];
-	case MIL_UINT8: case MIL_BOOL: return ((const uint8_t *)w->data)[i];
-	case MIL_INT16: return ((const int16_t *)w->data)[i];
-	case MIL_UINT16: return ((const uint16_t *)w->data)[i];
-	case MIL_INT32: return (float)((const int32_t *)w->data)[i];
-	default: return ((const float *)w->data)[i];
-	}
-}
-
-/* A weight that is not fp32 is widened once. */
+/* A copy of the plan's own: what is not fp32 is widened; where weights are frozen they are what they are now. */
 static int frozen_weight(struct plan *p, const struct mil_value *m, const struct dev_weight *w)
 {
 	int v = source(p, &m->type, BUF_CONST, 0);
 	if (p->failed)
 		return 0;
-	float *f = p->buf[p->value[v].view.buf].mem;
-	int64_t at[MIL_MAX_RANK] = {0}, n = mil_count(&m->type);
-	for (int64_t i = 0; i < n; i++) {
-		int64_t off = 0;
-		for (int a = 0; a < w->rank; a++)
-			off += at[a] * w->stride[a];
-		f[i] = weight_at(w, off);
-		for (int a = w->rank - 1; a >= 0 && ++at[a] == w->dim[a]; a--)
-			at[a] = 0;
-	}
+	struct value *val = &p->value[v];
+	const struct frozen *f = plan_freeze(p, m, w, val->view.buf);
+	for (int i = 0; f && i < m->type.rank; i++)
+		val->view.stride[i] = f->stride[i];
 	return v;
 }
 
-/* The trainer's memory with the trainer's strides; axes of size 1 may be missing there. */
+/* The trainer's memory with the trainer's strides. */
 static int live_weight(struct plan *p, const struct mil_value *m, const struct dev_weight *w)
 {
 	int b = plan_buf(p, BUF_WEIGHT, mil_count(&m->type)), v = plan_value(p, m->type.rank, m->type.dim);
@@ -96,14 +78,7 @@ static int live_weight(struct plan *p, const struct mil_value *m, const struct d
 	struct value *val = &p->value[v];
 	view_rows(&val->view, b, m->type.rank, m->type.dim);
 	val->has_view = 1;
-	int a = 0;
-	for (int i = 0; i < m->type.rank; i++) {
-		if (m->type.dim[i] == 1)
-			continue;
-		while (a < w->rank && w->dim[a] == 1)
-			a++;
-		val->view.stride[i] = w->stride[a++];
-	}
+	plan_weight_strides(&m->type, w, val->view.stride);
 	return v;
 }
 
@@ -116,7 +91,7 @@ static int constant(struct plan *p, const struct mil_value *m, const struct dev_
 	const struct dev_weight *found = device_weight(w, nw, m, p->err);
 	if (!found)
 		return -2;
-	return found->dtype == MIL_FP32 ? live_weight(p, m, found) : frozen_weight(p, m, found);
+	return found->dtype == MIL_FP32 && !p->numerics.frozen ? live_weight(p, m, found) : frozen_weight(p, m, found);
 }
 
 /* --- ops --- */

@@ -76,6 +76,9 @@ void plan_done(struct plan *p)
 		step_done(&p->step[i]);
 	for (int i = 0; i < p->nonce; i++)
 		step_done(&p->once[i]);
+	for (int i = 0; i < p->nfrozen; i++)
+		free(p->frozen[i].path);
+	free(p->frozen);
 	free(p->buf);
 	free(p->node);
 	free(p->value);

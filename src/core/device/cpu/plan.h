@@ -7,7 +7,7 @@
 #ifndef ANETUI_DEVICE_CPU_PLAN_H
 #define ANETUI_DEVICE_CPU_PLAN_H
 
-#include "device/cpu/simd.h"
+#include "device/cpu/numerics.h"
 #include "device/cpu/steps.h"
 #include "device/cpu/view.h"
 #include "device/device.h"
@@ -27,6 +27,15 @@ struct buf {
 	int64_t count;
 	int first, last;    /* steps that write and read it; -1: none */
 	size_t offset;      /* BUF_SCRATCH: floats from the arena's start */
+};
+
+/* A weight that the plan holds a copy of. */
+struct frozen {
+	char *path;             /* owned */
+	uint64_t offset;
+	struct mil_value value; /* type and line of the constant that names it */
+	int buf;
+	int64_t stride[MIL_MAX_RANK]; /* of the copy */
 };
 
 enum node_kind {
@@ -87,8 +96,11 @@ struct cluster {
 
 struct plan {
 	const struct simd *simd;
-	int nbuf, nnode, nvalue, ncluster, nstep, nonce;
-	size_t cbuf, cnode, cvalue, cstep, conce;
+	struct numerics numerics;
+	struct pool *pool;        /* copies weights */
+	int nbuf, nnode, nvalue, ncluster, nstep, nonce, nfrozen;
+	size_t cbuf, cnode, cvalue, cstep, conce, cfrozen;
+	struct frozen *frozen;
 	struct buf *buf;
 	struct node *node, spare; /* spare: written to when memory ran out */
 	struct value *value;
@@ -118,6 +130,13 @@ int plan_value(struct plan *p, int rank, const int64_t *dim);
 struct node *plan_node(struct plan *p, enum node_kind kind, int nin);
 /* Does node `n` read value `v`? */
 int plan_reads(const struct node *n, int v);
+
+/* Copies weight w into buffer `buf` and remembers it. NULL when memory is out. */
+const struct frozen *plan_freeze(struct plan *p, const struct mil_value *m, const struct dev_weight *w, int buf);
+/* Copies all of them anew; nothing has changed when one is missing. What was folded from them is the caller's to fold again. */
+int plan_refreeze(struct plan *p, const struct dev_weight *w, int nw, struct err *e);
+/* The caller's stride for each axis of t; those of size 1, which may be missing there, stay as they are. */
+void plan_weight_strides(const struct mil_type *t, const struct dev_weight *w, int64_t *stride);
 
 /* --- the parts of emission --- */
 const struct view *plan_view(struct plan *p, int value);

@@ -29,6 +29,16 @@ enum { SIMD_NBIN = EW_MAX + 1 };
 /* Which operands of a two-operand kernel are rows (V) and which one number (S). */
 enum simd_form { SIMD_VV, SIMD_VS, SIMD_SV, SIMD_NFORM };
 
+/* How a row becomes binary16 (kept as fp32). Each flag is looked at before the rounding, which is to nearest even. */
+enum half_how {
+	HALF_ROUND = 1,     /* always set where anything is rounded: 65520 and more become infinite */
+	HALF_MAC = 2,       /* |x| >= 32768 becomes infinite */
+	HALF_NAN_ZERO = 4,  /* NaN becomes +0 */
+	HALF_NAN_INF = 8,   /* NaN becomes +infinity */
+	HALF_LN = 16,       /* -infinity becomes -45440 */
+	HALF_FLUSH = 32     /* below 2^-14 becomes a zero of its sign */
+};
+
 typedef void simd_bin(float *d, const float *a, const float *b, int64_t n);
 typedef void simd_un(float *d, const float *a, int64_t n, float p, float q);
 
@@ -42,6 +52,8 @@ struct simd {
 	float (*dot)(const float *a, const float *b, int64_t n);
 	/* d = exp(a - max a) / sum */
 	void (*softmax)(float *d, const float *a, int64_t n);
+	/* d = the nearest binary16 values of a, by enum half_how; without one of its flags NaN stays, in its plainest form. */
+	void (*half)(float *d, const float *a, int64_t n, unsigned how);
 	/* acc[6][gemm_nr] = ap[k][6]^T bp[k][gemm_nr]: the inner loop of the built-in product. */
 	void (*gemm_tile)(int64_t k, const float *ap, const float *bp, float *acc);
 	int gemm_nr;

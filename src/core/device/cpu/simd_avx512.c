@@ -10,6 +10,7 @@
 #define VN 16
 #define NAME "AVX-512"
 #define FMA(a, b, c) ((vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define HALF(x) ((vf)_mm512_cvtph_ps(_mm512_cvtps_ph((__m512)(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)))
 #define SQRT(x) ((vf)_mm512_sqrt_ps((__m512)(x)))
 #include "device/cpu/simd_body.h"
 

@@ -1,6 +1,7 @@
 /* simd_body.h: the kernels for one vector width; included once by each simd_<set>.c. Not a header for anybody else.
  *
- * The including file defines VN (floats in a vector), FMA(a, b, c), SQRT(x) and NAME; it gives `table` away.
+ * The including file defines VN (floats in a vector), FMA(a, b, c), SQRT(x) and NAME, and HALF(x) where the set converts to binary16
+ * and back; it gives `table` away.
  * Arithmetic is written on compiler vectors; the files' flags make it the instructions of their set.
  * exp, log and tanh follow Cephes (S. Moshier): argument reduction and its single-precision polynomials; errors are below
  * 2 ulp where the set has fused multiply-add. Infinities, NaN and denormals come out as from libm.
@@ -137,6 +138,17 @@ INL vf round_v(vf x)
 	vf a = absolute(x), r = (a + 8388608.0f) - 8388608.0f;
 	return pick(a < 8388608.0f, with_sign(r, sign_of(x)), x);
 }
+
+#ifndef HALF
+/* Adding 0.5, whose last bit is worth 2^-24, rounds what is subnormal; the others by their own bits. */
+INL vf half_bits(vf x)
+{
+	vi a = (vi)absolute(x), r = (a + 0xfff + ((a >> 13) & 1)) & ~0x1fff;
+	vf low = ((vf)a + 0.5f) - 0.5f, y = pick(a < 0x38800000, low, (vf)r);
+	return with_sign(pick(a >= 0x477ff000, all(INFINITY), y), sign_of(x));
+}
+#define HALF(x) half_bits(x)
+#endif
 
 /* --- kernels over rows --- */
 
@@ -280,6 +292,35 @@ static void softmax(float *d, const float *a, int64_t n)
 	mul_vs(d, d, &over, n);
 }
 
+/* The flags as numbers, so that the loop has no branch. */
+struct half_rule { vf most, flush, ln, nan, nan_sign; };
+
+INL vf half_by(vf x, const struct half_rule *r)
+{
+	vf a = absolute(x), s = sign_of(x);
+	x = pick(x != x, (vf)((vi)r->nan | ((vi)s & (vi)r->nan_sign)), x);
+	x = pick(a >= r->most, with_sign(all(INFINITY), s), x);
+	x = pick(x == -INFINITY, r->ln, x);
+	x = pick(a < r->flush, s, x);
+	vf y = HALF(x);
+	return pick(x != x, x, y);
+}
+
+static void half(float *d, const float *a, int64_t n, unsigned how)
+{
+	struct half_rule r = {
+		.most = all(how & HALF_MAC ? 32768 : INFINITY), .flush = all(how & HALF_FLUSH ? 0x1p-14f : 0),
+		.ln = all(how & HALF_LN ? -45440 : -INFINITY),
+		.nan = how & HALF_NAN_ZERO ? all(0) : how & HALF_NAN_INF ? all(INFINITY) : (vf)((vi){0} + 0x7fc00000),
+		.nan_sign = how & (HALF_NAN_ZERO | HALF_NAN_INF) ? all(0) : all(-0.0f),
+	};
+	int64_t i = 0;
+	for (; i + VN <= n; i += VN)
+		store(d + i, half_by(load(a + i), &r));
+	if (i < n)
+		store_part(d + i, half_by(load_part(a + i, n - i), &r), n - i);
+}
+
 /* acc[6][2 VN] = ap[k][6]^T bp[k][2 VN]: 12 sums in registers. */
 static void gemm_tile(int64_t k, const float *ap, const float *bp, float *acc)
 {
@@ -314,6 +355,7 @@ static const struct simd table = {
 	.max = largest,
 	.dot = dot,
 	.softmax = softmax,
+	.half = half,
 	.gemm_tile = gemm_tile,
 	.gemm_nr = 2 * VN,
 };

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include <math.h>
 
+#include "base/fp16.h"
 #include "device/cpu/simd.h"
 
 #define BIN_FORM(name, form, x, y, expr) \
@@ -94,6 +95,25 @@ static float dot(const float *a, const float *b, int64_t n)
 	return (float)s;
 }
 
+static float half_of(float x, unsigned how)
+{
+	if (isnan(x) && (how & (HALF_NAN_ZERO | HALF_NAN_INF)))
+		x = how & HALF_NAN_ZERO ? 0 : INFINITY;
+	if ((how & HALF_MAC) && fabsf(x) >= 32768)
+		x = copysignf(INFINITY, x);
+	if ((how & HALF_LN) && x == -INFINITY)
+		x = -45440;
+	if ((how & HALF_FLUSH) && fabsf(x) < 0x1p-14f)
+		x = copysignf(0, x);
+	return fp16_round(x);
+}
+
+static void half(float *d, const float *a, int64_t n, unsigned how)
+{
+	for (int64_t i = 0; i < n; i++)
+		d[i] = half_of(a[i], how);
+}
+
 static void gemm_tile(int64_t k, const float *ap, const float *bp, float *acc)
 {
 	for (int i = 0; i < 6 * 16; i++)
@@ -119,6 +139,7 @@ const struct simd simd_plain = {
 	.max = max,
 	.dot = dot,
 	.softmax = softmax,
+	.half = half,
 	.gemm_tile = gemm_tile,
 	.gemm_nr = 16,
 };

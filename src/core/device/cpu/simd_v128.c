@@ -15,6 +15,7 @@
 #include <arm_neon.h>
 #define NAME "NEON"
 #define FMA(a, b, c) ((vf)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
+#define HALF(x) ((vf)vcvt_f32_f16(vcvt_f16_f32((float32x4_t)(x))))
 #define SQRT(x) ((vf)vsqrtq_f32((float32x4_t)(x)))
 #endif
 #include "device/cpu/simd_body.h"

@@ -1,0 +1,172 @@
+/* sim.c: the simulator's row in the device table: opening, freezing, the compile budget, faults on demand. The numbers are the cpu executor's.
+ *
+ * Everything runs on the caller's pool. The hardware leaves the processor free while a program runs; here that processor is what
+ * runs it, so caps.overlaps is 0: a second thread for weight gradients would only take turns with the pool.
+ * SPDX-License-Identifier: MIT */
+#include "device/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "device/blas.h"
+#include "device/gemm.h"
+
+/* The hardware counts compiles by process, whatever is freed: so does this. A new budget begins a new count. */
+static int compiles;
+
+static void count_compiles(struct sim *s)
+{
+	struct device_caps *caps = &s->cpu.base.caps;
+	caps->compiles_used = compiles;
+	caps->compiles_left = MAX(0, s->opt.budget - compiles);
+}
+
+/* --- opening --- */
+
+static struct numerics numerics_of(const struct sim_options *o)
+{
+	return (struct numerics){
+		.frozen = 1,
+		.outside = HALF_ROUND | (o->quirks ? HALF_NAN_INF : 0),
+		.op = HALF_ROUND | (o->quirks ? HALF_NAN_ZERO : 0),
+		.product = HALF_ROUND | HALF_MAC | (o->quirks ? HALF_NAN_ZERO : 0),
+	};
+}
+
+static void describe(struct sim *s)
+{
+	const struct blas_info *b = blas_open();
+	struct device_caps *caps = &s->cpu.base.caps;
+	int threads = pool_threads(s->cpu.base.pool);
+	*caps = (struct device_caps){.name = "sim", .batch = 1, .fp16 = 1, .chip = s->opt.chip};
+	snprintf(caps->about, sizeof caps->about, "%s simulated, fp16, weights frozen; on %s (%s kernels), %s, %d thread%s", s->opt.chip,
+		 b->library, b->kernels, s->cpu.simd->name, threads, threads == 1 ? "" : "s");
+	count_compiles(s);
+}
+
+static struct device *sim_open(const char *args, struct pool *pool, struct err *e)
+{
+	struct sim *s = mem_zalloc(1, sizeof *s);
+	if (!s) {
+		err_nomem(e, "device: sim", sizeof *s);
+		return NULL;
+	}
+	if (sim_options_parse(&s->opt, args, e)) {
+		free(s);
+		return NULL;
+	}
+	if (s->opt.budget < 0)
+		s->opt.budget = SIM_BUDGET;
+	else
+		compiles = 0;
+	struct numerics n = numerics_of(&s->opt);
+	cpu_init(&s->cpu, &device_sim, &n, pool);
+	describe(s);
+	return &s->cpu.base;
+}
+
+static void sim_close(struct device *d)
+{
+	cpu_done((struct cpu *)d);
+	free(d);
+}
+
+/* --- stages --- */
+
+/* The fault that was asked for, in the words of the system where they are known. */
+static int stage(struct sim *s, enum sim_stage which, struct err *e)
+{
+	static const char *const text[SIM_STAGES] = {
+		"compile: _ANECompiler : ANECCompile() FAILED", "load: loadWithQoS: failed", "bind: requestWithInputs: gave no request",
+		"run: ANEProgramProcessRequestDirect() Failed with status=0x1d : Program Inference error",
+	};
+	static const char *const word[SIM_STAGES] = {"compile", "load", "bind", "run"};
+	if (++s->calls[which] != s->opt.fail[which])
+		return 0;
+	return err_set(e, ERR_DEVICE, "sim: %s (asked for by fail=%s:%d)", text[which], word[which], s->opt.fail[which]);
+}
+
+static int may_compile(struct sim *s, struct err *e)
+{
+	if (compiles >= s->opt.budget)
+		return err_set(e, ERR_BUDGET, "sim: compile: _ANECompiler : ANECCompile() FAILED: all %d compiles of this process are used (a new "
+			       "process has new ones; pipeline dynamic compiles once)", s->opt.budget);
+	compiles++;
+	count_compiles(s);
+	int r = stage(s, SIM_COMPILE, e);
+	return r ? r : stage(s, SIM_LOAD, e);
+}
+
+static struct kernel *sim_compile(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e)
+{
+	return may_compile((struct sim *)d, e) ? NULL : cpu_compile(d, g, w, nw, e);
+}
+
+static int sim_refreeze(struct kernel *k, const struct dev_weight *w, int nw, struct err *e)
+{
+	int r = may_compile((struct sim *)k->dev, e);
+	return r ? r : cpu_refreeze(k, w, nw, e);
+}
+
+static struct binding *sim_bind(struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e)
+{
+	return stage((struct sim *)k->dev, SIM_BIND, e) ? NULL : cpu_bind(k, in, out, e);
+}
+
+static int sim_run(struct binding *b, struct err *e)
+{
+	int r = stage((struct sim *)b->kernel->dev, SIM_RUN, e);
+	return r ? r : cpu_run(b, e);
+}
+
+/* --- surfaces --- */
+
+struct rounding {
+	const struct simd *simd;
+	unsigned how;
+	float *mem;
+	int64_t n;
+};
+
+enum { PART = 65536 };
+
+static void round_task(void *arg, int task, int thread)
+{
+	const struct rounding *r = arg;
+	int64_t at = (int64_t)task * PART;
+	(void)thread;
+	r->simd->half(r->mem + at, r->mem + at, MIN(PART, r->n - at), r->how);
+}
+
+/* What the host wrote becomes what fp16 holds of it. */
+static void sim_release(struct surface *s)
+{
+	struct cpu_surface *cs = (struct cpu_surface *)s;
+	const struct cpu *c = (const struct cpu *)s->dev;
+	int64_t n = mil_count(&s->type), per = s->type.rank < 2 ? 1 : n / MAX(s->type.dim[1], 1);
+	if ((cs->how & SURFACE_WRITE) && (s->type.dtype == MIL_FP16 || s->type.dtype == MIL_FP32)) {
+		int64_t inner = s->type.rank < 2 ? 0 : per / MAX(s->type.dim[0], 1);
+		struct rounding r = {c->simd, c->numerics.outside, cs->copy ? cs->copy : cs->mem + cs->c0 * inner,
+				     s->type.rank < 2 ? n : cs->n * per};
+		pool_run(r.n > PART ? c->base.pool : NULL, (int)((r.n + PART - 1) / PART), round_task, &r);
+	}
+	cpu_release(s);
+}
+
+const struct device_ops device_sim = {
+	.name = "sim",
+	.open = sim_open,
+	.close = sim_close,
+	.compile = sim_compile,
+	.kernel_free = cpu_kernel_free,
+	.refreeze = sim_refreeze,
+	.plan = cpu_plan,
+	.surface = cpu_surface,
+	.surface_free = cpu_surface_free,
+	.window = cpu_window,
+	.release = sim_release,
+	.bind = sim_bind,
+	.binding_free = cpu_binding_free,
+	.run = sim_run,
+};
