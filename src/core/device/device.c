@@ -171,7 +171,40 @@ static int names_fit(const struct mil_graph *g, const int *value, int n, struct 
 	return 0;
 }
 
+/* Counts the parts of each input in io, and sees that they cover it. */
+static int parts_fit(const struct device *d, struct kernel_io *io, int nio, const struct dev_part *part, int npart, struct err *e)
+{
+	int known = 0;
+	if (npart && !d->ops->compile_parts)
+		return err_set(e, ERR_DEVICE, "device: %s: inputs over the host's memory are not possible here", d->caps.name);
+	for (int i = 0; i < nio; i++) {
+		const struct mil_type *t = &io[i].type;
+		int64_t at = 0;
+		for (int k = 0; k < npart; k++) {
+			if (strcmp(part[k].input, io[i].name))
+				continue;
+			if (t->rank != 4 || t->dim[0] != 1 || t->dim[2] != 1)
+				return err_set(e, ERR_DEVICE, "device: %s: parts need an input [1, C, 1, S]", io[i].name);
+			if (part[k].begin != at || part[k].count < 1 || part[k].stride[0] < 1 || part[k].stride[1] < 1)
+				return err_set(e, ERR_DEVICE, "device: %s: part %d does not go on at column %lld", io[i].name, k, (long long)at);
+			at += part[k].count;
+			io[i].nparts++;
+		}
+		if (io[i].nparts && at != t->dim[3])
+			return err_set(e, ERR_DEVICE, "device: %s: parts cover %lld of %lld columns", io[i].name, (long long)at,
+				       (long long)t->dim[3]);
+		known += io[i].nparts;
+	}
+	return known == npart ? 0 : err_set(e, ERR_DEVICE, "device: a part names no input of the program");
+}
+
 struct kernel *device_compile(struct device *d, const char *text, size_t n, const struct dev_weight *w, int nw, struct err *e)
+{
+	return device_compile_parts(d, text, n, w, nw, NULL, 0, e);
+}
+
+struct kernel *device_compile_parts(struct device *d, const char *text, size_t n, const struct dev_weight *w, int nw,
+				    const struct dev_part *part, int npart, struct err *e)
 {
 	struct mil_graph *g = NULL;
 	struct kernel *k = NULL;
@@ -180,10 +213,12 @@ struct kernel *device_compile(struct device *d, const char *text, size_t n, cons
 	struct kernel_io *in = io_table(g, g->input, g->ninput), *out = io_table(g, g->output, g->noutput);
 	if (!in || !out)
 		err_nomem(e, "device: kernel", sizeof *in * (size_t)(g->ninput + g->noutput));
-	else if (!names_fit(g, g->input, g->ninput, e) && !names_fit(g, g->output, g->noutput, e))
-		k = d->ops->compile(d, g, w, nw, e);
+	else if (!names_fit(g, g->input, g->ninput, e) && !names_fit(g, g->output, g->noutput, e) &&
+		 !parts_fit(d, in, g->ninput, part, npart, e))
+		k = npart ? d->ops->compile_parts(d, g, w, nw, part, npart, e) : d->ops->compile(d, g, w, nw, e);
 	if (k) {
 		k->dev = d;
+		k->npart = npart;
 		k->nin = g->ninput;
 		k->nout = g->noutput;
 		k->in = in;
@@ -261,6 +296,37 @@ void surface_release(struct surface *s)
 	s->dev->ops->release(s);
 }
 
+/* --- columns --- */
+
+enum { PUT_BLOCK = 32 }; /* channels of a task: a transposed matrix is read by lines of the cache */
+
+struct put {
+	float *to;
+	const float *from;
+	int64_t channels, row, count;
+	const int64_t *stride;
+};
+
+static void put_task(void *arg, int task, int thread)
+{
+	const struct put *p = arg;
+	int64_t c0 = (int64_t)task * PUT_BLOCK, c1 = MIN(c0 + PUT_BLOCK, p->channels);
+	(void)thread;
+	for (int64_t c = c0; p->stride[1] == 1 && c < c1; c++)
+		memcpy(p->to + c * p->row, p->from + c * p->stride[0], (size_t)p->count * sizeof *p->to);
+	for (int64_t k = 0; p->stride[1] != 1 && k < p->count; k++)
+		for (int64_t c = c0; c < c1; c++)
+			p->to[c * p->row + k] = p->from[c * p->stride[0] + k * p->stride[1]];
+}
+
+void surface_put(struct surface *s, int64_t begin, int64_t count, const float *from, const int64_t stride[2])
+{
+	const struct mil_type *t = &s->type;
+	struct put p = {surface_window(s, 0, t->dim[1], SURFACE_RW) + begin, from, t->dim[1], t->dim[3], count, stride};
+	pool_run(s->dev->pool, (int)((p.channels + PUT_BLOCK - 1) / PUT_BLOCK), put_task, &p);
+	surface_release(s);
+}
+
 /* --- bindings --- */
 
 static int same_shape(const struct mil_type *a, const struct mil_type *b)
@@ -287,6 +353,10 @@ static int pick(const struct kernel *k, const struct kernel_io *io, int nio, con
 	for (int i = 0; i < nio; i++) {
 		char a[96], b[96];
 		int at = find(names, n, io[i].name);
+		if (io[i].nparts && at >= 0)
+			return err_set(e, ERR_DEVICE, "bind: %s: is made of parts and has no surface", io[i].name);
+		if (io[i].nparts)
+			continue;
 		if (at < 0 || !surfaces[at])
 			return err_set(e, ERR_DEVICE, "bind: %s: no surface given for this %s (%s)", io[i].name, what,
 				       mil_type_text(a, &io[i].type));
@@ -319,13 +389,21 @@ static int no_strangers(const struct kernel *k, const char *const *names, int n,
 
 struct binding *device_bind(struct kernel *k, const char *const *names, struct surface *const *surfaces, int n, struct err *e)
 {
+	return device_bind_parts(k, names, surfaces, n, NULL, e);
+}
+
+struct binding *device_bind_parts(struct kernel *k, const char *const *names, struct surface *const *surfaces, int n,
+				  const float *const *part, struct err *e)
+{
 	struct surface **s = mem_zalloc((size_t)(k->nin + k->nout) + 1, sizeof *s);
 	struct binding *b = NULL;
 	if (!s)
 		err_nomem(e, "bind", sizeof *s * (size_t)(k->nin + k->nout));
+	else if (k->npart && !part)
+		err_set(e, ERR_DEVICE, "bind: the kernel's inputs are made of %d parts, no memory was given", k->npart);
 	else if (!no_strangers(k, names, n, e) && !pick(k, k->in, k->nin, "input", names, surfaces, n, s, e) &&
 		 !pick(k, k->out, k->nout, "output", names, surfaces, n, s + k->nin, e))
-		b = k->dev->ops->bind(k, s, s + k->nin, e);
+		b = k->npart ? k->dev->ops->bind_parts(k, s, s + k->nin, part, e) : k->dev->ops->bind(k, s, s + k->nin, e);
 	if (b) {
 		b->kernel = k;
 		b->perf = (struct binding_perf){.flops = k->flops, .bytes = k->bytes};

@@ -46,12 +46,21 @@ struct dev_weight {
 	uint64_t offset;        /* of the record in a file that holds several; 0: the path names one tensor */
 };
 
+/* Columns [begin, begin + count) of a [1, C, 1, S] input that lie in memory of the caller's own, where caps.host_memory: element
+ * (c, begin + k) stands stride[0] * c + stride[1] * k floats from where device_bind_parts says. Parts cover their input from left
+ * to right without holes; it has no surface then. A slice within a part is a view of that memory; one across parts is copied. */
+struct dev_part {
+	const char *input;
+	int64_t begin, count, stride[2];
+};
+
 /* Is this the weight that the constant v names? */
 int dev_weight_is(const struct dev_weight *w, const struct mil_value *v);
 
 struct kernel_io {
 	char name[64];
 	struct mil_type type;
+	int nparts; /* > 0: an input made of parts */
 };
 
 /* What one run cost, added up in the binding since it was bound. */
@@ -75,6 +84,9 @@ const char *device_note(struct device *d);
 /* Compiles n bytes of program text. Everything in `w` must be found by name, and its shape fit; the text is not kept. */
 struct kernel *device_compile(struct device *d, const char *text, size_t n, const struct dev_weight *w, int nw,
 			      struct err *e);
+/* The same for a program whose inputs are, some or all, made of parts: ERR_DEVICE without caps.host_memory. */
+struct kernel *device_compile_parts(struct device *d, const char *text, size_t n, const struct dev_weight *w, int nw,
+				    const struct dev_part *part, int npart, struct err *e);
 void kernel_free(struct kernel *k);
 /* Where weights are frozen: compiles the kernel again with the weights as they are now (counted as a compile); bindings stay
  * good. Where they are live: nothing to do. `w` as at device_compile. */
@@ -94,10 +106,15 @@ void surface_free(struct surface *s);
  * the window must be released for the device to see it. One window at a time a surface. */
 float *surface_window(struct surface *s, int64_t c0, int64_t n, enum surface_access how);
 void surface_release(struct surface *s);
+/* Columns [begin, begin + count) of all channels of a [1, C, 1, S] surface: (c, begin + k) becomes from[stride[0] * c + stride[1] * k]. */
+void surface_put(struct surface *s, int64_t begin, int64_t count, const float *from, const int64_t stride[2]);
 
 /* One surface for each input and output, by name; shapes must be equal. */
 struct binding *device_bind(struct kernel *k, const char *const *names, struct surface *const *surfaces, int n,
 			    struct err *e);
+/* part[i]: the memory of the i-th part that the kernel was compiled with; live, and only read. */
+struct binding *device_bind_parts(struct kernel *k, const char *const *names, struct surface *const *surfaces, int n,
+				  const float *const *part, struct err *e);
 void binding_free(struct binding *b);
 int binding_run(struct binding *b, struct err *e);
 const struct binding_perf *binding_perf(const struct binding *b);
@@ -118,13 +135,18 @@ struct device_ops {
 	void (*release)(struct surface *s);
 	/* in and out in the kernel's order; names and shapes have been compared. */
 	struct binding *(*bind)(struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e);
+	/* With caps.host_memory only; NULL else. in[i] is NULL for an input made of parts. */
+	struct kernel *(*compile_parts)(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw,
+					const struct dev_part *part, int npart, struct err *e);
+	struct binding *(*bind_parts)(struct kernel *k, struct surface *const *in, struct surface *const *out,
+				      const float *const *part, struct err *e);
 	void (*binding_free)(struct binding *b);
 	int (*run)(struct binding *b, struct err *e);
 };
 
 /* Devices put these at the head of their own structs. */
 struct device { const struct device_ops *ops; struct device_caps caps; struct pool *pool; struct str notes; size_t told; };
-struct kernel { struct device *dev; int nin, nout; struct kernel_io *in, *out; double flops, bytes; };
+struct kernel { struct device *dev; int nin, nout, npart; struct kernel_io *in, *out; double flops, bytes; };
 struct surface { struct device *dev; struct mil_type type; };
 struct binding { struct kernel *kernel; struct binding_perf perf; };
 

@@ -120,7 +120,8 @@ static int plan_make(struct cpu *c, struct plan *p, const struct mil_graph *g, c
 	return fold(c, p, e);
 }
 
-struct kernel *cpu_compile(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e)
+static struct kernel *cpu_compile_parts(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw,
+					const struct dev_part *part, int npart, struct err *e)
 {
 	struct cpu *c = (struct cpu *)d;
 	struct cpu_kernel *k = mem_zalloc(1, sizeof *k);
@@ -133,13 +134,21 @@ struct kernel *cpu_compile(struct device *d, struct mil_graph *g, const struct d
 	k->plan.numerics = c->numerics;
 	k->plan.pool = c->base.pool;
 	k->plan.err = e ? e : &own;
+	k->plan.part = part;
+	k->plan.npart = npart;
 	int r = plan_make(c, &k->plan, g, w, nw, k->plan.err);
 	k->plan.err = NULL;
+	k->plan.part = NULL;
 	if (!r)
 		return &k->base;
 	plan_done(&k->plan);
 	free(k);
 	return NULL;
+}
+
+struct kernel *cpu_compile(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e)
+{
+	return cpu_compile_parts(d, g, w, nw, NULL, 0, e);
 }
 
 void cpu_kernel_free(struct kernel *k)
@@ -242,10 +251,15 @@ void cpu_release(struct surface *s)
 
 /* --- bindings --- */
 
-static int overlap(const struct surface *a, const struct surface *b)
+static int overlap(const struct surface *a, const float *y, int64_t n)
 {
-	const float *x = ((const struct cpu_surface *)a)->mem, *y = ((const struct cpu_surface *)b)->mem;
-	return x < y + mil_count(&b->type) && y < x + mil_count(&a->type);
+	const float *x = ((const struct cpu_surface *)a)->mem;
+	return x < y + n && y < x + mil_count(&a->type);
+}
+
+static int overlaps(const struct surface *a, const struct surface *b)
+{
+	return overlap(a, ((const struct cpu_surface *)b)->mem, mil_count(&b->type));
 }
 
 /* Outputs are written while inputs are still read. */
@@ -253,19 +267,39 @@ static int check_overlap(const struct kernel *k, struct surface *const *in, stru
 {
 	for (int o = 0; o < k->nout; o++) {
 		for (int i = 0; i < k->nin; i++)
-			if (overlap(in[i], out[o]))
+			if (in[i] && overlaps(in[i], out[o]))
 				return err_set(e, ERR_DEVICE, "bind: %s: shares memory with input %s", k->out[o].name, k->in[i].name);
 		for (int i = 0; i < o; i++)
-			if (overlap(out[i], out[o]))
+			if (overlaps(out[i], out[o]))
 				return err_set(e, ERR_DEVICE, "bind: %s: shares memory with output %s", k->out[o].name, k->out[i].name);
 	}
 	return 0;
 }
 
-struct binding *cpu_bind(struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e)
+static int check_parts(const struct kernel *k, const struct plan *p, struct surface *const *out, const float *const *part, struct err *e)
+{
+	for (int i = 0; i < p->nbuf; i++)
+		for (int o = 0; p->buf[i].kind == BUF_PART && o < k->nout; o++)
+			if (overlap(out[o], part[p->buf[i].index], p->buf[i].reach))
+				return err_set(e, ERR_DEVICE, "bind: %s: shares memory with part %d of the inputs", k->out[o].name, p->buf[i].index);
+	return 0;
+}
+
+static float *address(const struct buf *f, struct surface *const *in, struct surface *const *out, const float *const *part)
+{
+	switch (f->kind) {
+	case BUF_INPUT: return ((struct cpu_surface *)in[f->index])->mem;
+	case BUF_OUTPUT: return ((struct cpu_surface *)out[f->index])->mem;
+	case BUF_PART: return (float *)(uintptr_t)part[f->index]; /* only ever read */
+	default: return f->mem;
+	}
+}
+
+static struct binding *cpu_bind_parts(struct kernel *k, struct surface *const *in, struct surface *const *out,
+				      const float *const *part, struct err *e)
 {
 	const struct plan *p = &((struct cpu_kernel *)k)->plan;
-	if (check_overlap(k, in, out, e))
+	if (check_overlap(k, in, out, e) || check_parts(k, p, out, part, e))
 		return NULL;
 	struct cpu_binding *b = mem_zalloc(1, sizeof *b);
 	if (!b || !(b->at = mem_zalloc((size_t)MAX(p->nbuf, 1), sizeof *b->at))) {
@@ -273,12 +307,14 @@ struct binding *cpu_bind(struct kernel *k, struct surface *const *in, struct sur
 		err_nomem(e, "bind", sizeof *b->at * (size_t)p->nbuf);
 		return NULL;
 	}
-	for (int i = 0; i < p->nbuf; i++) {
-		const struct buf *f = &p->buf[i];
-		b->at[i] = f->kind == BUF_INPUT ? ((struct cpu_surface *)in[f->index])->mem
-			: f->kind == BUF_OUTPUT ? ((struct cpu_surface *)out[f->index])->mem : f->mem;
-	}
+	for (int i = 0; i < p->nbuf; i++)
+		b->at[i] = address(&p->buf[i], in, out, part);
 	return &b->base;
+}
+
+struct binding *cpu_bind(struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e)
+{
+	return cpu_bind_parts(k, in, out, NULL, e);
 }
 
 void cpu_binding_free(struct binding *b)
@@ -325,6 +361,8 @@ const struct device_ops device_cpu = {
 	.window = cpu_window,
 	.release = cpu_release,
 	.bind = cpu_bind,
+	.compile_parts = cpu_compile_parts,
+	.bind_parts = cpu_bind_parts,
 	.binding_free = cpu_binding_free,
 	.run = cpu_run,
 };

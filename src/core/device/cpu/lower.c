@@ -37,6 +37,36 @@ static int source(struct plan *p, const struct mil_type *t, enum buf_kind kind, 
 	return v;
 }
 
+/* One part of an input. */
+static int part_source(struct plan *p, const struct mil_type *t, int index)
+{
+	const struct dev_part *part = &p->part[index];
+	int64_t dim[4] = {1, t->dim[1], 1, part->count};
+	int b = plan_buf(p, BUF_PART, 0), v = plan_value(p, 4, dim);
+	if (p->failed)
+		return 0;
+	p->buf[b].index = index;
+	p->buf[b].reach = (dim[1] - 1) * part->stride[0] + (dim[3] - 1) * part->stride[1] + 1;
+	p->value[v].has_view = 1;
+	view_rows(&p->value[v].view, b, 4, dim);
+	p->value[v].view.stride[1] = part->stride[0];
+	p->value[v].view.stride[3] = part->stride[1];
+	return v;
+}
+
+/* An input: a surface, or its parts side by side; what is sliced out of one part never sees the others (low_slice). */
+static int input(struct plan *p, const struct mil_value *m, int index)
+{
+	int *x = mem_zalloc((size_t)p->npart + 1, sizeof *x), n = 0;
+	for (int i = 0; x && i < p->npart; i++)
+		if (!strcmp(p->part[i].input, m->name))
+			x[n++] = part_source(p, &m->type, i);
+	p->failed |= !x;
+	int v = p->failed ? 0 : n == 0 ? source(p, &m->type, BUF_INPUT, index) : n == 1 ? x[0] : low_concat(p, x, n, 3);
+	free(x);
+	return v;
+}
+
 static int literal(struct plan *p, const struct mil_value *m)
 {
 	int v = source(p, &m->type, BUF_CONST, 0);
@@ -202,7 +232,7 @@ static int sources(struct lower *l, const struct dev_weight *w, int nw)
 			return l->p->err ? l->p->err->code : ERR_DEVICE;
 	}
 	for (int i = 0; i < g->ninput; i++)
-		l->value[g->input[i]] = source(l->p, &g->value[g->input[i]].type, BUF_INPUT, i);
+		l->value[g->input[i]] = input(l->p, &g->value[g->input[i]], i);
 	return 0;
 }
 

@@ -129,10 +129,30 @@ int low_swap(struct plan *p, int x)
 	return low_transpose(p, x, perm);
 }
 
+/* A slice that lies within one of the values that x was put together from is a slice of that one. */
+static void look_into_concat(const struct plan *p, int *x, int axis, int64_t *begin, int64_t size)
+{
+	const struct node *n = p->value[*x].node < 0 ? NULL : &p->node[p->value[*x].node];
+	int64_t at = 0;
+	if (!n || n->kind != NODE_CONCAT || n->axis != axis)
+		return;
+	const int *in = n->in ? n->in : n->slot;
+	for (int i = 0; i < n->nin; at += p->value[in[i++]].dim[axis])
+		if (*begin >= at && *begin + size <= at + p->value[in[i]].dim[axis]) {
+			*x = in[i];
+			*begin -= at;
+			return;
+		}
+}
+
 int low_slice(struct plan *p, int x, int axis, int64_t begin, int64_t size, int64_t step)
 {
 	int64_t dim[VIEW_RANK];
 	int rank = p->value[x].rank;
+	if (step == 1)
+		look_into_concat(p, &x, axis, &begin, size);
+	if (step == 1 && p->value[x].dim[axis] == size)
+		return x;
 	struct node *n = view_node(p, HOW_SLICE, x);
 	n->axis = axis;
 	n->begin = begin;

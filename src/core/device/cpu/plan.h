@@ -16,13 +16,15 @@
 enum buf_kind {
 	BUF_SCRATCH, /* in the device's arena; contents do not outlive a run */
 	BUF_INPUT, BUF_OUTPUT,
+	BUF_PART,    /* of an input: the caller's memory, known when bound */
 	BUF_WEIGHT,  /* the caller's memory, live */
 	BUF_CONST,   /* owned by the plan, filled when it is compiled */
 };
 
 struct buf {
 	enum buf_kind kind;
-	int index;          /* of the input or output */
+	int index;          /* of the input, output or part */
+	int64_t reach;      /* BUF_PART: floats from its first element to behind its last */
 	float *mem;         /* BUF_WEIGHT, BUF_CONST */
 	int64_t count;
 	int first, last;    /* steps that write and read it; -1: none */
@@ -96,6 +98,8 @@ struct cluster {
 
 struct plan {
 	const struct simd *simd;
+	const struct dev_part *part; /* until plan_lower is through */
+	int npart;
 	struct numerics numerics;
 	struct pool *pool;        /* copies weights */
 	int nbuf, nnode, nvalue, ncluster, nstep, nonce, nfrozen;
