@@ -19,6 +19,28 @@ void worker_drop_data(struct worker *w)
 	if (w->data_open)
 		data_close(&w->data);
 	w->data_open = 0;
+	active_done(&w->active);
+}
+
+int worker_need_active(struct worker *w, struct err *e)
+{
+	if (!settings_int(&w->settings, SET_VOCAB_COMPACT))
+		return 0;
+	int rc = worker_need_data(w, e);
+	return rc || w->active.n ? rc : compact_rows(&w->active, &w->data, w->params->config.vocab, e);
+}
+
+int worker_rows(const struct worker *w)
+{
+	int compact = settings_int(&w->settings, SET_VOCAB_COMPACT);
+	return compact && w->active.n ? w->active.n : w->params->config.vocab;
+}
+
+double worker_flops(const struct worker *w)
+{
+	struct model_config c = w->params->config;
+	c.vocab = worker_rows(w); /* the work is that of a model with so many */
+	return model_flops(&c, settings_int(&w->settings, SET_BATCH), settings_int(&w->settings, SET_SEQ));
 }
 
 void worker_begin_cursor(struct worker *w)

@@ -67,6 +67,7 @@ struct worker {
 	char data_name[256];         /* "builtin" */
 	struct data data;
 	int data_open;
+	struct active_rows active;   /* vocab.compact: the ids that occur in them; empty until it is needed */
 	int data_chosen;             /* 0: they came with a loaded checkpoint, and so did the place where reading goes on */
 
 	/* run */
@@ -167,6 +168,9 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e); /* `new`
 /* --- engine_data.c: tokenizer and data --- */
 int worker_need_data(struct worker *w, struct err *e);        /* tokenizer and data are open */
 void worker_drop_data(struct worker *w);                      /* and the trainer with them */
+int worker_need_active(struct worker *w, struct err *e);      /* with vocab.compact on: the ids that occur in the data are known */
+int worker_rows(const struct worker *w);                      /* of the classifier, as far as that is known */
+double worker_flops(const struct worker *w);                  /* of a micro-step with the shape that is set */
 void worker_begin_cursor(struct worker *w);                   /* reading begins anew, in the order and with the seed that are set */
 int cmd_data(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e);

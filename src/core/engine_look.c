@@ -46,8 +46,10 @@ static void say_model(struct worker *w)
 	worker_say(w, "          %s classifier, RoPE %s theta %g, norm eps %g, residual scale %g\n", c->tied ? "tied" : "own",
 		   c->rope == ROPE_HALF ? "half-split" : "interleaved", c->rope_theta, c->norm_eps, c->alpha);
 	worker_say(w, "memory    %s for weights, gradients and moments, %s for activations (batch %d, seq %d)\n",
-		   str_bytes(a, params_bytes(c, 1)), str_bytes(b, model_bytes(c, batch, seq)), batch, seq);
-	worker_say(w, "work      %s FLOP a micro-step\n", str_si(a, model_flops(c, batch, seq)));
+		   str_bytes(a, params_bytes(c, 1)), str_bytes(b, model_bytes(c, batch, seq, worker_rows(w))), batch, seq);
+	worker_say(w, "work      %s FLOP a micro-step\n", str_si(a, worker_flops(w)));
+	if (settings_int(&w->settings, SET_VOCAB_COMPACT))
+		worker_say(w, "compact   %d of %d rows occur in the data: the classifier has only those\n", worker_rows(w), c->vocab);
 }
 
 static void say_tokenizer(struct worker *w)
@@ -77,6 +79,8 @@ int cmd_info(struct worker *w, int argc, char **argv, struct err *e)
 	if (argc)
 		return say_presets(w, e);
 	int rc = worker_need_model(w, e);
+	if (!rc)
+		rc = worker_need_active(w, e);
 	if (rc)
 		return rc;
 	say_model(w);
@@ -181,7 +185,7 @@ int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e)
 	for (int i = 0; i < n; i++)
 		say_kernel(w, &k[i]);
 	worker_say(w, "%-20s %6s %10.3f %6.1f%%\n", "unaccounted", "", rest, total > 0 ? 100 * rest / total : 0);
-	double flops = model_flops(&w->params->config, settings_int(&w->settings, SET_BATCH), settings_int(&w->settings, SET_SEQ));
+	double flops = worker_flops(w);
 	worker_say(w, "%-20s %6s %10.3f %6.1f%% %9.1f   p50 %.3f  p95 %.3f\n", "micro-step", "", total, 100.0, total > 0 ? flops / total / 1e6 : 0, p50, p95);
 	say_outside(w);
 	return 0;

@@ -94,7 +94,8 @@ int worker_need_trainer(struct worker *w, struct err *e)
 	if (!w->dev)
 		return err_set(e, ERR_DEVICE, "train: no device is open");
 	worker_state(w, ENGINE_PREPARING, "compiling programs");
-	struct trainer_parts parts = {w->dev, w->pool, w->params, &w->data, &w->settings, &w->state, &w->timing, &w->g->cancel};
+	struct trainer_parts parts = {w->dev, w->pool, w->params, &w->data, &w->settings, &w->state, &w->timing, &w->g->cancel,
+				      &w->active};
 	w->trainer = trainer_new(&parts, e);
 	return w->trainer ? 0 : e->code;
 }

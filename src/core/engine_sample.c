@@ -85,6 +85,14 @@ static int prompt_ids(struct worker *w, const char *prompt, struct ids *ids, str
 	return rc;
 }
 
+/* vocab.compact: ids that never occur in the data have had no gradient as rows of the classifier: what it says of them is not to be sampled. */
+static void mask_inactive(const struct worker *w, float *logits)
+{
+	for (int v = 0; w->active.n && v < w->active.vocab; v++)
+		if (w->active.at[v] < 0)
+			logits[v] = -INFINITY;
+}
+
 static int generate(struct worker *w, struct sampling *g, struct sampler *s, const struct ids *ids, uint64_t n, struct err *e)
 {
 	const struct tokenizer_info *t = tokenizer_info(w->tok);
@@ -92,6 +100,8 @@ static int generate(struct worker *w, struct sampling *g, struct sampler *s, con
 	int rc = decoder_next(w->decoder, ids->id, (int)ids->n, &logits, &w->g->cancel, e);
 	int prev = ids->id[ids->n - 1];
 	for (uint64_t i = 0; i < n && !rc; i++) {
+		if (settings_int(&w->settings, SET_VOCAB_COMPACT))
+			mask_inactive(w, logits);
 		int id = sampler_pick(s, logits, t->vocab), slides = decoder_slides(w->decoder);
 		if (id < 0)
 			return err_set(e, ERR_STATE, "sample: the model's output is not finite (load an older checkpoint)");
@@ -132,6 +142,8 @@ static int sample(struct worker *w, uint32_t id, uint64_t n, const char *prompt,
 		rc = worker_need_data(w, e); /* trains the tokenizer */
 	if (!rc)
 		rc = worker_need_model(w, e);
+	if (!rc)
+		rc = worker_need_active(w, e);
 	if (!rc && !w->tok)
 		rc = err_set(e, ERR_STATE, "sample: no tokenizer (new ... tokenizer=FILE)");
 	if (!rc && !w->decoder && !(w->decoder = decoder_new(w->params, w->pool, e)))

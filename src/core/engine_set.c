@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "engine_impl.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,13 +31,15 @@ static int consequences(struct worker *w, enum setting_id id, struct err *e)
 		return worker_machine(w, e);
 	if (id == SET_SAMPLE_EVERY)
 		w->next_sample_ns = 0;
+	if (id == SET_VOCAB_COMPACT) { /* a loss over other rows is another scale */
+		w->state.best_loss = NAN;
+		w->state.best_step = 0;
+	}
 	return 0;
 }
 
 static int legal_here(const struct worker *w, enum setting_id id, double num, struct err *e)
 {
-	if (id == SET_VOCAB_COMPACT && num)
-		return err_set(e, ERR_STATE, "vocab.compact: on: comes with later work (off is in use)");
 	if (id == SET_SEQ && w->params && num > w->params->config.context)
 		return err_set(e, ERR_RANGE, "seq: %.0f: the model's context is %d tokens", num, w->params->config.context);
 	if (id == SET_SEQ && w->data_open && num + 1 > (double)w->data.ntrain)
@@ -44,7 +47,7 @@ static int legal_here(const struct worker *w, enum setting_id id, double num, st
 	if ((id == SET_SEQ || id == SET_BATCH) && w->params) {
 		int batch = id == SET_BATCH ? (int)num : settings_int(&w->settings, SET_BATCH);
 		int seq = id == SET_SEQ ? (int)num : settings_int(&w->settings, SET_SEQ);
-		uint64_t need = model_bytes(&w->params->config, batch, seq), have = mem_available();
+		uint64_t need = model_bytes(&w->params->config, batch, seq, worker_rows(w)), have = mem_available();
 		char a[16], b[16];
 		if (have && need > have)
 			return err_set(e, ERR_RANGE, "%s: %.0f: activations need %s, there are %s (smaller batch or seq, larger accum)",

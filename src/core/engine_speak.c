@@ -141,7 +141,7 @@ static void publish_model(const struct worker *w, struct engine_snapshot *s)
 	if (w->params) {
 		s->config = w->params->config;
 		s->params = model_params(&s->config);
-		s->flops_per_micro = model_flops(&s->config, settings_int(&w->settings, SET_BATCH), settings_int(&w->settings, SET_SEQ));
+		s->flops_per_micro = worker_flops(w);
 	}
 	snprintf(s->data_name, sizeof s->data_name, "%s", w->data_name);
 	s->data_tokens = w->data_open ? w->data.ntoken : 0;

@@ -126,7 +126,6 @@ set clip -0.1 | 0 to 1e.09
 set sample.tempreture 1 | did you mean sample.temperature
 set lrmax 1 | did you mean lr.max
 set Batch 2 | did you mean batch
-set vocab.compact on | later
 set sample.stop aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | at most 63
 set | usage: set KEY VALUE
 set a b c | usage: set KEY VALUE

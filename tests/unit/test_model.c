@@ -37,6 +37,7 @@ struct rig {
 	struct params *p;
 	struct model *m;
 	struct timing *timing;
+	struct model_options o;
 	int *x, *y;
 };
 
@@ -61,7 +62,7 @@ static void rig_open(struct rig *r, const struct tiny *t, int threads, int train
 static void rig_model(struct rig *r, atomic_int *cancel)
 {
 	struct err e = {0};
-	r->m = model_new(r->device, r->p, r->pool, r->t->batch, r->t->seq, NULL, r->timing, cancel, &e);
+	r->m = model_new(r->device, r->p, r->pool, r->t->batch, r->t->seq, &r->o, r->timing, cancel, &e);
 	if (!r->m)
 		fail_msg("%s: %s", r->t->what, e.msg);
 }
@@ -171,6 +172,155 @@ static void threads_do_not_matter(void **state)
 		rig_close(&a);
 		rig_close(&b);
 	}
+}
+
+/* --- vocab.compact: the plain reference of a model that has only those rows --- */
+
+/* The rows that occur among a rig's tokens, and every third one; some are taken out: every third at least. With two or three rows alone a
+ * probability gets so near to 1 that fp32 has few digits of what is missing. */
+static void occurring(struct rig *r, struct active_rows *a)
+{
+	unsigned char seen[128] = {0};
+	struct err e = {0};
+	for (int v = 0; v < r->t->vocab; v += 3)
+		seen[v] = 1;
+	for (int i = 0; i < r->t->batch * r->t->seq; i++) {
+		r->x[i] -= r->x[i] % 3 == 1;
+		r->y[i] -= r->y[i] % 3 == 1;
+		seen[r->x[i]] = 1;
+		if (r->y[i] >= 0)
+			seen[r->y[i]] = 1;
+	}
+	assert_int_equal(active_init(a, seen, r->t->vocab, &e), 0);
+	for (int i = 0; i < a->n; i++)
+		assert_true(seen[a->id[i]] && a->at[a->id[i]] == i && (i == 0 || a->id[i - 1] < a->id[i]));
+}
+
+static int has_vocabulary(const struct param *t)
+{
+	return t->kind == PARAM_EMBED || t->kind == PARAM_HEAD;
+}
+
+/* The model of the rows `a`, its weights and tokens. */
+static void smaller(const struct rig *r, const struct active_rows *a, struct tiny *t, struct rig *s)
+{
+	int n = r->t->batch * r->t->seq;
+	*t = *r->t;
+	t->vocab = a->n;
+	*s = (struct rig){.t = t, .p = tiny_params(t, 1, 0), .x = calloc((size_t)n, sizeof(int)), .y = calloc((size_t)n, sizeof(int))};
+	assert_true(s->x && s->y);
+	for (int i = 0; i < n; i++) {
+		s->x[i] = a->at[r->x[i]];
+		s->y[i] = r->y[i] < 0 ? -1 : a->at[r->y[i]];
+	}
+	for (int i = 0; i < r->p->n; i++) {
+		const struct param *from = &r->p->table[i], *to = &s->p->table[i];
+		size_t D = (size_t)t->dim;
+		for (size_t k = 0; k < to->count; k++)
+			s->p->w[to->offset + k] = r->p->w[from->offset + (has_vocabulary(to) ? (size_t)a->id[k / D] * D + k % D : k)];
+	}
+}
+
+static void compare_smaller(const struct rig *r, const struct active_rows *a, double loss, const char *how)
+{
+	struct tiny t;
+	struct rig s;
+	double want;
+	smaller(r, a, &t, &s);
+	double *g = reference(&s, &want), *full = calloc(r->p->total, sizeof *full);
+	assert_non_null(full);
+	if (!(fabs(loss - want) <= 1e-6 * want + 1e-7))
+		fail_msg("%s, %s: loss %.9g, not %.9g", t.what, how, loss, want);
+	for (int i = 0; i < s.p->n; i++) {
+		const struct param *from = &s.p->table[i], *to = &r->p->table[i];
+		size_t D = (size_t)t.dim;
+		for (size_t k = 0; k < from->count; k++)
+			full[to->offset + (has_vocabulary(from) ? (size_t)a->id[k / D] * D + k % D : k)] = g[from->offset + k];
+		double d = tiny_distance(r->p->g + to->offset, full + to->offset, to->count);
+		if (!(d <= 1e-5))
+			fail_msg("%s, %s: %s: relative distance %g", t.what, how, to->name, d);
+		for (size_t k = 0; has_vocabulary(to) && k < to->count; k++)
+			assert_true(a->at[k / D] >= 0 || r->p->g[to->offset + k] == 0);
+	}
+	free(full);
+	free(g);
+	free(s.x);
+	free(s.y);
+	params_free(s.p);
+}
+
+static void compacted(void **state)
+{
+	(void)state;
+	static const char *const hows[] = {"compact", "compact, own surfaces", "compact, overlapping"};
+	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
+		for (int how = 0; how < 3; how++) {
+			struct rig r;
+			struct active_rows a;
+			struct err e = {0};
+			double loss;
+			rig_open(&r, &shapes[k], 2, 1);
+			occurring(&r, &a);
+			assert_true(a.n < r.t->vocab);
+			r.o.active = &a;
+			r.device->caps.host_memory = how != 1;
+			r.device->caps.overlaps = how == 2;
+			rig_model(&r, NULL);
+			step(&r, 1, &loss);
+			compare_smaller(&r, &a, loss, hows[how]);
+			/* The copy follows the weights when it is told to. */
+			for (size_t i = 0; i < r.p->total; i++) {
+				r.p->w[i] *= 1.25f;
+				r.p->g[i] = 0;
+			}
+			assert_int_equal(model_update(r.m, &e), 0);
+			step(&r, 1, &loss);
+			compare_smaller(&r, &a, loss, "compact, changed weights");
+			r.device->caps.overlaps = 0;
+			rig_close(&r);
+			active_done(&a);
+		}
+}
+
+/* Targets outside are refused, and every row is no compaction. */
+static void compact_edges(void **state)
+{
+	(void)state;
+	struct rig r, s;
+	struct active_rows a, all;
+	struct err e = {0};
+	unsigned char seen[128] = {0}, every[128];
+	double loss, other;
+	memset(every, 1, sizeof every);
+	assert_int_equal(active_init(&a, seen, 61, &e), ERR_RANGE);
+	rig_open(&r, &shapes[0], 2, 1);
+	occurring(&r, &a);
+	r.o.active = &a;
+	rig_model(&r, NULL);
+	assert_true(model_bytes(&r.p->config, 1, 16, a.n) != model_bytes(&r.p->config, 1, 16, 0));
+	for (int v = 0; v < 61; v++)
+		if (a.at[v] < 0)
+			r.y[5] = v;
+	assert_int_equal(model_micro_step(r.m, r.x, r.y, 1, &loss, &e), ERR_RANGE);
+	assert_non_null(strstr(e.msg, "not among the"));
+	r.y[5] = -1;
+	rig_open(&s, &shapes[0], 2, 1);
+	s.y[5] = -1;
+	assert_int_equal(active_init(&all, every, 61, &e), 0);
+	s.o.active = &all;
+	rig_model(&s, NULL);
+	step(&s, 1, &loss);
+	compare(&s, loss, 1, "all rows");
+	step(&r, 1, &other);
+	assert_true(other < loss); /* fewer rows to be wrong about */
+	struct model_options o = {.active = &a};
+	a.vocab = 60;
+	assert_null(model_new(s.device, s.p, s.pool, 1, 16, &o, NULL, NULL, &e));
+	assert_non_null(strstr(e.msg, "a vocabulary of 60, the model has 61"));
+	rig_close(&r);
+	rig_close(&s);
+	active_done(&a);
+	active_done(&all);
 }
 
 static void loss_only(void **state)
@@ -298,7 +448,7 @@ static void refusals(void **state)
 	assert_int_equal(e.code, ERR_RANGE);
 	assert_null(model_new(r.device, r.p, r.pool, 1 << 24, 16, NULL, NULL, NULL, &e));
 	assert_true(e.code < 0);
-	if (model_bytes(&r.p->config, 1 << 20, 16) > mem_available()) {
+	if (model_bytes(&r.p->config, 1 << 20, 16, 0) > mem_available()) {
 		assert_null(model_new(r.device, r.p, r.pool, 1 << 20, 16, NULL, NULL, NULL, &e));
 		assert_int_equal(e.code, ERR_NOMEM);
 		assert_non_null(strstr(e.msg, "needed for activations"));
@@ -340,7 +490,7 @@ static void rows(void **state)
 	assert_non_null(model_kernel(r.m, PROGRAM_SDPA_BWD2));
 	assert_null(model_program(r.m, PROGRAM_N));
 	assert_null(model_kernel(r.m, -1));
-	assert_true(model_bytes(&r.p->config, 1, 16) > 0);
+	assert_true(model_bytes(&r.p->config, 1, 16, 0) > 0);
 	rig_close(&r);
 }
 
@@ -349,7 +499,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gradients), cmocka_unit_test(other_devices), cmocka_unit_test(threads_do_not_matter),
 		cmocka_unit_test(loss_only), cmocka_unit_test(live_weights), cmocka_unit_test(frozen_weights), cmocka_unit_test(cancelled), cmocka_unit_test(refusals),
-		cmocka_unit_test(rows),
+		cmocka_unit_test(rows), cmocka_unit_test(compacted), cmocka_unit_test(compact_edges),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

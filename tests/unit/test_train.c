@@ -29,6 +29,7 @@ struct rig {
 	struct train_state state;
 	struct timing timing;
 	atomic_int cancel;
+	struct active_rows active;
 	struct trainer *t;
 };
 
@@ -37,6 +38,8 @@ static void must(int rc, const struct err *e)
 	if (rc)
 		fail_msg("%d: %s", rc, e->msg);
 }
+
+static int gaps; /* 1: ids 2, 6, 10 ... do not occur */
 
 /* n ids that are not quite random: a model can learn that some follow others. */
 static void write_shard(const char *path, int n, uint64_t seed)
@@ -48,7 +51,7 @@ static void write_shard(const char *path, int n, uint64_t seed)
 	rng_seed(&r, seed);
 	for (int i = 0; i < n; i++) {
 		id = rng_below(&r, 3) ? (id * 7 + 5) % VOCAB : (int)rng_below(&r, VOCAB);
-		fputc(id, f);
+		fputc(gaps && id % 4 == 2 ? id - 1 : id, f);
 		fputc(0, f);
 	}
 	assert_int_equal(fclose(f), 0);
@@ -94,7 +97,7 @@ static void rig_start(struct rig *g, struct params *p, int threads, int tokens, 
 static void rig_trainer(struct rig *g)
 {
 	struct err e = {0};
-	struct trainer_parts parts = {g->dev, g->pool, g->p, &g->data, &g->set, &g->state, &g->timing, &g->cancel};
+	struct trainer_parts parts = {g->dev, g->pool, g->p, &g->data, &g->set, &g->state, &g->timing, &g->cancel, &g->active};
 	if (!(g->t = trainer_new(&parts, &e)))
 		fail_msg("%s", e.msg);
 }
@@ -102,6 +105,7 @@ static void rig_trainer(struct rig *g)
 static void rig_stop(struct rig *g)
 {
 	trainer_free(g->t);
+	active_done(&g->active);
 	device_close(g->dev);
 	data_close(&g->data);
 	params_free(g->p);
@@ -203,16 +207,28 @@ static void same_log(const struct trainer_step *a, const struct trainer_step *b)
 				 b[i].grad_norm, a[i].lr, b[i].lr);
 }
 
+/* compact: 0, 1, or 2 for a model whose embedding is the classifier. */
+static struct params *fresh_params(int compact)
+{
+	struct tiny t = shape;
+	t.tied = 1;
+	return compact == 2 ? tiny_params(&t, 7, 0) : NULL;
+}
+
 static void resumes(void **state)
 {
 	(void)state;
 	static const int at[] = {1, 7, 19};
-	static const enum data_order orders[] = {DATA_RANDOM, DATA_SHUFFLE, DATA_SEQUENTIAL};
-	for (size_t o = 0; o < ARRAY_LEN(orders); o++) {
+	static const struct { enum data_order order; int compact; } cases[] = {
+		{DATA_RANDOM, 0}, {DATA_SHUFFLE, 0}, {DATA_SEQUENTIAL, 0}, {DATA_SHUFFLE, 1}, {DATA_RANDOM, 2},
+	};
+	for (size_t o = 0; o < ARRAY_LEN(cases); o++) {
+		gaps = cases[o].compact > 0;
 		struct trainer_step straight[STEPS], parts[STEPS];
 		struct rig a;
-		rig_start(&a, NULL, 1, 1200, 0.2); /* several epochs */
-		a.set.num[SET_DATA_ORDER] = orders[o];
+		rig_start(&a, fresh_params(cases[o].compact), 1, 1200, 0.2); /* several epochs */
+		a.set.num[SET_DATA_ORDER] = cases[o].order;
+		a.set.num[SET_VOCAB_COMPACT] = gaps;
 		rig_trainer(&a);
 		run_steps(&a, 0, STEPS, straight, 0);
 		for (size_t i = 0; i < ARRAY_LEN(at); i++) {
@@ -221,8 +237,9 @@ static void resumes(void **state)
 			struct params *p = NULL;
 			struct train_state s;
 			struct tokenizer *tok;
-			rig_start(&b, NULL, 1, 1200, 0.2);
-			b.set.num[SET_DATA_ORDER] = orders[o];
+			rig_start(&b, fresh_params(cases[o].compact), 1, 1200, 0.2);
+			b.set.num[SET_DATA_ORDER] = cases[o].order;
+			b.set.num[SET_VOCAB_COMPACT] = gaps;
 			rig_trainer(&b);
 			run_steps(&b, 0, at[i], parts, 1);
 			b.state.settings = b.set;
@@ -242,8 +259,52 @@ static void resumes(void **state)
 			assert_int_equal(a.state.cursor.epoch, c.state.cursor.epoch);
 			rig_stop(&c);
 		}
+		assert_int_equal(a.active.n, gaps ? VOCAB - 15 : 0);
 		rig_stop(&a);
 	}
+	gaps = 0;
+}
+
+/* Rows that never occur: no gradient, no moments; weight decay shrinks them as it does without compaction. */
+static void compaction(void **state)
+{
+	(void)state;
+	enum { ROW = 14, ACTIVE = VOCAB - 15 };
+	struct rig g;
+	struct err e = {0};
+	double before, after, bpb;
+	gaps = 1;
+	rig_start(&g, NULL, 2, 4000, 0.2);
+	g.set.num[SET_LR_SHAPE] = 0;
+	g.set.num[SET_LR_WARMUP] = 0;
+	rig_trainer(&g);
+	const struct param *head = params_head(g.p);
+	size_t at = head->offset + ROW * (size_t)shape.dim;
+	one_step(&g);
+	assert_true(g.p->m[at] != 0); /* all rows: pushed down by every target */
+	must(trainer_eval(g.t, 4, &before, &bpb, &e), &e);
+	g.set.num[SET_VOCAB_COMPACT] = 1;
+	must(trainer_eval(g.t, 4, &after, &bpb, &e), &e);
+	assert_int_equal(g.active.n, ACTIVE);
+	assert_true(g.active.at[ROW] == -1 && g.active.at[ROW + 1] == g.active.at[ROW - 1] + 1);
+	if (!(after < before - 0.5 * log(VOCAB / (double)ACTIVE)))
+		fail_msg("loss over the rows that occur %g, over all %g", after, before);
+	memset(g.p->m, 0, g.p->total * sizeof *g.p->m);
+	memset(g.p->v, 0, g.p->total * sizeof *g.p->v);
+	float w[3];
+	memcpy(w, g.p->w + at, sizeof w);
+	one_step(&g);
+	float shrink = (float)g.set.num[SET_LR_MAX] * (float)g.set.num[SET_ADAM_DECAY];
+	for (int i = 0; i < 3; i++) {
+		assert_true(g.p->m[at + (size_t)i] == 0 && g.p->v[at + (size_t)i] == 0);
+		assert_true(fabsf(g.p->w[at + (size_t)i] - w[i] * (1 - shrink)) <= 1e-7f && g.p->w[at + (size_t)i] != w[i]);
+	}
+	for (int i = 0; i < 200; i++)
+		one_step(&g);
+	must(trainer_eval(g.t, 4, &after, &bpb, &e), &e);
+	assert_true(after < before - 0.7); /* it learns */
+	rig_stop(&g);
+	gaps = 0;
 }
 
 static void threads(void **state)
@@ -508,7 +569,7 @@ static void evaluation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(initial_loss), cmocka_unit_test(overfits_one_batch), cmocka_unit_test(resumes), cmocka_unit_test(threads),
+		cmocka_unit_test(initial_loss), cmocka_unit_test(overfits_one_batch), cmocka_unit_test(resumes), cmocka_unit_test(compaction), cmocka_unit_test(threads),
 		cmocka_unit_test(accumulation), cmocka_unit_test(a_step_by_hand), cmocka_unit_test(not_finite_stops), cmocka_unit_test(not_finite_skips),
 		cmocka_unit_test(interrupted), cmocka_unit_test(changes_wait_for_the_step), cmocka_unit_test(evaluation),
 	};

@@ -6,10 +6,16 @@
 #include "model/host.h"
 #include "model/model_state.h"
 
-int head_block(const struct model_config *c, int tokens)
+int head_block(int rows, int tokens)
 {
-	int64_t rows = (64 << 20) / (4 * (int64_t)c->vocab) / 16 * 16;
-	return (int)MIN(MAX(rows, 16), tokens);
+	int64_t n = (64 << 20) / (4 * (int64_t)rows) / 16 * 16;
+	return (int)MIN(MAX(n, 16), tokens);
+}
+
+void head_gather(struct model *m)
+{
+	if (m->active)
+		active_gather(m->pool, m->table, m->p->w + params_head(m->p)->offset, m->active, m->c->dim);
 }
 
 /* dxf[:, t0..] = W^T dlogits^T. Summed over slices of the vocabulary: with all of it as one sum, panels of both operands fall out of
@@ -17,7 +23,7 @@ int head_block(const struct model_config *c, int tokens)
 static void back_to_hidden(struct model *m, const float *w, int t0, int n)
 {
 	enum { SLICE = 2048 };
-	int64_t D = m->c->dim, V = m->c->vocab, T = m->T;
+	int64_t D = m->c->dim, V = m->rows, T = m->T;
 	for (int64_t v = 0; v < V; v += SLICE)
 		gemm(m->pool, 1, 1, D, n, MIN(SLICE, V - v), 1, w + v * D, D, m->logits + v, V, v > 0, m->dxf + t0, T);
 }
@@ -26,8 +32,9 @@ static void back_to_hidden(struct model *m, const float *w, int t0, int n)
 static void head_rows(struct model *m, const int *y, int t0, int n, float each, int grad)
 {
 	const struct param *head = params_head(m->p);
-	const float *w = m->p->w + head->offset, *xf = m->xf + (size_t)t0 * (size_t)m->c->dim;
-	int64_t D = m->c->dim, V = m->c->vocab;
+	const float *w = m->active ? m->table : m->p->w + head->offset, *xf = m->xf + (size_t)t0 * (size_t)m->c->dim;
+	int64_t D = m->c->dim, V = m->rows;
+	float *g = m->active ? m->table_grad : m->p->g + head->offset;
 	double flops = 2.0 * (double)D * (double)V * n;
 	uint64_t t[4];
 	t[0] = clock_ns();
@@ -37,11 +44,21 @@ static void head_rows(struct model *m, const int *y, int t0, int n, float each, 
 	t[2] = clock_ns();
 	if (grad) {
 		back_to_hidden(m, w, t0, n);
-		gemm(m->pool, 1, 0, V, D, n, 1, m->logits, V, xf, D, 1, m->p->g + head->offset, D);
+		gemm(m->pool, 1, 0, V, D, n, 1, m->logits, V, xf, D, !m->active || t0 > 0, g, D);
 	}
 	t[3] = clock_ns();
 	timing_add(m->timing, m->row[ROW_CLASSIFIER], t[1] - t[0] + t[3] - t[2], grad ? 3 * flops : flops);
 	timing_add(m->timing, m->row[ROW_LOSS], t[2] - t[1], 0);
+}
+
+/* Targets as rows of the classifier. */
+static const int *head_targets(struct model *m, const int *y)
+{
+	if (!m->active)
+		return y;
+	for (int t = 0; t < m->T; t++)
+		m->target[t] = y[t] < 0 ? -1 : m->active->at[y[t]];
+	return m->target;
 }
 
 int head_run(struct model *m, const int *y, float scale, int grad, double *loss, struct err *e)
@@ -55,6 +72,7 @@ int head_run(struct model *m, const int *y, float scale, int grad, double *loss,
 	for (int t = 0; t < T; t++)
 		valid += y[t] >= 0;
 	float each = valid ? scale / (float)valid : 0;
+	y = head_targets(m, y);
 	for (int t = 0; t < T; t += m->logit_rows) {
 		int r = model_cancelled(m, e);
 		if (r)
@@ -65,6 +83,11 @@ int head_run(struct model *m, const int *y, float scale, int grad, double *loss,
 	for (int t = 0; t < T; t++)
 		sum += m->loss[t];
 	*loss = valid ? sum / valid : 0;
+	if (grad && m->active) {
+		t0 = clock_ns();
+		active_scatter_add(m->pool, m->p->g + params_head(m->p)->offset, m->table_grad, m->active, D);
+		timing_add(m->timing, m->row[ROW_ROWS], clock_ns() - t0, 0);
+	}
 	if (grad) {
 		t0 = clock_ns();
 		host_norm_back(m->pool, out, params_g(m->p, PARAM_NORM_OUT, -1), m->dxf, out, w, NULL, m->norm_part, T, D,

@@ -20,36 +20,37 @@
 
 /* Floats of each part; uint64_t because nothing is checked against memory yet. */
 struct sizes {
-	uint64_t attn, ffn, ffn_grad, qkv_grad, dt, scores, logits, norm_part, mask, rope;
+	uint64_t attn, ffn, ffn_grad, qkv_grad, dt, scores, logits, table, norm_part, mask, rope;
 };
 
-static void sizes_of(struct sizes *z, const struct model_config *c, int batch, int seq)
+static void sizes_of(struct sizes *z, const struct model_config *c, int batch, int seq, int rows)
 {
 	uint64_t T = (uint64_t)batch * (uint64_t)seq, D = (uint64_t)c->dim, F = (uint64_t)c->hidden, S = (uint64_t)seq;
 	uint64_t Q = (uint64_t)model_q_dim(c), KV = (uint64_t)model_kv_dim(c);
 	*z = (struct sizes){
 		.attn = T * (2 * D + 2 * Q + 2 * KV), .ffn = T * (2 * D + 3 * F), .ffn_grad = T * (D + 2 * F),
 		.qkv_grad = T * (Q + 2 * KV), .dt = T * D, .scores = 2 * (uint64_t)batch * (uint64_t)c->heads * S * S,
-		.logits = (uint64_t)head_block(c, (int)T) * (uint64_t)c->vocab, .norm_part = host_norm_scratch((int)T, c->dim),
+		.logits = (uint64_t)head_block(rows, (int)T) * (uint64_t)rows,
+		.table = rows < c->vocab ? (uint64_t)rows * D : 0, .norm_part = host_norm_scratch((int)T, c->dim),
 		.mask = (uint64_t)(c->heads / c->kv_heads) * S * S, .rope = T * (uint64_t)c->head_dim / 2,
 	};
 }
 
 static uint64_t total_floats(const struct sizes *z, int layers, int sets, int train)
 {
-	uint64_t n = z->logits + z->mask + 2 * z->rope + 2 * z->dt + 16;
+	uint64_t n = z->logits + z->table + z->mask + 2 * z->rope + 2 * z->dt + 16;
 	n += (z->attn + z->ffn) * (uint64_t)(train ? layers : 1);
 	if (train)
-		n += (z->ffn_grad + z->qkv_grad) * (uint64_t)sets + 2 * z->dt + z->scores + z->norm_part;
+		n += (z->ffn_grad + z->qkv_grad) * (uint64_t)sets + 2 * z->dt + z->scores + z->table + z->norm_part;
 	return n + 64 * 16; /* every part begins on a cache line */
 }
 
-uint64_t model_bytes(const struct model_config *c, int batch, int seq)
+uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows)
 {
 	struct sizes z;
 	if (batch < 1 || seq < 1 || (double)batch * seq > INT32_MAX)
 		return UINT64_MAX;
-	sizes_of(&z, c, batch, seq);
+	sizes_of(&z, c, batch, seq, rows ? rows : c->vocab);
 	return total_floats(&z, c->layers, 1, 1) * sizeof(float);
 }
 
@@ -65,7 +66,7 @@ static float *cut(float **at, uint64_t n)
 static int make_memory(struct model *m, struct err *e)
 {
 	struct sizes z;
-	sizes_of(&z, m->c, m->B, m->S);
+	sizes_of(&z, m->c, m->B, m->S, m->rows);
 	uint64_t n = total_floats(&z, m->c->layers, m->nset, m->train), have = mem_available();
 	if (n > SIZE_MAX / sizeof(float) / 4 || (have && n * sizeof(float) > have)) {
 		char a[16], b[16];
@@ -75,7 +76,8 @@ static int make_memory(struct model *m, struct err *e)
 	m->memory_bytes = (n + (uint64_t)m->c->layers * 32) * sizeof(float);
 	float *at = m->memory = pages_new(m->memory_bytes);
 	m->loss = mem_zalloc((size_t)m->T, sizeof *m->loss);
-	if (!at || !m->loss)
+	m->target = mem_zalloc((size_t)m->T, sizeof *m->target);
+	if (!at || !m->loss || !m->target)
 		return err_nomem(e, "model: activations", n * sizeof(float));
 	for (int l = 0; l < m->c->layers; l++) {
 		int own = m->train || l == 0;
@@ -85,6 +87,8 @@ static int make_memory(struct model *m, struct err *e)
 	m->x0 = cut(&at, z.dt);
 	m->xf = cut(&at, z.dt);
 	m->logits = cut(&at, z.logits);
+	if (z.table)
+		m->table = cut(&at, z.table);
 	m->mask = cut(&at, z.mask);
 	m->rope_cos = cut(&at, z.rope);
 	m->rope_sin = cut(&at, z.rope);
@@ -98,8 +102,10 @@ static int make_memory(struct model *m, struct err *e)
 		m->dnorm = cut(&at, z.dt);
 		m->scores = cut(&at, z.scores);
 		m->norm_part = cut(&at, z.norm_part);
+		if (z.table)
+			m->table_grad = cut(&at, z.table);
 	}
-	m->logit_rows = head_block(m->c, m->T);
+	m->logit_rows = head_block(m->rows, m->T);
 	return 0;
 }
 
@@ -281,8 +287,11 @@ int model_update(struct model *m, struct err *e)
 {
 	int want = model_compiles(m), r = check_budget(m, want, e);
 	uint64_t t0 = clock_ns();
-	if (r || !want)
+	if (r)
 		return r;
+	head_gather(m);
+	if (!want)
+		return 0;
 	for (int l = 0; l < m->c->layers && !r; l++)
 		for (int id = 0; id < m->nprogram && !r; id++)
 			r = refreeze(m, l, (enum program_id)id, e);
@@ -379,12 +388,18 @@ static void make_rows(struct model *m)
 	static const char *const names[ROW_N] = {
 		[ROW_EMBED] = "embed", [ROW_NORM] = "final norm", [ROW_CLASSIFIER] = "classifier", [ROW_LOSS] = "loss",
 		[ROW_NORM_BWD] = "norm bwd", [ROW_EMBED_BWD] = "embed bwd", [ROW_COPY] = "copy", [ROW_UPDATE] = "refreeze",
+		[ROW_ROWS] = "compact rows",
 	};
 	for (int i = 0; i < m->nprogram; i++)
 		m->program_row[i] = timing_row(m->timing, program_name((enum program_id)i), TIMING_PROGRAM);
 	const struct device_caps *caps = device_caps(m->device);
+	const int used[ROW_N] = {
+		[ROW_EMBED] = 1, [ROW_NORM] = 1, [ROW_CLASSIFIER] = 1, [ROW_LOSS] = 1, [ROW_NORM_BWD] = m->train,
+		[ROW_EMBED_BWD] = m->train, [ROW_COPY] = !caps->host_memory, [ROW_UPDATE] = !caps->weights_live,
+		[ROW_ROWS] = m->train && m->active,
+	};
 	for (int i = 0; i < ROW_N; i++)
-		if (i < ROW_NORM_BWD ? 1 : i == ROW_COPY ? !caps->host_memory : i == ROW_UPDATE ? !caps->weights_live : m->train)
+		if (used[i])
 			m->row[i] = timing_row(m->timing, names[i], TIMING_HOST);
 }
 
@@ -399,6 +414,8 @@ static int check(const struct device *d, const struct params *p, int batch, int 
 		return err_set(e, ERR_RANGE, "model: %s: batch %d, seq %d: must be at least 1 and smaller together", c->name, batch, seq);
 	if (seq > c->context)
 		return err_set(e, ERR_RANGE, "model: %s: seq %d: longer than the context of %d", c->name, seq, c->context);
+	if (o && o->active && o->active->vocab != c->vocab)
+		return err_set(e, ERR_STATE, "model: %s: rows of a vocabulary of %d, the model has %d", c->name, o->active->vocab, c->vocab);
 	if (batch > 1 && !device_caps(d)->batch)
 		return err_set(e, ERR_DEVICE, "model: %s: batch %d: the device %s takes one sequence (set batch 1 and accum %d)",
 			       c->name, batch, device_caps(d)->name, batch);
@@ -418,6 +435,7 @@ static int fill(struct model *m, struct err *e)
 	if ((r = make_memory(m, e)))
 		return r;
 	fill_constants(m);
+	head_gather(m);
 	if (m->train && !(m->dw = dw_new(m->pool, device_caps(m->device)->overlaps, m->timing, e)))
 		return e ? e->code : ERR_NOMEM;
 	make_rows(m);
@@ -444,6 +462,9 @@ struct model *model_new(struct device *d, struct params *p, struct pool *pool, i
 	m->B = batch;
 	m->S = seq;
 	m->T = batch * seq;
+	/* All rows that there are need no copy. */
+	m->active = m->o.active && m->o.active->n < m->c->vocab ? m->o.active : NULL;
+	m->rows = m->active ? m->active->n : m->c->vocab;
 	m->train = p->g != NULL;
 	m->nset = device_caps(d)->overlaps ? SCRATCH_SETS : 1;
 	for (int i = 0; i < ROW_N; i++)
@@ -483,6 +504,7 @@ void model_free(struct model *m)
 	free(m->layer);
 	pages_free(m->memory, m->memory_bytes);
 	free(m->loss);
+	free(m->target);
 	free(m);
 }
 

@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "device/device.h"
 #include "meter/timing.h"
+#include "model/active.h"
 #include "model/params.h"
 
 struct model;
@@ -24,6 +25,7 @@ enum model_pipeline {
 struct model_options {
 	enum model_pipeline pipeline;
 	int separate; /* dynamic: every weight is an input of its own, not packed beside the activations */
+	const struct active_rows *active; /* the classifier has only these rows, targets must be among them; NULL: all. The caller's, must stay */
 };
 
 /* Compiles the programs for B sequences of S tokens and binds them for every layer, with the weights as they are now. `p` must
@@ -35,7 +37,7 @@ void model_free(struct model *m);
 
 /* After weights have changed, before the next model_loss or model_micro_step: static programs on a device that freezes weights
  * are compiled again (those that have weights of a layer), dynamic ones get the weights into their surfaces, live weights need
- * nothing. ERR_BUDGET when the device has not the compiles left that this takes: nothing was changed then. */
+ * nothing; the classifier's copy of its active rows is made anew. ERR_BUDGET when the device has not the compiles left that this takes: nothing was changed then. */
 int model_update(struct model *m, struct err *e);
 /* Compiles that one model_update costs: 0 where weights are live, and in the dynamic pipeline. */
 int model_compiles(const struct model *m);
@@ -48,10 +50,13 @@ int model_loss(struct model *m, const int *x, const int *y, double *loss, struct
  * gradients are undefined and must be zeroed. */
 int model_micro_step(struct model *m, const int *x, const int *y, float scale, double *loss, struct err *e);
 
+/* To be called after every change of the weights: what was copied from them is copied anew. 0 or an error; nothing changed then. */
+int model_update(struct model *m, struct err *e);
+
 /* The programs in use, for `mil list` and `mil show`, and the compiled kernel of each. */
 const struct program *model_program(const struct model *m, int id);
 const struct kernel *model_kernel(const struct model *m, int id);
-/* Bytes of activations and scratch. */
-uint64_t model_bytes(const struct model_config *c, int batch, int seq);
+/* Bytes of activations and scratch; `rows` of the vocabulary in the classifier, 0: all. */
+uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows);
 
 #endif

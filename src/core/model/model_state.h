@@ -37,7 +37,7 @@ struct scratch {
 	uint64_t ticket; /* the last product that reads it */
 };
 
-enum model_row { ROW_EMBED, ROW_NORM, ROW_CLASSIFIER, ROW_LOSS, ROW_NORM_BWD, ROW_EMBED_BWD, ROW_COPY, ROW_UPDATE, ROW_N };
+enum model_row { ROW_EMBED, ROW_NORM, ROW_CLASSIFIER, ROW_LOSS, ROW_NORM_BWD, ROW_ROWS, ROW_EMBED_BWD, ROW_COPY, ROW_UPDATE, ROW_N };
 
 struct model {
 	struct device *device;
@@ -65,15 +65,22 @@ struct model {
 	float *xf, *dxf;   /* after the final norm [T, D], and its gradient [D, T] */
 	float *dnorm;      /* [D, T] qkvBwd's output */
 	float *scores;     /* [2*B*H*S, S] probs and dp */
-	float *logits;     /* [block, V] */
+	float *logits;     /* [block, rows] */
+	float *table;      /* [rows, D] copy of the rows that take part, and the gradient of one micro-step; NULL: the parameters themselves */
+	float *table_grad;
+	int *target;       /* [T] targets as rows of that copy */
 	float *norm_part;  /* partial sums of host_norm_back */
 	float *mask, *rope_cos, *rope_sin, *numbers; /* weight files that are no parameters */
 	double *loss;      /* [T] */
 	int logit_rows;    /* tokens of one classifier block */
+	int rows;          /* of the classifier: V, or those that take part */
+	const struct active_rows *active; /* NULL: all */
 };
 
 /* Tokens whose logits are held at once: at most 64 MiB of them, at least 16. */
-int head_block(const struct model_config *c, int tokens);
+int head_block(int rows, int tokens);
+/* The classifier's rows as the weights are now, where they are a copy. */
+void head_gather(struct model *m);
 
 /* Final norm, classifier, loss; with `grad` also the gradient: of the classifier's matrix into p->g, of the last layer's output over that
  * output (m->layer[last].ffn's y). scale multiplies the gradient. */

@@ -155,6 +155,10 @@ static int check_ids(const struct model *m, const int *x, const int *y, struct e
 		if (x[t] < 0 || x[t] >= m->c->vocab || y[t] < -1 || y[t] >= m->c->vocab)
 			return err_set(e, ERR_RANGE, "model: token %d: ids %d and %d: outside the vocabulary of %d", t, x[t], y[t],
 				       m->c->vocab);
+	for (int t = 0; m->active && t < m->T; t++)
+		if (y[t] >= 0 && m->active->at[y[t]] < 0)
+			return err_set(e, ERR_RANGE, "model: token %d: target %d: not among the %d rows of the classifier (set vocab.compact off)",
+				       t, y[t], m->rows);
 	return 0;
 }
 

@@ -32,6 +32,15 @@ int data_id(const struct data *d, uint64_t i)
 	return d->width == 2 ? ((const uint16_t *)(const void *)p)[i] : ((const int32_t *)(const void *)p)[i];
 }
 
+void data_mark(const struct data *d, unsigned char *seen, int vocab)
+{
+	for (uint64_t i = 0; i < d->ntoken; i++) {
+		int id = data_id(d, i);
+		if (id >= 0 && id < vocab)
+			seen[id] = 1;
+	}
+}
+
 static int read_headerless(struct data *d, const char *path, int vocab, struct err *e)
 {
 	if (d->map.size % 2)

@@ -38,6 +38,8 @@ int data_open_shard(struct data *d, const char *path, int vocab, double val_frac
 int data_is_shard(const char *path);
 void data_close(struct data *d);
 int data_id(const struct data *d, uint64_t i);
+/* seen[id] = 1 for every id of [0, vocab) that occurs, in the training part or the validation part. */
+void data_mark(const struct data *d, unsigned char *seen, int vocab);
 
 /* The text of `path` ("builtin" too) for training a tokenizer: made, or read; of a file over 64 MiB 16 MiB of lines from all over it.
  * Caller frees with str_done. */

@@ -120,22 +120,27 @@ static int reshape(struct trainer *t, int batch, int seq, const struct model_opt
 	return 0;
 }
 
-static struct model_options options(const struct settings *s)
+static int options(const struct trainer *t, struct model_options *o, struct err *e)
 {
-	(void)s;
-	return (struct model_options){.pipeline = PIPELINE_STATIC};
+	*o = (struct model_options){.pipeline = PIPELINE_STATIC};
+	if (!settings_int(t->a.settings, SET_VOCAB_COMPACT))
+		return 0;
+	o->active = t->a.active;
+	return t->a.active->n ? 0 : compact_rows(t->a.active, t->a.data, t->a.params->config.vocab, e);
 }
 
 /* At a step boundary: programs for the shape that the settings want, with the weights as they are. Not right after the update:
  * what a frozen weight costs is paid by who goes on. */
 static int take_shape(struct trainer *t, struct err *e)
 {
-	int batch = settings_int(t->a.settings, SET_BATCH), seq = settings_int(t->a.settings, SET_SEQ), rc = 0;
-	struct model_options how = options(t->a.settings);
+	int batch = settings_int(t->a.settings, SET_BATCH), seq = settings_int(t->a.settings, SET_SEQ);
 	struct err mine = {0};
-	if (!t->model || t->batch != batch || t->seq != seq || how.pipeline != t->how.pipeline || how.separate != t->how.separate)
+	struct model_options how;
+	int rc = options(t, &how, &mine);
+	if (!rc && (!t->model || t->batch != batch || t->seq != seq || how.pipeline != t->how.pipeline ||
+		    how.separate != t->how.separate || how.active != t->how.active))
 		rc = reshape(t, batch, seq, &how, &mine);
-	else if (t->stale && !(rc = model_update(t->model, &mine)))
+	else if (!rc && t->stale && !(rc = model_update(t->model, &mine)))
 		t->stale = 0;
 	return rc ? err_set(e, (enum err_code)rc, "%s", mine.msg) : 0;
 }

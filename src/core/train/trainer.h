@@ -16,6 +16,7 @@
 #include "model/model.h"
 #include "text/data.h"
 #include "train/ckpt.h"
+#include "train/compact.h"
 #include "train/settings.h"
 
 struct trainer;
@@ -30,6 +31,7 @@ struct trainer_parts {
 	struct train_state *state;       /* step, tokens, seconds, cursor are kept here; always as of the last step boundary */
 	struct timing *timing;           /* may be NULL */
 	const atomic_int *cancel;        /* may be NULL */
+	struct active_rows *active;      /* vocab.compact: the rows that occur in the data. Empty: the trainer fills it in when it is needed */
 };
 
 struct trainer *trainer_new(const struct trainer_parts *parts, struct err *e);
