@@ -106,40 +106,12 @@ const struct dev_weight *device_weight(const struct dev_weight *w, int nw, const
 
 /* --- kernels --- */
 
-static int64_t arg_dim(const struct mil_graph *g, const struct mil_op *op, const char *name, int from_end)
-{
-	const struct mil_type *t = &g->value[mil_arg(op, name)].type;
-	return t->rank < from_end ? 1 : t->dim[t->rank - from_end];
-}
-
-/* 2 m n k of the products; the rest is small beside them. */
-static double op_flops(const struct mil_graph *g, const struct mil_op *op)
-{
-	double out = (double)mil_count(&g->value[op->result[0]].type);
-	const struct mil_type *t;
-	switch (op->code) {
-	case MIL_OP_CONV:
-		t = &g->value[mil_arg(op, "weight")].type;
-		return 2 * out * (double)mil_count(t) / (double)t->dim[0];
-	case MIL_OP_MATMUL:
-		t = &g->value[mil_arg(op, "x")].type;
-		return 2 * out * (double)arg_dim(g, op, "x", t->rank > 1 && mil_arg_bool(g, op, "transpose_x", 0) ? 2 : 1);
-	case MIL_OP_LINEAR:
-		return 2 * out * (double)arg_dim(g, op, "x", 1);
-	case MIL_OP_SDPA: {
-		double scores = out / (double)arg_dim(g, op, "value", 1) * (double)arg_dim(g, op, "key", 2);
-		return 2 * scores * (double)(arg_dim(g, op, "query", 1) + arg_dim(g, op, "value", 1));
-	}
-	default: return 0;
-	}
-}
-
 /* Inputs, outputs and weights once each; where the host's memory is used they are fp32. */
 static void measure(struct kernel *k, const struct mil_graph *g)
 {
 	int wide = k->dev->caps.host_memory;
 	for (int i = 0; i < g->nop; i++)
-		k->flops += op_flops(g, &g->op[i]);
+		k->flops += mil_op_flops(g, &g->op[i]);
 	for (int i = 0; i < g->nvalue; i++) {
 		const struct mil_value *v = &g->value[i];
 		int counts = v->konst && v->konst->blob;

@@ -112,6 +112,8 @@ double mil_arg_float(const struct mil_graph *g, const struct mil_op *op, const c
 const char *mil_arg_str(const struct mil_graph *g, const struct mil_op *op, const char *name, const char *otherwise);
 /* Element i of a constant as a number (fp16 widened). */
 double mil_const_at(const struct mil_value *v, int64_t i);
+/* FLOP that an op asks for: 2 m n k of the products, 0 for all others (small beside them). */
+double mil_op_flops(const struct mil_graph *g, const struct mil_op *op);
 /* Is this value a constant whose contents are in the text (not in a weight file)? */
 int mil_is_literal(const struct mil_value *v);
 

@@ -1,4 +1,4 @@
-/* shape.c: normal forms of axes, paddings and slices. Judges no program: check_shapes.c does.
+/* shape.c: normal forms of axes, paddings and slices, and the work an op asks for. Judges no program: check_shapes.c does.
  * SPDX-License-Identifier: MIT */
 #include "mil/shape.h"
 
@@ -168,4 +168,33 @@ int mil_slice_geometry(const struct mil_graph *g, const struct mil_op *op, struc
 	const struct mil_type *x = &g->value[mil_arg(op, "x")].type;
 	*s = (struct mil_slice_shape){.rank = x->rank};
 	return op->code == MIL_OP_SLICE_BY_SIZE ? slice_by_size(g, op, s, x) : slice_by_index(g, op, s, x);
+}
+
+/* --- work --- */
+
+static int64_t arg_dim(const struct mil_graph *g, const struct mil_op *op, const char *name, int from_end)
+{
+	const struct mil_type *t = &g->value[mil_arg(op, name)].type;
+	return t->rank < from_end ? 1 : t->dim[t->rank - from_end];
+}
+
+double mil_op_flops(const struct mil_graph *g, const struct mil_op *op)
+{
+	double out = (double)mil_count(&g->value[op->result[0]].type);
+	const struct mil_type *t;
+	switch (op->code) {
+	case MIL_OP_CONV:
+		t = &g->value[mil_arg(op, "weight")].type;
+		return 2 * out * (double)mil_count(t) / (double)t->dim[0];
+	case MIL_OP_MATMUL:
+		t = &g->value[mil_arg(op, "x")].type;
+		return 2 * out * (double)arg_dim(g, op, "x", t->rank > 1 && mil_arg_bool(g, op, "transpose_x", 0) ? 2 : 1);
+	case MIL_OP_LINEAR:
+		return 2 * out * (double)arg_dim(g, op, "x", 1);
+	case MIL_OP_SDPA: {
+		double scores = out / (double)arg_dim(g, op, "value", 1) * (double)arg_dim(g, op, "key", 2);
+		return 2 * scores * (double)(arg_dim(g, op, "query", 1) + arg_dim(g, op, "value", 1));
+	}
+	default: return 0;
+	}
 }
