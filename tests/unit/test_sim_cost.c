@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "device/device.h"
 #include "device/sim/cost.h"
 #include "support/upstream.h"
 
@@ -113,6 +114,38 @@ static void notch(void **state)
 	assert_int_equal(square_conv("m4max", 8192).notch_op, 0);
 	double at = square_conv("m4max", 4096).ns, beside = square_conv("m4max", 4104).ns, past = square_conv("m4max", 4224).ns;
 	assert_true(at > 1.5 * past && beside < at && beside > past);
+}
+
+/* Every device tells a chip's time when it was given a chip, and none when not. */
+static void devices_tell(void **state)
+{
+	static const char text[] = "program(1.3) { func main<ios18>(tensor<fp16, [1, 64, 1, 32]> x) { tensor<fp16, [1, 64, 1, 32]> y = relu(x=x); } -> (y); }";
+	static const struct { const char *spec, *chip; } devices[] = {{"sim", "m4"}, {"sim chip=m1", "m1"}, {"cpu chip=m5", "m5"}, {"cpu", NULL}};
+	const struct mil_type t = {MIL_FP16, 4, {1, 64, 1, 32}};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(devices); i++) {
+		struct err e = {0};
+		struct device *d = device_open(devices[i].spec, NULL, &e);
+		struct kernel *k = d ? device_compile(d, text, strlen(text), NULL, 0, &e) : NULL;
+		struct surface *s[] = {d ? device_surface(d, &t, &e) : NULL, d ? device_surface(d, &t, &e) : NULL};
+		struct binding *b = k ? device_bind(k, (const char *const[]){"x", "y"}, s, 2, &e) : NULL;
+		if (!b)
+			fail_msg("%s: %s", devices[i].spec, e.msg);
+		const struct chip *c = devices[i].chip ? chip_of(devices[i].chip) : NULL;
+		double want = c ? c->dispatch_ns + 2 * 64 * 32 * 2 / c->act_rate * 1e9 : 0;
+		if (!(fabs(binding_perf(b)->model_ns - want) <= 1e-6 * want))
+			fail_msg("%s: %g ns, wanted %g", devices[i].spec, binding_perf(b)->model_ns, want);
+		binding_free(b);
+		surface_free(s[0]);
+		surface_free(s[1]);
+		kernel_free(k);
+		device_close(d);
+	}
+	struct err e = {0};
+	assert_null(device_open("cpu chip=m9", NULL, &e));
+	assert_string_equal(e.msg, "device: cpu: chip: m9: no such chip (one of m1 m1pro m1max m2 m3 m3pro m3max m3ultra m4 m4pro m4max m5 m5max)");
+	assert_null(device_open("cpu fast", NULL, &e));
+	assert_non_null(strstr(e.msg, "no such option"));
 }
 
 /* --- whole micro-steps --- */
@@ -254,8 +287,9 @@ static void m5max_rate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(chips),     cmocka_unit_test(adds_up), cmocka_unit_test(notch),      cmocka_unit_test(left_out),
-		cmocka_unit_test(the_fit), cmocka_unit_test(forward_device), cmocka_unit_test(m5max_rate),
+		cmocka_unit_test(chips),     cmocka_unit_test(adds_up), cmocka_unit_test(notch),
+		cmocka_unit_test(devices_tell), cmocka_unit_test(left_out), cmocka_unit_test(the_fit),
+		cmocka_unit_test(forward_device), cmocka_unit_test(m5max_rate),
 	};
 	return cmocka_run_group_tests_name("sim_cost", tests, setup, NULL);
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "device/sim/cost.h"
 
 static const struct device_ops *const devices[] = {&device_cpu, &device_sim};
 
@@ -106,7 +107,7 @@ const struct dev_weight *device_weight(const struct dev_weight *w, int nw, const
 
 /* --- kernels --- */
 
-/* Inputs, outputs and weights once each; where the host's memory is used they are fp32. */
+/* Inputs, outputs and weights once each; where the host's memory is used they are fp32. And what the chip would take. */
 static void measure(struct kernel *k, const struct mil_graph *g)
 {
 	int wide = k->dev->caps.host_memory;
@@ -121,6 +122,12 @@ static void measure(struct kernel *k, const struct mil_graph *g)
 			counts |= g->output[j] == i;
 		if (counts)
 			k->bytes += (double)mil_count(&v->type) * (wide ? 4.0 : (double)mil_dtype_size(v->type.dtype));
+	}
+	const struct chip *chip = k->dev->caps.chip ? chip_find(k->dev->caps.chip, NULL) : NULL;
+	struct cost c;
+	if (chip) {
+		cost_of_graph(&c, chip, g);
+		k->model_ns = c.ns;
 	}
 }
 
@@ -378,7 +385,7 @@ struct binding *device_bind_parts(struct kernel *k, const char *const *names, st
 		b = k->npart ? k->dev->ops->bind_parts(k, s, s + k->nin, part, e) : k->dev->ops->bind(k, s, s + k->nin, e);
 	if (b) {
 		b->kernel = k;
-		b->perf = (struct binding_perf){.flops = k->flops, .bytes = k->bytes};
+		b->perf = (struct binding_perf){.flops = k->flops, .bytes = k->bytes, .model_ns = k->model_ns};
 	}
 	free(s);
 	return b;

@@ -146,7 +146,7 @@ struct device_ops {
 
 /* Devices put these at the head of their own structs. */
 struct device { const struct device_ops *ops; struct device_caps caps; struct pool *pool; struct str notes; size_t told; };
-struct kernel { struct device *dev; int nin, nout, npart; struct kernel_io *in, *out; double flops, bytes; };
+struct kernel { struct device *dev; int nin, nout, npart; struct kernel_io *in, *out; double flops, bytes, model_ns; };
 struct surface { struct device *dev; struct mil_type type; };
 struct binding { struct kernel *kernel; struct binding_perf perf; };
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "device/cpu/plan.h"
 #include "device/gemm.h"
+#include "device/sim/chip.h"
 
 struct cpu_kernel {
 	struct kernel base;
@@ -38,8 +39,13 @@ void cpu_done(struct cpu *c)
 
 static struct device *cpu_open(const char *args, struct pool *pool, struct err *e)
 {
-	if (*args) {
-		err_set(e, ERR_USAGE, "device: cpu: takes no options, got \"%s\"", args);
+	const struct chip *chip = NULL;
+	if (*args && strncmp(args, "chip=", 5)) {
+		err_set(e, ERR_USAGE, "device: cpu: %.40s: no such option (chip=NAME: whose time to tell beside ours)", args);
+		return NULL;
+	}
+	if (*args && !(chip = chip_find(args + 5, e))) {
+		err_prefix(e, "device: cpu");
 		return NULL;
 	}
 	struct cpu *c = mem_zalloc(1, sizeof *c);
@@ -49,7 +55,8 @@ static struct device *cpu_open(const char *args, struct pool *pool, struct err *
 	}
 	cpu_init(c, &device_cpu, &(struct numerics){0}, pool);
 	const struct blas_info *b = blas_open();
-	c->base.caps = (struct device_caps){.name = "cpu", .weights_live = 1, .host_memory = 1, .batch = 1, .compiles_left = -1};
+	c->base.caps = (struct device_caps){.name = "cpu", .weights_live = 1, .host_memory = 1, .batch = 1, .compiles_left = -1,
+					      .chip = chip ? chip->name : NULL};
 	int threads = pool_threads(pool);
 	snprintf(c->base.caps.about, sizeof c->base.caps.about, "fp32, %s (%s kernels), %s, %d thread%s", b->library, b->kernels,
 		 c->simd->name, threads, threads == 1 ? "" : "s");

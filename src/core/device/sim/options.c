@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "device/sim/chip.h"
 #include "device/sim/sim.h"
 
-static const char *const chips[] = {"m1", "m1pro", "m1max", "m2", "m3", "m3pro", "m3max", "m3ultra", "m4", "m4pro", "m4max", "m5", "m5max"};
 static const char *const stages[SIM_STAGES] = {"compile", "load", "bind", "run"};
 static const char known[] = "chip=NAME budget=N fail=STAGE:N pad=off quirks=off strict=NAME";
 
@@ -37,12 +37,10 @@ static int count_of(const char *s)
 
 static int set_chip(struct sim_options *o, const char *v, struct err *e)
 {
-	char list[160];
-	int i = index_of(chips, ARRAY_LEN(chips), v, strlen(v));
-	if (i < 0)
-		return err_set(e, ERR_USAGE, "device: sim: chip=%.40s: no such chip (have: %s)", v,
-			       joined(list, sizeof list, chips, ARRAY_LEN(chips)));
-	o->chip = chips[i];
+	const struct chip *c = chip_find(v, e);
+	if (!c)
+		return err_prefix(e, "device: sim");
+	o->chip = c->name;
 	return 0;
 }
 
