@@ -232,7 +232,7 @@ static void worker_init(struct worker *w, struct engine *g)
 	settings_init(&w->settings);
 	snprintf(w->data_name, sizeof w->data_name, "builtin");
 	w->state.best_loss = NAN;
-	w->last.loss = w->last.watts = w->last.joules = w->last.val = w->last.bpb = NAN;
+	w->flushed = w->last.loss = w->last.watts = w->last.joules = w->last.val = w->last.bpb = NAN;
 	proc_init(&w->proc);
 	w->power = power_open("");
 }
@@ -267,7 +267,7 @@ struct engine *engine_start(const struct engine_options *o, struct err *e)
 	pthread_cond_init(&g->wake, NULL);
 	worker_init(&g->w, g);
 	g->snap.last = g->w.last;
-	g->snap.best_val = NAN;
+	g->snap.best_val = g->snap.flushed = NAN;
 	g->snap.settings = g->w.settings;
 	g->snap.power.watts = g->snap.power.joules = NAN;
 	g->snap.ckpt_age = g->snap.remaining = -1;

@@ -116,6 +116,9 @@ struct engine_snapshot {
 	double best_val; uint64_t best_step;  /* NAN: none */
 	uint64_t ckpt_step; double ckpt_age;  /* age < 0: none yet */
 	double lr_now;
+	double loss_scale;              /* of the latest step; 0: the device computes in fp32 */
+	double flushed;                 /* share of gradient entries that came back as zero, over the last steps; NAN: unknown */
+	uint64_t skipped;               /* updates left out */
 	int queued;                     /* commands not yet answered */
 	uint64_t dropped_logs;
 	struct settings settings;

@@ -92,6 +92,8 @@ struct worker {
 	int npending;
 	struct step_obs last;
 	double ema_step_ms;
+	double loss_scale, flushed;  /* see the snapshot */
+	int flushed_told;
 	uint64_t next_sample_ns;
 	int auto_samples;
 	int stop;                    /* 1: leave the loop */

@@ -72,6 +72,16 @@ static void say_run(struct worker *w)
 	worker_say(w, "\n");
 }
 
+/* Numbers of a device that computes in fp16. */
+static void say_fp16(struct worker *w)
+{
+	char set[SETTING_TEXT_MAX];
+	if (!(w->loss_scale > 0))
+		return;
+	worker_say(w, "fp16      loss scale %.9g (%s), %.2f %% of the gradient entries come back as zero, %llu updates skipped\n", w->loss_scale,
+		   setting_text(&w->settings, SET_LOSS_SCALE, set), 100 * w->flushed, (unsigned long long)w->state.skipped);
+}
+
 int cmd_info(struct worker *w, int argc, char **argv, struct err *e)
 {
 	if (argc && strcmp(argv[0], "presets"))
@@ -93,6 +103,7 @@ int cmd_info(struct worker *w, int argc, char **argv, struct err *e)
 		worker_say(w, "data      %s (not opened yet)\n", w->data_name);
 	say_run(w);
 	worker_say(w, "device    %s\n", w->dev ? device_caps(w->dev)->about : "none");
+	say_fp16(w);
 	const struct blas_info *b = blas_open();
 	worker_say(w, "BLAS      %s, %s kernels, %d threads%s%s\n", b->library, b->kernels, pool_threads(w->pool), b->note[0] ? "; " : "", b->note);
 	worker_say(w, "version   %s\n", ANETUI_VERSION);
@@ -188,6 +199,7 @@ int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e)
 	double flops = worker_flops(w);
 	worker_say(w, "%-20s %6s %10.3f %6.1f%% %9.1f   p50 %.3f  p95 %.3f\n", "micro-step", "", total, 100.0, total > 0 ? flops / total / 1e6 : 0, p50, p95);
 	say_outside(w);
+	say_fp16(w);
 	return 0;
 }
 

@@ -193,7 +193,9 @@ static void fresh_state(struct worker *w)
 	memcpy(w->state.blas, blas, sizeof blas);
 	w->state.best_loss = NAN;
 	w->last = (struct step_obs){.loss = NAN, .watts = NAN, .joules = NAN, .val = NAN, .bpb = NAN};
-	w->ema_step_ms = 0;
+	w->ema_step_ms = w->loss_scale = 0;
+	w->flushed = NAN;
+	w->flushed_told = 0;
 	w->target = 0;
 	w->saved = w->evaluated = w->started = 0;
 	w->auto_samples = 0;

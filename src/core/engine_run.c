@@ -257,6 +257,32 @@ uint64_t worker_next_step(const struct worker *w)
 	return w->state.step + (w->trainer && trainer_begun(w->trainer) != 0);
 }
 
+/* What is seen of the device's number format, once the numbers say something. */
+static void observe_fp16(struct worker *w, const struct trainer_step *r)
+{
+	enum { TELL_AFTER = 10 };
+	w->loss_scale = isfinite(r->flushed) ? r->next_scale : 0;
+	w->flushed = isfinite(w->flushed) && isfinite(r->flushed) ? 0.9 * w->flushed + 0.1 * r->flushed : r->flushed;
+	if (w->flushed_told > TELL_AFTER || !isfinite(r->flushed) || r->skipped || w->flushed_told++ < TELL_AFTER)
+		return;
+	worker_log(w, LOG_INFO, "fp16: %.2f %% of the gradient entries come back from the device as zero with loss scale %.9g%s", 100 * w->flushed, r->scale,
+		   r->scale > 1 ? "" : " (`set loss_scale auto` keeps more of them)");
+}
+
+static void log_skipped(struct worker *w, const struct trainer_step *r)
+{
+	char msg[200] = "loss or gradient not finite", next[60] = "";
+	if (r->next_scale != r->scale)
+		snprintf(next, sizeof next, ", now %.9g", r->next_scale);
+	if (r->overflow)
+		snprintf(msg, sizeof msg, "%.40s overflows in fp16, loss scale %.9g%s", r->where, r->scale, next);
+	/* That the scale is too large at first, and sometimes later, is how it is found. */
+	worker_log(w, *next ? LOG_INFO : LOG_WARN, "step %llu skipped: %s", (unsigned long long)w->state.step, msg);
+	char event[240];
+	snprintf(event, sizeof event, "update skipped: %s", msg);
+	worker_event_error(w, event);
+}
+
 static void observe_step(struct worker *w, const struct trainer_step *r)
 {
 	struct power_view pv;
@@ -321,9 +347,9 @@ int worker_train_slice(struct worker *w, struct err *e)
 	}
 	if (!r.updated)
 		return 0;
+	observe_fp16(w, &r);
 	if (r.skipped) {
-		worker_log(w, LOG_WARN, "step %llu skipped: loss or gradient not finite", (unsigned long long)w->state.step);
-		worker_event_error(w, "update skipped: loss or gradient not finite");
+		log_skipped(w, &r);
 		return 1;
 	}
 	observe_step(w, &r);

@@ -40,7 +40,8 @@ static void add_set(struct str *b, const struct settings *s, enum setting_id id)
 	char v[SETTING_TEXT_MAX];
 	setting_text(s, id, v);
 	/* The text is for people: 9 digits. Here the very number is needed. */
-	if (setting_row(id)->kind == SETTING_FLOAT && strtod(v, NULL) != s->num[id])
+	enum setting_kind kind = setting_row(id)->kind;
+	if ((kind == SETTING_FLOAT || (kind == SETTING_AUTO && s->num[id] > SETTING_IS_OFF)) && strtod(v, NULL) != s->num[id])
 		snprintf(v, sizeof v, "%.17g", s->num[id]);
 	str_printf(b, "set %s", setting_row(id)->key);
 	script_word(b, v);

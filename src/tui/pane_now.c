@@ -112,6 +112,12 @@ static void now_row(struct grid *g, const struct view *v, struct rect r, int y, 
 		row(g, r, y, "ckpt", ATTR_VALUE, s->ckpt_age >= 0 ? fmt_group(a, s->ckpt_step) : "none yet", extra);
 		break;
 	case NOW_BLAS:
+		if (s->loss_scale > 0) {
+			snprintf(extra, sizeof extra, "%s %% flushed", fmt_short(b, 100 * s->flushed));
+			snprintf(value, sizeof value, "%.9g", s->loss_scale);
+			row(g, r, y, "scale", ATTR_VALUE, value, extra);
+			break;
+		}
 		if (s->blas_gflops > 0)
 			snprintf(value, sizeof value, "%.0f GFLOP/s", s->blas_gflops);
 		else

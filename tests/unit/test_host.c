@@ -228,11 +228,40 @@ static void threads_do_not_matter(void **state)
 	pool_free(pool);
 }
 
+/* The largest magnitude, infinities and NaN above all numbers, and the zeros of both signs; nothing beyond the end. */
+static void scanning(void **state)
+{
+	static const size_t lengths[] = {1, 15, 16, 17, 100, 65536, 65537, 200001};
+	(void)state;
+	for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+		size_t n = lengths[k], zeros = 0;
+		float *x = random_floats(n + 1, 1, k), top = 0, inf = INFINITY;
+		uint32_t bits, inf_bits;
+		x[n] = 1e30f;
+		for (size_t i = 0; i < n; i++) {
+			x[i] = i % 7 == 3 ? 0 : i % 11 == 5 ? -0.0f : x[i];
+			zeros += x[i] == 0;
+			top = fmaxf(top, fabsf(x[i]));
+		}
+		struct host_scan s = host_scan(NULL, x, n);
+		memcpy(&bits, &top, sizeof bits);
+		memcpy(&inf_bits, &inf, sizeof inf_bits);
+		assert_true(s.top == bits && s.zeros == zeros);
+		x[n / 2] = -INFINITY;
+		assert_int_equal(host_scan(NULL, x, n).top, inf_bits);
+		x[n - 1] = NAN;
+		assert_true(host_scan(NULL, x, n).top > inf_bits);
+		memset(x, 0, n * sizeof *x);
+		assert_int_equal(host_scan(NULL, x, n).zeros, n);
+		free(x);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(norms), cmocka_unit_test(losses), cmocka_unit_test(nan_comes_through), cmocka_unit_test(embedding),
-		cmocka_unit_test(same_bits), cmocka_unit_test(threads_do_not_matter),
+		cmocka_unit_test(same_bits), cmocka_unit_test(threads_do_not_matter), cmocka_unit_test(scanning),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,128 +14,9 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "support/tiny.h"
+#include "support/train_rig.h"
 #include "train/ckpt.h"
 #include "train/trainer.h"
-
-enum { VOCAB = 61 };
-
-/* Everything that one training session is made of. */
-struct rig {
-	struct pool *pool;
-	struct device *dev;
-	struct params *p;
-	struct data data;
-	struct settings set;
-	struct train_state state;
-	struct timing timing;
-	atomic_int cancel;
-	struct active_rows active;
-	struct trainer *t;
-};
-
-static void must(int rc, const struct err *e)
-{
-	if (rc)
-		fail_msg("%d: %s", rc, e->msg);
-}
-
-static int gaps; /* 1: ids 2, 6, 10 ... do not occur */
-
-/* n ids that are not quite random: a model can learn that some follow others. */
-static void write_shard(const char *path, int n, uint64_t seed)
-{
-	struct rng r;
-	FILE *f = fopen(path, "wb");
-	int id = 3;
-	assert_non_null(f);
-	rng_seed(&r, seed);
-	for (int i = 0; i < n; i++) {
-		id = rng_below(&r, 3) ? (id * 7 + 5) % VOCAB : (int)rng_below(&r, VOCAB);
-		fputc(gaps && id % 4 == 2 ? id - 1 : id, f);
-		fputc(0, f);
-	}
-	assert_int_equal(fclose(f), 0);
-}
-
-static const struct tiny shape = {.what = "train", .dim = 32, .hidden = 48, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 8,
-				  .vocab = VOCAB, .tied = 0, .rope = 0, .alpha = 1, .batch = 2, .seq = 64};
-
-static void rig_settings(struct settings *s)
-{
-	settings_init(s);
-	s->num[SET_SEQ] = 24;
-	s->num[SET_BATCH] = 2;
-	s->num[SET_ACCUM] = 2;
-	s->num[SET_LR_MAX] = 3e-3;
-	s->num[SET_LR_WARMUP] = 5;
-	s->num[SET_LR_STEPS] = 30;
-}
-
-/* p: taken over; NULL: a fresh model. */
-static void rig_start(struct rig *g, struct params *p, int threads, int tokens, double val)
-{
-	struct err e = {0};
-	struct model_config c;
-	memset(g, 0, sizeof *g);
-	g->pool = pool_new(threads, &e);
-	assert_non_null(g->pool);
-	if (!(g->dev = device_open("cpu", g->pool, &e)))
-		fail_msg("%s", e.msg);
-	tiny_config(&c, &shape);
-	g->p = p;
-	if (!p) {
-		assert_non_null(g->p = params_new(&c, &e));
-		params_init(g->p, 1337);
-	}
-	write_shard("train.bin", tokens, 4);
-	must(data_open_shard(&g->data, "train.bin", VOCAB, val, &e), &e);
-	rig_settings(&g->set);
-	g->state.best_loss = NAN;
-	data_cursor_init(&g->state.cursor, DATA_RANDOM, 99);
-}
-
-static void rig_trainer(struct rig *g)
-{
-	struct err e = {0};
-	struct trainer_parts parts = {g->dev, g->pool, g->p, &g->data, &g->set, &g->state, &g->timing, &g->cancel, &g->active};
-	if (!(g->t = trainer_new(&parts, &e)))
-		fail_msg("%s", e.msg);
-}
-
-static void rig_stop(struct rig *g)
-{
-	trainer_free(g->t);
-	active_done(&g->active);
-	device_close(g->dev);
-	data_close(&g->data);
-	params_free(g->p);
-	pool_free(g->pool);
-}
-
-static struct trainer_step one_step(struct rig *g)
-{
-	struct trainer_step out;
-	struct err e = {0};
-	do
-		must(trainer_micro(g->t, &out, &e), &e);
-	while (!out.updated);
-	return out;
-}
-
-static void same_params(const struct params *a, const struct params *b)
-{
-	size_t n = a->total * sizeof(float);
-	assert_int_equal(a->total, b->total);
-	assert_memory_equal(a->w, b->w, n);
-	assert_memory_equal(a->m, b->m, n);
-	assert_memory_equal(a->v, b->v, n);
-}
-
-static void no_gradients(const struct params *p)
-{
-	for (size_t i = 0; i < p->total; i++)
-		assert_true(p->g[i] == 0);
-}
 
 /* --- learning --- */
 
@@ -146,8 +27,8 @@ static void initial_loss(void **state)
 	rig_start(&g, NULL, 1, 4000, 0);
 	rig_trainer(&g);
 	struct trainer_step s = one_step(&g);
-	if (!(fabs(s.loss - log(VOCAB)) <= 0.1))
-		fail_msg("initial loss %.6f, ln V is %.6f", s.loss, log(VOCAB));
+	if (!(fabs(s.loss - log(RIG_VOCAB)) <= 0.1))
+		fail_msg("initial loss %.6f, ln V is %.6f", s.loss, log(RIG_VOCAB));
 	assert_true(s.grad_norm > 0 && s.ns >= s.micro_ns && s.micro_ns > 0);
 	assert_int_equal(g.state.step, 1);
 	assert_int_equal(g.state.tokens, 2 * 2 * 24);
@@ -210,7 +91,7 @@ static void same_log(const struct trainer_step *a, const struct trainer_step *b)
 /* compact: 0, 1, or 2 for a model whose embedding is the classifier. */
 static struct params *fresh_params(int compact)
 {
-	struct tiny t = shape;
+	struct tiny t = rig_shape;
 	t.tied = 1;
 	return compact == 2 ? tiny_params(&t, 7, 0) : NULL;
 }
@@ -223,12 +104,12 @@ static void resumes(void **state)
 		{DATA_RANDOM, 0}, {DATA_SHUFFLE, 0}, {DATA_SEQUENTIAL, 0}, {DATA_SHUFFLE, 1}, {DATA_RANDOM, 2},
 	};
 	for (size_t o = 0; o < ARRAY_LEN(cases); o++) {
-		gaps = cases[o].compact > 0;
+		rig_gaps = cases[o].compact > 0;
 		struct trainer_step straight[STEPS], parts[STEPS];
 		struct rig a;
 		rig_start(&a, fresh_params(cases[o].compact), 1, 1200, 0.2); /* several epochs */
 		a.set.num[SET_DATA_ORDER] = cases[o].order;
-		a.set.num[SET_VOCAB_COMPACT] = gaps;
+		a.set.num[SET_VOCAB_COMPACT] = rig_gaps;
 		rig_trainer(&a);
 		run_steps(&a, 0, STEPS, straight, 0);
 		for (size_t i = 0; i < ARRAY_LEN(at); i++) {
@@ -239,7 +120,7 @@ static void resumes(void **state)
 			struct tokenizer *tok;
 			rig_start(&b, fresh_params(cases[o].compact), 1, 1200, 0.2);
 			b.set.num[SET_DATA_ORDER] = cases[o].order;
-			b.set.num[SET_VOCAB_COMPACT] = gaps;
+			b.set.num[SET_VOCAB_COMPACT] = rig_gaps;
 			rig_trainer(&b);
 			run_steps(&b, 0, at[i], parts, 1);
 			b.state.settings = b.set;
@@ -259,27 +140,27 @@ static void resumes(void **state)
 			assert_int_equal(a.state.cursor.epoch, c.state.cursor.epoch);
 			rig_stop(&c);
 		}
-		assert_int_equal(a.active.n, gaps ? VOCAB - 15 : 0);
+		assert_int_equal(a.active.n, rig_gaps ? RIG_VOCAB - 15 : 0);
 		rig_stop(&a);
 	}
-	gaps = 0;
+	rig_gaps = 0;
 }
 
 /* Rows that never occur: no gradient, no moments; weight decay shrinks them as it does without compaction. */
 static void compaction(void **state)
 {
 	(void)state;
-	enum { ROW = 14, ACTIVE = VOCAB - 15 };
+	enum { ROW = 14, ACTIVE = RIG_VOCAB - 15 };
 	struct rig g;
 	struct err e = {0};
 	double before, after, bpb;
-	gaps = 1;
+	rig_gaps = 1;
 	rig_start(&g, NULL, 2, 4000, 0.2);
 	g.set.num[SET_LR_SHAPE] = 0;
 	g.set.num[SET_LR_WARMUP] = 0;
 	rig_trainer(&g);
 	const struct param *head = params_head(g.p);
-	size_t at = head->offset + ROW * (size_t)shape.dim;
+	size_t at = head->offset + ROW * (size_t)rig_shape.dim;
 	one_step(&g);
 	assert_true(g.p->m[at] != 0); /* all rows: pushed down by every target */
 	must(trainer_eval(g.t, 4, &before, &bpb, &e), &e);
@@ -287,7 +168,7 @@ static void compaction(void **state)
 	must(trainer_eval(g.t, 4, &after, &bpb, &e), &e);
 	assert_int_equal(g.active.n, ACTIVE);
 	assert_true(g.active.at[ROW] == -1 && g.active.at[ROW + 1] == g.active.at[ROW - 1] + 1);
-	if (!(after < before - 0.5 * log(VOCAB / (double)ACTIVE)))
+	if (!(after < before - 0.5 * log(RIG_VOCAB / (double)ACTIVE)))
 		fail_msg("loss over the rows that occur %g, over all %g", after, before);
 	memset(g.p->m, 0, g.p->total * sizeof *g.p->m);
 	memset(g.p->v, 0, g.p->total * sizeof *g.p->v);
@@ -304,7 +185,7 @@ static void compaction(void **state)
 	must(trainer_eval(g.t, 4, &after, &bpb, &e), &e);
 	assert_true(after < before - 0.7); /* it learns */
 	rig_stop(&g);
-	gaps = 0;
+	rig_gaps = 0;
 }
 
 static void threads(void **state)
@@ -334,7 +215,7 @@ static void accumulation(void **state)
 	struct rig g;
 	struct err e = {0};
 	static int x[8 * SEQ], y[8 * SEQ];
-	struct tiny eight = shape;
+	struct tiny eight = rig_shape;
 	double loss, mean = 0, whole;
 	rig_start(&g, NULL, 2, 4000, 0);
 	must(params_train(g.p, &e), &e);
@@ -453,7 +334,7 @@ static void not_finite_skips(void **state)
 	rig_trainer(&g);
 	one_step(&g);
 	float m = g.p->m[5], w5 = g.p->w[5];
-	for (int i = 0; i < VOCAB; i++) /* some row of the embedding is always in the batch */
+	for (int i = 0; i < RIG_VOCAB; i++) /* some row of the embedding is always in the batch */
 		g.p->w[(size_t)i * 32] += INFINITY;
 	struct train_state before = g.state;
 	must(trainer_micro(g.t, &out, &e), &e);
@@ -552,7 +433,7 @@ static void evaluation(void **state)
 	rig_trainer(&g);
 	must(trainer_eval(g.t, 4, &a, &bpb, &e), &e);
 	must(trainer_eval(g.t, 4, &b, &bpb, &e), &e);
-	assert_true(a == b && fabs(a - log(VOCAB)) < 0.1);
+	assert_true(a == b && fabs(a - log(RIG_VOCAB)) < 0.1);
 	for (int i = 0; i < 60; i++)
 		one_step(&g);
 	must(trainer_eval(g.t, 4, &b, &bpb, &e), &e);

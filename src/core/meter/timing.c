@@ -38,7 +38,7 @@ void timing_add(struct timing *t, int row, uint64_t ns, double flops)
 
 void timing_micro_begin(struct timing *t)
 {
-	if (!t)
+	if (!t || t->depth++)
 		return;
 	/* What was added since the last end (the update, a checkpoint) is no part of this micro-step. */
 	for (int i = 0; i < t->n; i++) {
@@ -51,7 +51,7 @@ void timing_micro_begin(struct timing *t)
 
 void timing_micro_end(struct timing *t)
 {
-	if (!t)
+	if (!t || --t->depth)
 		return;
 	uint64_t ns = clock_ns() - t->start_ns;
 	size_t slot = t->micro % TIMING_HIST;

@@ -33,6 +33,7 @@ struct timing {
 	struct timing_row row[TIMING_ROWS];
 	uint64_t micro;               /* micro-steps ended */
 	uint64_t start_ns;            /* of the one that is running */
+	int depth;                    /* begins without their end: a micro-step of several passes is one */
 	uint64_t total_ns;            /* of all ended ones */
 	float hist_total[TIMING_HIST];
 };
@@ -41,6 +42,7 @@ struct timing {
 int timing_row(struct timing *t, const char *name, enum timing_kind kind);
 /* Adds one call. t NULL and row -1 are allowed. */
 void timing_add(struct timing *t, int row, uint64_t ns, double flops);
+/* May be nested: the outermost pair counts. */
 void timing_micro_begin(struct timing *t);
 void timing_micro_end(struct timing *t);
 void timing_reset(struct timing *t);

@@ -1,5 +1,6 @@
 /* host.c: cutting host work into tasks, and choosing the loops that the processor can run. The loops are in host_loops.h.
  * SPDX-License-Identifier: MIT */
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/mem.h"
@@ -126,6 +127,38 @@ void host_norm_back(struct pool *pool, float *out, float *dw, const float *dn, c
 	for (int i = 0; i < n; i++)
 		for (int c = 0; c < D; c++)
 			dw[c] += scratch[(size_t)i * D + c];
+}
+
+/* --- looking --- */
+
+enum { SCAN_BLOCK = 1 << 16 };
+
+struct scan_args {
+	const struct host_loops *loops;
+	const float *x;
+	size_t n;
+	_Atomic uint32_t top;
+	_Atomic uint64_t zeros;
+};
+
+static void scan_task(void *arg, int task, int thread)
+{
+	struct scan_args *a = arg;
+	size_t at = (size_t)task * SCAN_BLOCK;
+	uint32_t top, was = a->top;
+	uint64_t zeros;
+	(void)thread;
+	a->loops->scan(a->x + at, MIN(SCAN_BLOCK, a->n - at), &top, &zeros);
+	a->zeros += zeros;
+	while (top > was && !atomic_compare_exchange_weak(&a->top, &was, top))
+		;
+}
+
+struct host_scan host_scan(struct pool *pool, const float *x, size_t n)
+{
+	struct scan_args a = {.loops = loops(), .x = x, .n = n};
+	pool_run(pool, (int)((n + SCAN_BLOCK - 1) / SCAN_BLOCK), scan_task, &a);
+	return (struct host_scan){a.top, a.zeros};
 }
 
 /* --- loss --- */

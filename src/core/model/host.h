@@ -5,6 +5,9 @@
 #ifndef ANETUI_MODEL_HOST_H
 #define ANETUI_MODEL_HOST_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/pool.h"
 
 /* x[D, T]: column t is row id[t] of table[V, D]. */
@@ -26,6 +29,10 @@ void host_norm_back(struct pool *pool, float *out, float *dw, const float *dn, c
 /* For n rows of logits[n, V]: loss[i] = -log softmax(row)[target[i]] in nats, 0 for target -1. With `grad` the rows become
  * each * (softmax(row) - onehot(target)), zero for target -1. */
 void host_cross_entropy(struct pool *pool, double *loss, float *logits, const int *target, int n, int V, float each, int grad);
+
+/* Of n floats: the largest magnitude as the bits of a float (above those of infinity: a NaN is among them), and how many are zero. */
+struct host_scan { uint32_t top; uint64_t zeros; };
+struct host_scan host_scan(struct pool *pool, const float *x, size_t n);
 
 /* "AVX-512", "AVX2", "base": which of the compiled loops are in use. */
 const char *host_loops_name(void);

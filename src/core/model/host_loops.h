@@ -17,6 +17,7 @@ struct host_loops {
 	void (*norm_back)(float *out, float *partial, const float *dn, const float *x, const float *w, const float *res, int T, int D,
 			  int t0, int n, float eps);
 	double (*cross_entropy)(float *row, int target, int V, float each, int grad);
+	void (*scan)(const float *x, size_t n, uint32_t *top, uint64_t *zeros);
 };
 
 #endif
@@ -221,6 +222,27 @@ static double cross_entropy(float *row, int target, int V, float each, int grad)
 	return log(sum) + ((double)max - hit);
 }
 
-const struct host_loops HOST_LOOPS = {HOST_LOOPS_NAME, norm, norm_back, cross_entropy};
+/* Signed comparisons: with the sign bit gone magnitudes are positive numbers in the order of the floats. n < 2^31. */
+static void scan(const float *x, size_t n, uint32_t *top, uint64_t *zeros)
+{
+	vi most = {0}, none = {0};
+	for (size_t i = 0; i < n; i += LANES) {
+		vf v;
+		for (int j = 0; n - i < LANES && j < LANES; j++)
+			v[j] = 1e-45f; /* what is beyond the end is no zero, and no maximum unless all is zero */
+		load(&v, x + i, n - i < LANES ? (int)(n - i) : LANES);
+		vi m = (vi)v & 0x7fffffff, more = m > most;
+		most = (more & m) | (~more & most);
+		none -= m == 0;
+	}
+	*top = 0;
+	*zeros = 0;
+	for (int j = 0; j < LANES; j++) {
+		*top = (uint32_t)most[j] > *top ? (uint32_t)most[j] : *top;
+		*zeros += (uint64_t)none[j];
+	}
+}
+
+const struct host_loops HOST_LOOPS = {HOST_LOOPS_NAME, norm, norm_back, cross_entropy, scan};
 
 #endif

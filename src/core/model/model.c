@@ -334,7 +334,9 @@ static int add_tensor(struct model *m, int l, enum program_id id, const struct k
 	struct call *c = &m->layer[l].call[id];
 	struct call_tensor *t = &c->tensor[c->n];
 	*t = (struct call_tensor){.host = home(m, l, id, io->name, &m->set[l % m->nset]), .channels = io->type.dim[1],
-				  .cols = io->type.dim[3], .is_output = is_output};
+				  .cols = io->type.dim[3], .is_output = is_output,
+				  /* of the scores most entries are masked: their zeros say nothing */
+				  .is_gradient = is_output && id > PROGRAM_FWD_FFN && strcmp(io->name, "ps")};
 	if (device_caps(m->device)->host_memory)
 		t->surface = device_surface_over(m->device, &io->type, t->host, e);
 	else if (m->shared[id][c->n] || (m->shared[id][c->n] = device_surface(m->device, &io->type, e)))
@@ -395,7 +397,7 @@ static void make_rows(struct model *m)
 	const struct device_caps *caps = device_caps(m->device);
 	const int used[ROW_N] = {
 		[ROW_EMBED] = 1, [ROW_NORM] = 1, [ROW_CLASSIFIER] = 1, [ROW_LOSS] = 1, [ROW_NORM_BWD] = m->train,
-		[ROW_EMBED_BWD] = m->train, [ROW_COPY] = !caps->host_memory, [ROW_UPDATE] = !caps->weights_live,
+		[ROW_EMBED_BWD] = m->train, [ROW_COPY] = !caps->host_memory || caps->fp16, [ROW_UPDATE] = !caps->weights_live,
 		[ROW_ROWS] = m->train && m->active,
 	};
 	for (int i = 0; i < ROW_N; i++)

@@ -50,8 +50,15 @@ int model_loss(struct model *m, const int *x, const int *y, double *loss, struct
  * gradients are undefined and must be zeroed. */
 int model_micro_step(struct model *m, const int *x, const int *y, float scale, double *loss, struct err *e);
 
-/* To be called after every change of the weights: what was copied from them is copied anew. 0 or an error; nothing changed then. */
-int model_update(struct model *m, struct err *e);
+/* What was seen in the tensors that came back from a device with caps.fp16 during the latest model_micro_step. Elsewhere all zero. */
+enum { OVERFLOW_NONE, OVERFLOW_BACKWARD, OVERFLOW_FORWARD };
+struct model_seen {
+	int overflow;             /* a value that is not finite, or |x| >= 32752: the device saturates and makes no NaN */
+	char where[40];           /* the first program that had one: "ffnBwd of layer 3" */
+	uint64_t entries, zeros;  /* of gradients of activations: all, and those that are zero (some are by nature: dq of a sequence's first token) */
+};
+const struct model_seen *model_seen(const struct model *m);
+static inline int model_overflowed(const struct model *m) { return model_seen(m)->overflow; }
 
 /* The programs in use, for `mil list` and `mil show`, and the compiled kernel of each. */
 const struct program *model_program(const struct model *m, int id);

@@ -18,7 +18,7 @@ struct call {
 		struct surface *surface; /* owned unless shared */
 		float *host;
 		int64_t channels, cols;
-		int is_output;
+		int is_output, is_gradient;
 	} tensor[CALL_SURFACES];
 };
 
@@ -56,6 +56,7 @@ struct model {
 	struct scratch set[SCRATCH_SETS];
 	int nset;
 	struct dw *dw;
+	struct model_seen seen;
 	struct surface *shared[PROGRAM_N][CALL_SURFACES]; /* the device's own surfaces, one set for all layers */
 
 	/* One block of host memory, cut up by model.c. */

@@ -3,6 +3,7 @@
  * Backward of layer l, dy standing over y: ffnBwd; dW2 dW1 dW3; the norm's backward plus dy gives dx2, written over x2; dWo; sdpaBwd1, sdpaBwd2;
  * dWq dWk dWv; qkvBwd; the norm's backward plus dx2 gives the dy of the layer below, written over that layer's y, which nobody needs
  * any more. SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -31,6 +32,34 @@ static void copy_tensors(struct model *m, const struct call *c, int outputs)
 	timing_add(m->timing, m->row[ROW_COPY], clock_ns() - t0, 0);
 }
 
+/* Entries that no sum in fp16 can pass: what is stored is the largest number, or infinity. 32752 = 2^15 - 16. */
+enum { FP16_TOP = 0x46ffe000 };
+
+/* Looks at what a device that computes in fp16 gave back. */
+static void look(struct model *m, const struct call *c, int layer, enum program_id id)
+{
+	struct model_seen *s = &m->seen;
+	int forward = id <= PROGRAM_FWD_FFN;
+	for (int i = 0; i < c->n; i++) {
+		const struct call_tensor *t = &c->tensor[i];
+		if (!t->is_output)
+			continue;
+		size_t n = (size_t)t->channels * (size_t)t->cols;
+		struct host_scan seen = host_scan(m->pool, t->host, n);
+		if (seen.top >= FP16_TOP && !s->overflow) {
+			s->overflow = forward ? OVERFLOW_FORWARD : OVERFLOW_BACKWARD;
+			snprintf(s->where, sizeof s->where, "%.20s of layer %d", program_name(id), layer);
+		}
+		s->entries += t->is_gradient ? n : 0;
+		s->zeros += t->is_gradient ? seen.zeros : 0;
+	}
+}
+
+const struct model_seen *model_seen(const struct model *m)
+{
+	return &m->seen;
+}
+
 static int run(struct model *m, int layer, enum program_id id, struct err *e)
 {
 	const struct call *c = &m->layer[layer].call[id];
@@ -47,6 +76,11 @@ static int run(struct model *m, int layer, enum program_id id, struct err *e)
 	timing_add(m->timing, m->program_row[id], perf->ns - before, perf->flops);
 	if (own)
 		copy_tensors(m, c, 1);
+	if (device_caps(m->device)->fp16) {
+		uint64_t t0 = clock_ns();
+		look(m, c, layer, id);
+		timing_add(m->timing, m->row[ROW_COPY], clock_ns() - t0, 0);
+	}
 	return 0;
 }
 
@@ -178,6 +212,7 @@ int model_micro_step(struct model *m, const int *x, const int *y, float scale, d
 	if (r)
 		return r;
 	timing_micro_begin(m->timing);
+	m->seen = (struct model_seen){0};
 	if (!(r = forward(m, x, e)) && !(r = head_run(m, y, scale, 1, loss, e)))
 		r = backward(m, x, e);
 	dw_wait_all(m->dw); /* after a failure too: nobody may write gradients once this has returned */

@@ -27,7 +27,9 @@ struct train_state {
 	uint64_t best_step;
 	struct data_cursor cursor;
 	uint64_t sample_count;       /* samples taken: seeds of the next */
-	uint64_t skipped;            /* updates left out because a loss or gradient was not finite (nan = skip) */
+	uint64_t skipped;            /* updates left out: an overflow on the device, or a loss or gradient that was not finite (nan = skip) */
+	double loss_scale;           /* loss_scale auto: the present one; 0 before the first step on a device with fp16 */
+	uint64_t scale_good;         /* updates since it was last changed */
 	struct settings settings;
 	char data_name[256];         /* as the user named it */
 	uint64_t data_hash;

@@ -39,6 +39,13 @@ static const struct field state_fields[] = {
 #undef F
 };
 
+/* Keys that came later: a file without them has zeros there. */
+static const struct field later_fields[] = {
+#define F(name, kind) {"state." #name, kind, offsetof(struct train_state, name), sizeof ((struct train_state *)0)->name}
+	F(loss_scale, DOUBLE), F(scale_good, U64),
+#undef F
+};
+
 static const char *const order_words[] = {[DATA_SEQUENTIAL] = "sequential", [DATA_RANDOM] = "random", [DATA_SHUFFLE] = "shuffle"};
 static const char *const rope_words[] = {[ROPE_INTERLEAVED] = "interleaved", [ROPE_HALF] = "half"};
 
@@ -96,7 +103,7 @@ static void put_setting(struct ckpt_meta *m, const struct settings *s, enum sett
 	const struct setting_row *r = setting_row(id);
 	char key[CKPT_META_KEY], text[SETTING_TEXT_MAX];
 	snprintf(key, sizeof key, "set.%s", r->key);
-	if (r->kind == SETTING_FLOAT)
+	if (r->kind == SETTING_FLOAT || (r->kind == SETTING_AUTO && s->num[id] > SETTING_IS_OFF))
 		put_double(m, key, s->num[id]);
 	else
 		ckpt_meta_put(m, key, "%s", setting_text(s, id, text));
@@ -113,6 +120,8 @@ void ckpt_meta_write(struct ckpt_meta *m, const struct model_config *c, const st
 		put_field(m, &config_fields[i], c);
 	for (size_t i = 0; i < ARRAY_LEN(state_fields); i++)
 		put_field(m, &state_fields[i], s);
+	for (size_t i = 0; i < ARRAY_LEN(later_fields); i++)
+		put_field(m, &later_fields[i], s);
 	for (int i = 0; i < SET_N; i++)
 		put_setting(m, &s->settings, (enum setting_id)i);
 }
@@ -228,6 +237,8 @@ int ckpt_meta_read(const struct st_file *f, struct model_config *c, struct train
 		rc = get_field(f, &config_fields[i], c, e);
 	for (size_t i = 0; !rc && i < ARRAY_LEN(state_fields); i++)
 		rc = get_field(f, &state_fields[i], s, e);
+	for (size_t i = 0; !rc && i < ARRAY_LEN(later_fields); i++)
+		rc = st_meta(f, later_fields[i].key) ? get_field(f, &later_fields[i], s, e) : 0;
 	for (int i = 0; !rc && i < SET_N; i++)
 		rc = get_setting(f, &s->settings, (enum setting_id)i, e);
 	return rc;

@@ -11,6 +11,7 @@
 
 #define DEF_INT(def) (def), NULL
 #define DEF_FLOAT(def) (def), NULL
+#define DEF_AUTO(def) (def), NULL
 #define DEF_BOOL(def) (def), NULL
 #define DEF_CHOICE(def) (def), NULL
 #define DEF_TEXT(def) 0, (def)
@@ -71,6 +72,18 @@ static int choice_index(const char *list, const char *word)
 	return -1;
 }
 
+/* auto, off, or a number. */
+static int parse_auto(const struct setting_row *r, const char *value, double *num, struct err *e)
+{
+	int word = choice_index("auto off", value);
+	*num = word == 0 ? SETTING_IS_AUTO : SETTING_IS_OFF;
+	if (word >= 0)
+		return 0;
+	if (str_number(value, num) || !(*num >= r->min && *num <= r->max))
+		return err_set(e, ERR_RANGE, "%s: %s: must be auto, off or %.9g to %.9g", r->key, value, r->min, r->max);
+	return 0;
+}
+
 static int parse_number(const struct setting_row *r, const char *value, double *num, struct err *e)
 {
 	double v;
@@ -93,6 +106,8 @@ int setting_parse(enum setting_id id, const char *value, double *num, char text[
 	case SETTING_INT:
 	case SETTING_FLOAT:
 		return parse_number(r, value, num, e);
+	case SETTING_AUTO:
+		return parse_auto(r, value, num, e);
 	case SETTING_BOOL:
 		i = choice_index("off on", value);
 		if (i < 0 && (i = choice_index("false true", value)) < 0 && (i = choice_index("0 1", value)) < 0)
@@ -136,6 +151,12 @@ char *setting_text(const struct settings *s, enum setting_id id, char buf[SETTIN
 		break;
 	case SETTING_FLOAT:
 		snprintf(buf, SETTING_TEXT_MAX, "%.9g", s->num[id]);
+		break;
+	case SETTING_AUTO:
+		if (s->num[id] > SETTING_IS_OFF)
+			snprintf(buf, SETTING_TEXT_MAX, "%.9g", s->num[id]);
+		else
+			snprintf(buf, SETTING_TEXT_MAX, "%s", s->num[id] < SETTING_IS_OFF ? "auto" : "off");
 		break;
 	case SETTING_BOOL:
 		snprintf(buf, SETTING_TEXT_MAX, "%s", s->num[id] ? "on" : "off");

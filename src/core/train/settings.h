@@ -13,7 +13,9 @@ enum setting_id {
 	SET_N
 };
 
-enum setting_kind { SETTING_INT, SETTING_FLOAT, SETTING_BOOL, SETTING_CHOICE, SETTING_TEXT };
+enum setting_kind { SETTING_INT, SETTING_FLOAT, SETTING_AUTO, SETTING_BOOL, SETTING_CHOICE, SETTING_TEXT };
+/* What a SETTING_AUTO holds beside numbers. */
+enum { SETTING_IS_AUTO = -1, SETTING_IS_OFF = 0 };
 enum setting_when { SETTING_NOW, SETTING_STEP, SETTING_SHAPE, SETTING_START };
 
 struct setting_row {

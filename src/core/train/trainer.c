@@ -14,12 +14,14 @@
 #include "train/optim.h"
 
 enum { SKIPS_MAX = 100, NAN_STOP = 0 };
+/* As in Micikevicius et al. 2018, section 3.2: from a power of two downwards by halves, up again after many good updates. */
+enum { SCALE_FIRST = 65536, SCALE_MAX = 1 << 24, SCALE_GROW_AFTER = 2000 };
 
 struct trainer {
 	struct trainer_parts a;
-	struct model *model;       /* for batch sequences of seq tokens; NULL until it is needed */
+	struct model *model;       /* for `rows` sequences of seq tokens: the batch, or 1 where the device takes no more; NULL until it is needed */
 	struct model_options how;
-	int batch, seq, stale;     /* stale: the weights have changed since the model has seen them */
+	int batch, rows, seq, stale;     /* stale: the weights have changed since the model has seen them */
 	int *x, *y;                /* [batch * seq] */
 
 	/* The step that has begun. */
@@ -27,6 +29,8 @@ struct trainer {
 	struct data_cursor cursor; /* runs ahead of state->cursor */
 	int begun, accum;          /* micro-steps made, of how many */
 	double loss_sum;
+	double scale;              /* of the loss */
+	uint64_t entries, zeros;   /* of gradients of activations, see struct model_seen */
 	uint64_t tokens, micro_ns;
 
 	int skips;                 /* in a row */
@@ -110,7 +114,8 @@ static int reshape(struct trainer *t, int batch, int seq, const struct model_opt
 	size_t n;
 	if (mem_mul(&n, (size_t)batch, (size_t)seq) || !(t->x = mem_zalloc(n, sizeof *t->x)) || !(t->y = mem_zalloc(n, sizeof *t->y)))
 		return err_nomem(e, "train: batch", (unsigned long long)batch * (unsigned long long)seq * 2 * sizeof *t->x);
-	t->model = model_new(t->a.dev, t->a.params, t->a.pool, batch, seq, how, t->a.timing, t->a.cancel, e);
+	t->rows = device_caps(t->a.dev)->batch ? batch : 1;
+	t->model = model_new(t->a.dev, t->a.params, t->a.pool, t->rows, seq, how, t->a.timing, t->a.cancel, e);
 	if (!t->model)
 		return e && e->code ? e->code : ERR_DEVICE;
 	t->how = *how;
@@ -145,6 +150,32 @@ static int take_shape(struct trainer *t, struct err *e)
 	return rc ? err_set(e, (enum err_code)rc, "%s", mine.msg) : 0;
 }
 
+/* --- the loss scale --- */
+
+static int scale_is_found(const struct trainer *t)
+{
+	return t->now.num[SET_LOSS_SCALE] < SETTING_IS_OFF && device_caps(t->a.dev)->fp16;
+}
+
+static double step_scale(struct trainer *t)
+{
+	struct train_state *s = t->a.state;
+	if (!scale_is_found(t))
+		return MAX(t->now.num[SET_LOSS_SCALE], 1);
+	if (!(s->loss_scale >= 1))
+		s->loss_scale = SCALE_FIRST;
+	return s->loss_scale;
+}
+
+static void scale_was_good(struct trainer *t)
+{
+	struct train_state *s = t->a.state;
+	if (!scale_is_found(t) || ++s->scale_good < SCALE_GROW_AFTER)
+		return;
+	s->loss_scale = MIN(2 * s->loss_scale, SCALE_MAX);
+	s->scale_good = 0;
+}
+
 /* --- steps --- */
 
 static int begin_step(struct trainer *t, struct err *e)
@@ -159,11 +190,43 @@ static int begin_step(struct trainer *t, struct err *e)
 	if (t->cursor.order != order)
 		data_cursor_init(&t->cursor, order, t->cursor.seed);
 	t->loss_sum = 0;
-	t->tokens = t->micro_ns = 0;
+	t->scale = step_scale(t);
+	t->tokens = t->micro_ns = t->entries = t->zeros = 0;
 	return 0;
 }
 
-/* The model opens and closes the micro-step in the timing; the row "data" stands outside of it, like "update". */
+static int count_targets(const int *y, int n)
+{
+	int k = 0;
+	for (int i = 0; i < n; i++)
+		k += y[i] >= 0;
+	return k;
+}
+
+/* The batch in one pass, or sequence by sequence: the mean over all targets either way, in gradients (grad) and loss. Ends early after an overflow. */
+static int run_model(struct trainer *t, int grad, float scale, double *loss, struct err *e)
+{
+	int rc = 0, all = count_targets(t->y, t->batch * t->seq);
+	*loss = 0;
+	timing_micro_begin(grad ? t->a.timing : NULL);
+	for (int b = 0; !rc && b < t->batch; b += t->rows) {
+		const int *x = t->x + b * t->seq, *y = t->y + b * t->seq;
+		int n = count_targets(y, t->rows * t->seq);
+		double mean, part = all ? (double)n / all : 0;
+		rc = grad ? model_micro_step(t->model, x, y, scale * (float)part, &mean, e) : model_loss(t->model, x, y, &mean, e);
+		*loss += rc ? 0 : mean * part;
+		if (grad && !rc) {
+			t->entries += model_seen(t->model)->entries;
+			t->zeros += model_seen(t->model)->zeros;
+			if (model_overflowed(t->model))
+				break;
+		}
+	}
+	timing_micro_end(grad ? t->a.timing : NULL);
+	return rc;
+}
+
+/* The row "data" stands outside of the micro-step, like "update". */
 static int one_micro(struct trainer *t, double *loss, struct err *e)
 {
 	uint64_t start = clock_ns();
@@ -172,7 +235,7 @@ static int one_micro(struct trainer *t, double *loss, struct err *e)
 	if (rc)
 		return rc;
 	t->begun++; /* from here on there may be gradients */
-	rc = model_micro_step(t->model, t->x, t->y, 1.0f / (float)t->accum, loss, e);
+	rc = run_model(t, 1, 1.0f / (float)t->accum * (float)t->scale, loss, e);
 	if (rc)
 		return rc;
 	t->loss_sum += *loss;
@@ -202,7 +265,43 @@ static int stop_not_finite(const struct trainer *t, const char *what, struct err
 		       what, t->a.state->step, where);
 }
 
-/* nan=stop: the step never was. nan=skip: its data are passed over, all else stays. */
+/* The update is left out: the data so far are passed over, and count; weights, moments, step and with it the schedule stay. */
+static int skip(struct trainer *t, struct trainer_step *out)
+{
+	struct train_state *s = t->a.state;
+	trainer_drop(t);
+	s->cursor = t->cursor;
+	s->tokens += t->tokens;
+	s->seconds += (double)t->micro_ns / 1e9;
+	s->skipped++;
+	out->updated = out->skipped = 1;
+	out->ns = t->micro_ns;
+	return 0;
+}
+
+/* Backward the loss scale was too large for this step. Forward it has no part in the numbers: they are the model's own. */
+static int overflowed(struct trainer *t, struct trainer_step *out, struct err *e)
+{
+	struct train_state *s = t->a.state;
+	const struct model_seen *seen = model_seen(t->model);
+	out->overflow = 1;
+	snprintf(out->where, sizeof out->where, "%s", seen->where);
+	if (++t->skips >= SKIPS_MAX) {
+		trainer_drop(t);
+		t->skips = 0;
+		return err_set(e, ERR_STATE, "train: %s overflows in fp16 at step %" PRIu64 ", loss scale %.9g: %d updates in a row were skipped (%s)", seen->where,
+			       s->step, t->scale, SKIPS_MAX, seen->overflow == OVERFLOW_FORWARD ? "load an older checkpoint, lower lr.max" :
+			       scale_is_found(t) ? "load an older checkpoint" : "set loss_scale auto");
+	}
+	if (seen->overflow == OVERFLOW_BACKWARD && scale_is_found(t)) {
+		s->loss_scale = MAX(s->loss_scale / 2, 1);
+		s->scale_good = 0;
+		out->next_scale = s->loss_scale;
+	}
+	return skip(t, out);
+}
+
+/* nan=stop: the step never was. nan=skip: it is left out. */
 static int not_finite(struct trainer *t, const char *what, struct trainer_step *out, struct err *e)
 {
 	int rc = 0;
@@ -211,18 +310,11 @@ static int not_finite(struct trainer *t, const char *what, struct trainer_step *
 		rc = stop_not_finite(t, what, e);
 	else if (++t->skips >= SKIPS_MAX)
 		rc = err_set(e, ERR_STATE, "train: %s is not finite at step %" PRIu64 ": %d updates in a row were skipped", what, s->step, SKIPS_MAX);
+	if (!rc)
+		return skip(t, out);
 	trainer_drop(t);
-	if (rc) {
-		t->skips = 0;
-		return rc;
-	}
-	s->cursor = t->cursor;
-	s->tokens += t->tokens;
-	s->seconds += (double)t->micro_ns / 1e9;
-	s->skipped++;
-	out->updated = out->skipped = 1;
-	out->ns = t->micro_ns;
-	return 0;
+	t->skips = 0;
+	return rc;
 }
 
 static void commit(struct trainer *t, struct trainer_step *out)
@@ -235,6 +327,7 @@ static void commit(struct trainer *t, struct trainer_step *out)
 	t->stale = 1;
 	t->begun = 0;
 	t->skips = 0;
+	scale_was_good(t);
 	out->updated = 1;
 }
 
@@ -242,12 +335,12 @@ static int update(struct trainer *t, struct trainer_step *out, struct err *e)
 {
 	struct train_state *s = t->a.state;
 	uint64_t start = clock_ns();
-	out->grad_norm = optim_grad_norm(t->a.params, t->a.pool);
+	out->grad_norm = optim_grad_norm(t->a.params, t->a.pool) / t->scale;
 	if (!isfinite(out->grad_norm))
 		return not_finite(t, "gradient norm", out, e);
 	double clip = t->now.num[SET_CLIP], scale = clip > 0 && out->grad_norm > clip ? clip / out->grad_norm : 1;
 	out->lr = optim_lr(&t->now, s->step);
-	optim_adamw(t->a.params, t->a.pool, &t->now, out->lr, scale, s->step + 1);
+	optim_adamw(t->a.params, t->a.pool, &t->now, out->lr, scale / t->scale, s->step + 1);
 	uint64_t ns = clock_ns() - start;
 	timing_add(t->a.timing, t->row_update, ns, 0);
 	out->ns = t->micro_ns + ns;
@@ -269,20 +362,16 @@ int trainer_micro(struct trainer *t, struct trainer_step *out, struct err *e)
 	}
 	out->loss = t->loss_sum / t->begun;
 	out->micro_ns = t->micro_ns / (uint64_t)t->begun;
+	out->scale = out->next_scale = t->scale;
+	out->flushed = t->entries ? (double)t->zeros / (double)t->entries : NAN;
+	if (model_overflowed(t->model))
+		return overflowed(t, out, e);
 	if (!isfinite(loss))
 		return not_finite(t, "loss", out, e);
 	return t->begun < t->accum ? 0 : update(t, out, e);
 }
 
 /* --- evaluation --- */
-
-static int count_targets(const int *y, int n)
-{
-	int k = 0;
-	for (int i = 0; i < n; i++)
-		k += y[i] >= 0;
-	return k;
-}
 
 int trainer_eval(struct trainer *t, int nbatch, double *loss, double *bpb, struct err *e)
 {
@@ -291,7 +380,7 @@ int trainer_eval(struct trainer *t, int nbatch, double *loss, double *bpb, struc
 	for (int k = 0; !rc && k < nbatch; k++) {
 		if (data_val(t->a.data, k, nbatch, t->batch, t->seq, t->x, t->y))
 			break;
-		rc = model_loss(t->model, t->x, t->y, &mean, e);
+		rc = run_model(t, 0, 0, &mean, e);
 		int n = count_targets(t->y, t->batch * t->seq);
 		sum += n ? mean * n : 0;
 		targets += n;

@@ -39,9 +39,13 @@ void trainer_free(struct trainer *t);
 
 struct trainer_step {
 	int updated;             /* 1: a step was completed by this call, and the rest of this struct is set */
-	int skipped;             /* 1: nan=skip: the update was left out (moments, weights, schedule stay) */
+	int skipped;             /* 1: the update was left out (moments, weights, step and schedule stay; the data are passed over): nan=skip, or an overflow */
+	int overflow;            /* 1: that was why; next_scale tells what follows from it */
+	char where[40];          /* ... the program: "ffnBwd of layer 3" */
 	double loss, grad_norm;  /* mean over the micro-steps, before the update; norm before clipping */
 	double lr;
+	double scale, next_scale; /* of the loss: in this step, and from the next one on */
+	double flushed;          /* share of the gradient entries that came back from the device as zero; NAN: not on this device */
 	uint64_t ns, micro_ns;   /* of the step (its micro-steps and update); mean of its micro-steps */
 };
 
