@@ -226,14 +226,14 @@ int cmd_power(struct worker *w, int argc, char **argv, struct err *e)
 
 static int mil_build(struct worker *w, struct program *p, int id, struct err *e)
 {
-	return program_build(p, (enum program_id)id, &w->params->config, settings_int(&w->settings, SET_BATCH), settings_int(&w->settings, SET_SEQ),
-			     MIL_BARE, e);
+	struct program_shape shape = {.batch = settings_int(&w->settings, SET_BATCH), .seq = settings_int(&w->settings, SET_SEQ)};
+	return program_build(p, (enum program_id)id, &w->params->config, &shape, MIL_BARE, e);
 }
 
 static int mil_list(struct worker *w, struct err *e)
 {
 	worker_say(w, "%-10s %7s %7s  %s\n", "program", "lines", "weights", "what it does");
-	for (int id = 0; id < PROGRAM_N; id++) {
+	for (int id = 0; id < PROGRAM_STATIC_N; id++) {
 		struct program p;
 		int rc = mil_build(w, &p, id, e), lines = 0;
 		if (rc)
@@ -248,7 +248,7 @@ static int mil_list(struct worker *w, struct err *e)
 
 static int mil_show(struct worker *w, const char *name, struct err *e)
 {
-	int id = program_by_name(name);
+	int id = program_by_name(name, PROGRAM_FWD_ATTN);
 	struct program p;
 	if (id < 0)
 		return err_set(e, ERR_USAGE, "mil: %s: no such program (mil list)", name);
@@ -259,8 +259,8 @@ static int mil_show(struct worker *w, const char *name, struct err *e)
 	if (p.text.len && p.text.s[p.text.len - 1] != '\n')
 		str_putc(&w->answer, '\n');
 	for (int i = 0; i < p.nchannel; i++)
-		worker_say(w, "// %s: %s channels %d..%d\n", p.channel[i].surface, p.channel[i].name, p.channel[i].offset,
-			   p.channel[i].offset + p.channel[i].count - 1);
+		worker_say(w, "// %s: %s %s %d..%d\n", p.channel[i].surface, p.channel[i].name, p.channel[i].axis == 1 ? "channels" : "columns",
+			   p.channel[i].offset, p.channel[i].offset + p.channel[i].count - 1);
 	program_done(&p);
 	return 0;
 }

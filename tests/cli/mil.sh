@@ -134,7 +134,7 @@ xn = rmsnorm(x, load('rms2'), D, n, eps)
 h1, h3 = conv(load('w1'), xn, F, D, n), conv(load('w3'), xn, F, D, n)
 gate = [a / (1 + math.exp(-a)) * b for a, b in zip(h1, h3)]
 y = [a + b for a, b in zip(x, conv(load('w2'), gate, D, F, n))]
-for name, want in (('xnorm', xn), ('h1', h1), ('h3', h3), ('gate', gate), ('y', y)):
+for name, want in (('x2norm', xn), ('h1', h1), ('h3', h3), ('gate', gate), ('y', y)):
     near(part(name), want, 1e-5, name)
 END
 	python "fwdAttn with $kind weights is norm, rotation, causal attention of grouped queries and the residual" <<END

@@ -61,7 +61,7 @@ void engine_cancel(struct engine *g) { (void)g; }
 __attribute__((weak)) const char *program_name(enum program_id id)
 {
 	static const char *const names[] = {"fwdAttn", "fwdFFN", "ffnBwd", "sdpaBwd1", "sdpaBwd2", "qkvBwd"};
-	return names[id];
+	return (size_t)id < sizeof names / sizeof *names ? names[id] : "sdpaBwd1";
 }
 
 /* --- parsing --- */

@@ -132,9 +132,9 @@ static void fill_constants(struct model *m)
 
 static int build_programs(struct model *m, struct err *e)
 {
-	m->nprogram = m->train ? PROGRAM_N : PROGRAM_FWD_FFN + 1;
+	m->nprogram = m->train ? PROGRAM_STATIC_N : PROGRAM_FWD_FFN + 1;
 	for (int i = 0; i < m->nprogram; i++) {
-		int r = program_build(&m->program[i], (enum program_id)i, m->c, m->B, m->S, MIL_BARE, e);
+		int r = program_build(&m->program[i], (enum program_id)i, m->c, &(struct program_shape){m->B, m->S, m->o.separate}, MIL_BARE, e);
 		if (r)
 			return r;
 	}
@@ -323,7 +323,7 @@ static float *home(const struct model *m, int l, enum program_id id, const char 
 		return strcmp(surface, "out") ? m->scores : s->qkv_grad;
 	case PROGRAM_QKV_BWD:
 		return strcmp(surface, "x") ? m->dnorm : s->qkv_grad;
-	case PROGRAM_N:
+	default:
 		break;
 	}
 	return NULL;

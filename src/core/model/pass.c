@@ -123,11 +123,11 @@ static int ffn_backward(struct model *m, int l, struct scratch *s, struct err *e
 	int r = run(m, l, PROGRAM_FFN_BWD, e);
 	if (r)
 		return r;
-	float *dy = ffn_tap(m, l, "y"), *x2 = attn_tap(m, l, "x2"), *xnorm = ffn_tap(m, l, "xnorm");
+	float *dy = ffn_tap(m, l, "y"), *x2 = attn_tap(m, l, "x2"), *xnorm = ffn_tap(m, l, "x2norm");
 	weight_grad(m, PARAM_W2, l, m->c->alpha, dy, ffn_tap(m, l, "gate"));
 	weight_grad(m, PARAM_W1, l, 1, layer_tap(m, s->ffn_grad, PROGRAM_FFN_BWD, "dh1"), xnorm);
 	s->ticket = weight_grad(m, PARAM_W3, l, 1, layer_tap(m, s->ffn_grad, PROGRAM_FFN_BWD, "dh3"), xnorm);
-	norm_back(m, PARAM_NORM_FFN, l, x2, layer_tap(m, s->ffn_grad, PROGRAM_FFN_BWD, "dx"), x2, dy);
+	norm_back(m, PARAM_NORM_FFN, l, x2, layer_tap(m, s->ffn_grad, PROGRAM_FFN_BWD, "dx2norm"), x2, dy);
 	return 0;
 }
 

@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "model/program_gen.h"
 
-/* [dy | h1 | h3] -> [dx | dh1 | dh3]; dx is the gradient of the norm's output.
- * With s = sigmoid(h1), dg = W2^T (alpha dy): dh3 = dg h1 s, dh1 = dg h3 s (1 + h1 (1 - s)), dx = W1^T dh1 + W3^T dh3. */
+/* [dy | h1 | h3] -> [dx2norm | dh1 | dh3].
+ * With s = sigmoid(h1), dg = W2^T (alpha dy): dh3 = dg h1 s, dh1 = dg h3 s (1 + h1 (1 - s)), dx2norm = W1^T dh1 + W3^T dh3. */
 void gen_ffn_bwd(struct gen *g)
 {
 	struct mil_builder *b = &g->b;
@@ -22,7 +22,7 @@ void gen_ffn_bwd(struct gen *g)
 	struct mb_value dh1 = mb_binary(b, "mul", "dh1", mb_binary(b, "mul", "dg_h3", dgate, h3), slope);
 	struct mb_value dh3 = mb_binary(b, "mul", "dh3", dgate, silu);
 	struct mb_value dx = mb_binary(b, "add", "dx", gen_conv(g, "dx1", dh1, "w1t", g->D), gen_conv(g, "dx3", dh3, "w3t", g->D));
-	static const char *const names[] = {"dx", "dh1", "dh3"};
+	static const char *const names[] = {"dx2norm", "dh1", "dh3"};
 	g->output[g->noutput++] = gen_pack(g, "out", names, (struct mb_value[]){dx, dh1, dh3}, ARRAY_LEN(names));
 }
 
@@ -34,16 +34,9 @@ void gen_sdpa_bwd1(struct gen *g)
 	struct mb_value in = gen_surface(g, "x", c, ARRAY_LEN(c), g->T);
 	mb_begin(b, g->dialect, &in, 1);
 	struct mb_value dx2 = gen_channel_of(g, in, "dx2"), q = gen_channel_of(g, in, "q"), k = gen_channel_of(g, in, "k");
-	struct mb_value v = gen_heads(g, "v_heads", gen_channel_of(g, in, "v"), g->KV);
+	struct mb_value v = gen_channel_of(g, in, "v");
 	struct mb_value da = gen_conv(g, "da", gen_alpha(g, "do", dx2), "wot", g->Q);
-	da = gen_heads(g, "da_heads", da, g->H);
-	struct mb_value probs = gen_probs(g, gen_heads(g, "q_heads", q, g->H), gen_heads(g, "k_heads", k, g->KV));
-	struct mb_value dv = gen_unheads(g, "dv", mb_matmul(b, "dv_heads", probs, da, 1, 0), g->KV);
-	struct mb_value dp = mb_matmul(b, "dp_heads", da, v, 0, 1);
-	static const char *const names[] = {"probs", "dp"};
-	struct mb_value taps[] = {gen_score_tap(g, NULL, probs), gen_score_tap(g, NULL, dp)};
-	gen_output(g, "dv", dv);
-	g->output[g->noutput++] = gen_pack(g, "ps", names, taps, ARRAY_LEN(names));
+	gen_scores_back(g, q, k, v, da);
 }
 
 /* qk = [q | k], ps = [probs | dp] -> [dq | dk]: ds = probs (dp - sum(probs dp)) / sqrt(HD), dq = ds k, dk = ds^T q, both turned
@@ -71,7 +64,7 @@ void gen_sdpa_bwd2(struct gen *g)
 	g->output[g->noutput++] = gen_pack(g, "out", names, turned, ARRAY_LEN(names));
 }
 
-/* [dq | dk | dv] -> dx, the gradient of the norm's output: Wq^T dq + Wk^T dk + Wv^T dv. */
+/* [dq | dk | dv] -> dxnorm: Wq^T dq + Wk^T dk + Wv^T dv. */
 void gen_qkv_bwd(struct gen *g)
 {
 	struct mil_builder *b = &g->b;
@@ -81,6 +74,6 @@ void gen_qkv_bwd(struct gen *g)
 	struct mb_value q = gen_conv(g, "dxq", gen_channel_of(g, in, "dq"), "wqt", g->D);
 	struct mb_value k = gen_conv(g, "dxk", gen_channel_of(g, in, "dk"), "wkt", g->D);
 	struct mb_value v = gen_conv(g, "dxv", gen_channel_of(g, in, "dv"), "wvt", g->D);
-	struct mb_value dx = mb_binary(b, "add", "dx", mb_binary(b, "add", "dxqk", q, k), v);
-	gen_output(g, "dx", dx);
+	struct mb_value dx = mb_binary(b, "add", "dxnorm", mb_binary(b, "add", "dxqk", q, k), v);
+	gen_output(g, "dxnorm", dx);
 }

@@ -13,27 +13,25 @@ void gen_fwd_attn(struct gen *g)
 	struct mb_value q = gen_rope(g, "q", gen_conv(g, "q_raw", xnorm, "wq", g->Q), g->H, 0);
 	struct mb_value k = gen_rope(g, "k", gen_conv(g, "k_raw", xnorm, "wk", g->K), g->KV, 0);
 	struct mb_value v = gen_conv(g, "v", xnorm, "wv", g->K);
-	struct mb_value probs = gen_probs(g, gen_heads(g, "q_heads", q, g->H), gen_heads(g, "k_heads", k, g->KV));
-	struct mb_value heads = mb_matmul(b, "attn_heads", probs, gen_heads(g, "v_heads", v, g->KV), 0, 0);
-	struct mb_value attn = gen_unheads(g, "attn", heads, g->H);
+	struct mb_value attn = gen_attention(g, q, k, v);
 	struct mb_value o = gen_alpha(g, "o_scaled", gen_conv(g, "o", attn, "wo", g->D));
 	struct mb_value x2 = mb_binary(b, "add", "x2", x, o);
 	static const char *const names[] = {"x2", "q", "k", "v", "attn", "xnorm"};
 	g->output[g->noutput++] = gen_pack(g, "out", names, (struct mb_value[]){x2, q, k, v, attn, xnorm}, ARRAY_LEN(names));
 }
 
-/* x2 -> [y | h1 | h3 | gate | xnorm]: with dy written over y the first three are ffnBwd's input. */
+/* x2 -> [y | h1 | h3 | gate | x2norm]: with dy written over y the first three are ffnBwd's input. */
 void gen_fwd_ffn(struct gen *g)
 {
 	struct mil_builder *b = &g->b;
 	struct mb_value x = gen_surface(g, "x", (struct gen_channel[]){{"x2", g->D}}, 1, g->T);
 	mb_begin(b, g->dialect, &x, 1);
-	struct mb_value xnorm = gen_norm(g, "xnorm", x, "rms2");
-	struct mb_value h1 = gen_conv(g, "h1", xnorm, "w1", g->F), h3 = gen_conv(g, "h3", xnorm, "w3", g->F);
+	struct mb_value x2norm = gen_norm(g, "x2norm", x, "rms2");
+	struct mb_value h1 = gen_conv(g, "h1", x2norm, "w1", g->F), h3 = gen_conv(g, "h3", x2norm, "w3", g->F);
 	struct mb_value silu = mb_binary(b, "mul", "silu", h1, mb_unary(b, "sigmoid", "sig", h1));
 	struct mb_value gate = mb_binary(b, "mul", "gate", silu, h3);
 	struct mb_value f = gen_alpha(g, "ffn_scaled", gen_conv(g, "ffn", gate, "w2", g->D));
 	struct mb_value y = mb_binary(b, "add", "y", x, f);
-	static const char *const names[] = {"y", "h1", "h3", "gate", "xnorm"};
-	g->output[g->noutput++] = gen_pack(g, "out", names, (struct mb_value[]){y, h1, h3, gate, xnorm}, ARRAY_LEN(names));
+	static const char *const names[] = {"y", "h1", "h3", "gate", "x2norm"};
+	g->output[g->noutput++] = gen_pack(g, "out", names, (struct mb_value[]){y, h1, h3, gate, x2norm}, ARRAY_LEN(names));
 }

@@ -14,6 +14,8 @@ struct gen {
 	enum mil_dialect dialect;
 	int64_t B, S, T, D, H, KV, HD, F, R; /* R = H / KV */
 	int64_t Q, K;                        /* H * HD, KV * HD */
+	int separate;
+	struct mb_value input[8];            /* of a dynamic program */
 	struct mb_value weight[PROGRAM_WEIGHTS];
 	struct mb_value output[4];
 	int noutput;
@@ -34,12 +36,27 @@ struct mb_value gen_pack(struct gen *g, const char *surface, const char *const *
 /* An output surface of one value, called as the value is. */
 void gen_output(struct gen *g, const char *name, struct mb_value v);
 
+/* Inputs of a dynamic program, [1, channels, 1, count] each, and its beginning. Packed: all side by side in the columns of one
+ * surface "x"; separate: the weights, which come last, are surfaces of their own. */
+struct gen_column {
+	const char *name;
+	int64_t count;
+	int weight;
+};
+void gen_begin_packed(struct gen *g, int64_t channels, const struct gen_column *c, int n);
+struct mb_value gen_column_of(struct gen *g, const char *name);
+
 /* A weight file; asked for twice, it is the same value. */
 struct mb_value gen_weight(struct gen *g, const char *name, struct mil_type type);
 /* A number: written into the text when fp16 holds it exactly, else a weight file of one element. */
 struct mb_value gen_number(struct gen *g, const char *name, double v);
 
 struct mb_value gen_conv(struct gen *g, const char *name, struct mb_value x, const char *weight, int64_t out);
+/* w [1, C, 1, out] as a matrix [1, 1, C, out]; x [1, C, 1, T], w a matrix: x^T w as [1, 1, T, out]; that turned back into
+ * [1, out, 1, T]. */
+struct mb_value gen_matrix(struct gen *g, struct mb_value w);
+struct mb_value gen_product(struct gen *g, struct mb_value x, struct mb_value w);
+struct mb_value gen_unproduct(struct gen *g, const char *name, struct mb_value y);
 /* alpha * x, or x itself when alpha is 1. */
 struct mb_value gen_alpha(struct gen *g, const char *name, struct mb_value x);
 /* w * x / sqrt(mean over channels of x^2 + eps) */
@@ -51,6 +68,10 @@ struct mb_value gen_heads(struct gen *g, const char *name, struct mb_value x, in
 struct mb_value gen_unheads(struct gen *g, const char *name, struct mb_value x, int64_t heads);
 /* softmax(q k^T / sqrt(HD) + mask): [B, KV, R*S, S] */
 struct mb_value gen_probs(struct gen *g, struct mb_value q, struct mb_value k);
+/* Causal attention of q [1, Q, 1, T], k and v [1, K, 1, T]: [1, Q, 1, T]. */
+struct mb_value gen_attention(struct gen *g, struct mb_value q, struct mb_value k, struct mb_value v);
+/* Its gradient up to the scores, which are made again: da -> the outputs dv, ps = [probs | dp]. All arguments like q, k, v. */
+void gen_scores_back(struct gen *g, struct mb_value q, struct mb_value k, struct mb_value v, struct mb_value da);
 /* [B, KV, R*S, S] to [1, B*H*S, 1, S], and back. */
 struct mb_value gen_score_tap(struct gen *g, const char *name, struct mb_value x);
 struct mb_value gen_score_view(struct gen *g, const char *name, struct mb_value x);
@@ -61,5 +82,14 @@ void gen_ffn_bwd(struct gen *g);
 void gen_sdpa_bwd1(struct gen *g);
 void gen_sdpa_bwd2(struct gen *g);
 void gen_qkv_bwd(struct gen *g);
+void gen_dyn_sdpa_fwd(struct gen *g);
+void gen_dyn_wo_fwd(struct gen *g);
+void gen_dyn_ffn(struct gen *g);
+void gen_dyn_w2t_bwd(struct gen *g);
+void gen_dyn_w13t_bwd(struct gen *g);
+void gen_dyn_wot_bwd(struct gen *g);
+void gen_dyn_sdpa_bwd1(struct gen *g);
+void gen_dyn_q_bwd(struct gen *g);
+void gen_dyn_kv_bwd(struct gen *g);
 
 #endif

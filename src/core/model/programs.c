@@ -1,5 +1,5 @@
 /* programs.c: which programs there are, their tables, and the pieces they share: norm, RoPE, heads, scores. No layer maths of
- * its own: program_forward.c and program_backward.c put the pieces together. SPDX-License-Identifier: MIT */
+ * its own: program_forward.c, program_backward.c and program_dynamic.c put the pieces together. SPDX-License-Identifier: MIT */
 #include "model/programs.h"
 
 #include <limits.h>
@@ -18,10 +18,20 @@ static const struct {
 } rows[PROGRAM_N] = {
 	[PROGRAM_FWD_ATTN] = {"fwdAttn", "norm, q k v, RoPE, causal attention, Wo, residual", gen_fwd_attn},
 	[PROGRAM_FWD_FFN] = {"fwdFFN", "norm, SwiGLU feed-forward, residual", gen_fwd_ffn},
-	[PROGRAM_FFN_BWD] = {"ffnBwd", "gradient of the feed-forward: dx before the norm, dh1, dh3", gen_ffn_bwd},
+	[PROGRAM_FFN_BWD] = {"ffnBwd", "gradient of the feed-forward: of the norm's output, dh1, dh3", gen_ffn_bwd},
 	[PROGRAM_SDPA_BWD1] = {"sdpaBwd1", "gradient through Wo: dv, and the score taps probs and dp", gen_sdpa_bwd1},
 	[PROGRAM_SDPA_BWD2] = {"sdpaBwd2", "gradient of the scores: dq and dk, rotated back", gen_sdpa_bwd2},
-	[PROGRAM_QKV_BWD] = {"qkvBwd", "gradient through Wq, Wk, Wv: dx before the norm", gen_qkv_bwd},
+	[PROGRAM_QKV_BWD] = {"qkvBwd", "gradient through Wq, Wk, Wv: of the norm's output", gen_qkv_bwd},
+	[PROGRAM_DYN_SDPA_FWD] = {"sdpaFwd", "q k v, RoPE, causal attention", gen_dyn_sdpa_fwd},
+	[PROGRAM_DYN_WO_FWD] = {"woFwd", "Wo", gen_dyn_wo_fwd},
+	[PROGRAM_DYN_FFN] = {"ffnFused", "SwiGLU feed-forward, residual", gen_dyn_ffn},
+	[PROGRAM_DYN_W2T_BWD] = {"ffnBwdW2t", "gradient through W2", gen_dyn_w2t_bwd},
+	[PROGRAM_DYN_W13T_BWD] = {"ffnBwdW13t", "gradient through W1 and W3: of the norm's output", gen_dyn_w13t_bwd},
+	[PROGRAM_DYN_WOT_BWD] = {"wotBwd", "gradient through Wo", gen_dyn_wot_bwd},
+	[PROGRAM_DYN_SDPA_BWD1] = {"sdpaBwd1", "gradient of attention: dv, and the score taps probs and dp", gen_dyn_sdpa_bwd1},
+	[PROGRAM_DYN_SDPA_BWD2] = {"sdpaBwd2", "gradient of the scores: dq and dk, rotated back", gen_sdpa_bwd2},
+	[PROGRAM_DYN_Q_BWD] = {"qBwd", "gradient through Wq: its part of the norm's output", gen_dyn_q_bwd},
+	[PROGRAM_DYN_KV_BWD] = {"kvBwd", "gradient through Wk and Wv: the rest", gen_dyn_kv_bwd},
 };
 
 const char *program_name(enum program_id id)
@@ -34,27 +44,36 @@ const char *program_about(enum program_id id)
 	return rows[id].about;
 }
 
-int program_by_name(const char *name)
+int program_by_name(const char *name, enum program_id like)
 {
+	int found = -1;
 	for (int i = 0; i < PROGRAM_N; i++)
-		if (!strcmp(rows[i].name, name))
-			return i;
-	return -1;
+		if (!strcmp(rows[i].name, name) && (found < 0 || (i < PROGRAM_STATIC_N) == (like < PROGRAM_STATIC_N)))
+			found = i;
+	return found;
 }
 
 /* --- what a program takes and gives --- */
 
-static void add_channel(struct gen *g, const char *surface, const char *name, int64_t offset, int64_t count)
+static struct program_channel *add_group(struct gen *g, const char *surface, const char *name, int axis, int64_t offset, int64_t count)
 {
+	static struct program_channel none; /* written to when there is no room */
 	if (g->p->nchannel == PROGRAM_CHANNELS || offset + count > INT_MAX) {
 		g->overflow = 1;
-		return;
+		return &none;
 	}
 	struct program_channel *c = &g->p->channel[g->p->nchannel++];
+	c->axis = axis;
 	snprintf(c->name, sizeof c->name, "%s", name);
 	snprintf(c->surface, sizeof c->surface, "%s", surface);
 	c->offset = (int)offset;
 	c->count = (int)count;
+	return c;
+}
+
+static void add_channel(struct gen *g, const char *surface, const char *name, int64_t offset, int64_t count)
+{
+	add_group(g, surface, name, 1, offset, count);
 }
 
 struct mb_value gen_surface(struct gen *g, const char *surface, const struct gen_channel *c, int n, int64_t last)
@@ -96,6 +115,38 @@ void gen_output(struct gen *g, const char *name, struct mb_value v)
 	g->output[g->noutput++] = v;
 }
 
+void gen_begin_packed(struct gen *g, int64_t channels, const struct gen_column *c, int n)
+{
+	int64_t at = 0;
+	int k = 0;
+	for (int i = 0; i < n; i++) {
+		int own = g->separate && c[i].weight;
+		struct program_channel *p = add_group(g, own ? c[i].name : "x", c[i].name, 3, own ? 0 : at, c[i].count);
+		p->weight = c[i].weight;
+		at += own ? 0 : c[i].count;
+		if (own)
+			g->input[++k] = (struct mb_value){c[i].name, mb_t4(MIL_FP16, 1, channels, 1, c[i].count)};
+	}
+	g->input[0] = (struct mb_value){"x", mb_t4(MIL_FP16, 1, channels, 1, at)};
+	mb_begin(&g->b, g->dialect, g->input, k + 1);
+}
+
+struct mb_value gen_column_of(struct gen *g, const char *name)
+{
+	const struct program_channel *c = program_channel(g->p, "x", name);
+	struct mb_value x = g->input[0];
+	for (size_t i = 1; !c && i < ARRAY_LEN(g->input); i++)
+		if (g->input[i].name && !strcmp(g->input[i].name, name))
+			return g->input[i];
+	if (!c) {
+		g->overflow = 1;
+		return x;
+	}
+	if (c->count == x.type.dim[3])
+		return x;
+	return mb_slice(&g->b, name, x, (int64_t[]){0, 0, 0, c->offset}, (int64_t[]){1, x.type.dim[1], 1, c->count});
+}
+
 struct mb_value gen_weight(struct gen *g, const char *name, struct mil_type type)
 {
 	for (int i = 0; i < g->p->nweight; i++)
@@ -123,6 +174,23 @@ struct mb_value gen_number(struct gen *g, const char *name, double v)
 struct mb_value gen_conv(struct gen *g, const char *name, struct mb_value x, const char *weight, int64_t out)
 {
 	return mb_conv1x1(&g->b, name, x, gen_weight(g, weight, mb_t4(MIL_FP16, out, x.type.dim[1], 1, 1)));
+}
+
+struct mb_value gen_matrix(struct gen *g, struct mb_value w)
+{
+	return mb_reshape(&g->b, NULL, w, 4, (int64_t[]){1, 1, w.type.dim[1], w.type.dim[3]});
+}
+
+struct mb_value gen_product(struct gen *g, struct mb_value x, struct mb_value w)
+{
+	struct mb_value act = mb_transpose(&g->b, NULL, gen_matrix(g, x), (int64_t[]){0, 1, 3, 2});
+	return mb_matmul(&g->b, NULL, act, w, 0, 0);
+}
+
+struct mb_value gen_unproduct(struct gen *g, const char *name, struct mb_value y)
+{
+	struct mb_value t = mb_transpose(&g->b, NULL, y, (int64_t[]){0, 1, 3, 2});
+	return mb_reshape(&g->b, name, t, 4, (int64_t[]){1, t.type.dim[2], 1, t.type.dim[3]});
 }
 
 struct mb_value gen_alpha(struct gen *g, const char *name, struct mb_value x)
@@ -207,6 +275,26 @@ struct mb_value gen_probs(struct gen *g, struct mb_value q, struct mb_value k)
 	return mb_softmax(b, "probs", masked, -1);
 }
 
+struct mb_value gen_attention(struct gen *g, struct mb_value q, struct mb_value k, struct mb_value v)
+{
+	struct mb_value probs = gen_probs(g, gen_heads(g, "q_heads", q, g->H), gen_heads(g, "k_heads", k, g->KV));
+	return gen_unheads(g, "attn", mb_matmul(&g->b, "attn_heads", probs, gen_heads(g, "v_heads", v, g->KV), 0, 0), g->H);
+}
+
+void gen_scores_back(struct gen *g, struct mb_value q, struct mb_value k, struct mb_value v, struct mb_value da)
+{
+	struct mil_builder *b = &g->b;
+	v = gen_heads(g, "v_heads", v, g->KV);
+	da = gen_heads(g, "da_heads", da, g->H);
+	struct mb_value probs = gen_probs(g, gen_heads(g, "q_heads", q, g->H), gen_heads(g, "k_heads", k, g->KV));
+	struct mb_value dv = gen_unheads(g, "dv", mb_matmul(b, "dv_heads", probs, da, 1, 0), g->KV);
+	struct mb_value dp = mb_matmul(b, "dp_heads", da, v, 0, 1);
+	static const char *const names[] = {"probs", "dp"};
+	struct mb_value taps[] = {gen_score_tap(g, NULL, probs), gen_score_tap(g, NULL, dp)};
+	gen_output(g, "dv", dv);
+	g->output[g->noutput++] = gen_pack(g, "ps", names, taps, ARRAY_LEN(names));
+}
+
 struct mb_value gen_score_tap(struct gen *g, const char *name, struct mb_value x)
 {
 	return mb_reshape(&g->b, name, x, 4, (int64_t[]){1, g->B * g->H * g->S, 1, g->S});
@@ -233,9 +321,10 @@ static int check_shape(const struct model_config *c, int batch, int seq, struct 
 	return 0;
 }
 
-int program_build(struct program *p, enum program_id id, const struct model_config *c, int batch, int seq,
+int program_build(struct program *p, enum program_id id, const struct model_config *c, const struct program_shape *shape,
 		  enum mil_dialect dialect, struct err *e)
 {
+	int batch = shape->batch, seq = shape->seq;
 	*p = (struct program){.id = id, .name = rows[id].name};
 	int r = check_shape(c, batch, seq, e);
 	if (r)
@@ -245,7 +334,7 @@ int program_build(struct program *p, enum program_id id, const struct model_conf
 		return err_nomem(e, "program generator", sizeof *g);
 	*g = (struct gen){.p = p, .c = c, .dialect = dialect, .B = batch, .S = seq, .T = (int64_t)batch * seq, .D = c->dim,
 			  .H = c->heads, .KV = c->kv_heads, .HD = c->head_dim, .F = c->hidden, .R = c->heads / c->kv_heads,
-			  .Q = model_q_dim(c), .K = model_kv_dim(c)};
+			  .Q = model_q_dim(c), .K = model_kv_dim(c), .separate = shape->separate};
 	rows[id].generate(g);
 	r = mb_end(&g->b, g->output, g->noutput, &p->text, e);
 	if (!r && g->overflow)

@@ -1,7 +1,8 @@
-/* programs.h: the text of the static kernels, for any model shape, and the table of their packed channels. Runs nothing.
+/* programs.h: the text of the static and the dynamic kernels, for any model shape, and the table of what is packed where. Runs nothing.
  *
  * The host knows no offset: it asks program_channel by name. Batch is in the last axis: [1, C, 1, B*S], token t of sequence b
- * at b*S+t; score taps are [1, B*H*S, 1, S]. SPDX-License-Identifier: MIT */
+ * at b*S+t; score taps are [1, B*H*S, 1, S]. In dynamic programs an input's last axis goes on behind the tokens with the weights:
+ * row c of a matrix [C, out] stands beside channel c. SPDX-License-Identifier: MIT */
 #ifndef ANETUI_MODEL_PROGRAMS_H
 #define ANETUI_MODEL_PROGRAMS_H
 
@@ -13,21 +14,40 @@
 enum program_id {
 	PROGRAM_FWD_ATTN,  /* x -> x2 = x + alpha*Wo(attn), taps q k v attn xnorm */
 	PROGRAM_FWD_FFN,   /* x2 -> y = x2 + alpha*ffn, taps h1 h3 gate xnorm */
-	PROGRAM_FFN_BWD,   /* dy, h1, h3 -> dx (before the norm), dh1, dh3 */
+	PROGRAM_FFN_BWD,   /* dy, h1, h3 -> dx2norm (gradient of the norm's output), dh1, dh3 */
 	PROGRAM_SDPA_BWD1, /* dx2, q, k, v -> dv, probs, dp */
 	PROGRAM_SDPA_BWD2, /* probs, dp, q, k -> dq, dk (before RoPE: rotated back) */
-	PROGRAM_QKV_BWD,   /* dq, dk, dv -> dx (before the norm) */
-	PROGRAM_N
+	PROGRAM_QKV_BWD,   /* dq, dk, dv -> dxnorm (gradient of the norm's output) */
+	/* The dynamic set. Norms, the first residual and SwiGLU's gradient are the host's. */
+	PROGRAM_DYN_SDPA_FWD,  /* xnorm -> attn, q, k, v */
+	PROGRAM_DYN_WO_FWD,    /* attn -> o */
+	PROGRAM_DYN_FFN,       /* x2norm, x2 -> y = x2 + alpha*ffn, h1, h3, gate */
+	PROGRAM_DYN_W2T_BWD,   /* dy -> dgate */
+	PROGRAM_DYN_W13T_BWD,  /* dh1, dh3 -> dx2norm */
+	PROGRAM_DYN_WOT_BWD,   /* dx2 -> da */
+	PROGRAM_DYN_SDPA_BWD1, /* q, k, v, da -> dv, probs, dp */
+	PROGRAM_DYN_SDPA_BWD2, /* probs, dp, q, k -> dq, dk: the static one */
+	PROGRAM_DYN_Q_BWD,     /* dq -> dxq: its part of dxnorm */
+	PROGRAM_DYN_KV_BWD,    /* dk, dv -> dxkv: the rest */
+	PROGRAM_N,
+	PROGRAM_STATIC_N = PROGRAM_DYN_SDPA_FWD
 };
 
-/* Channels [offset, offset + count) of the surface `surface` (an input or output of the program) are `name`. */
+/* Elements [offset, offset + count) along an axis of the surface `surface` (an input or output of the program) are `name`. */
 struct program_channel {
 	char name[16];
 	char surface[16];
+	int axis; /* 1: channels, 3: columns (inputs of dynamic programs) */
 	int offset, count;
+	int weight; /* a parameter: one of the matrices below, seen as [C, count] */
 };
 
 enum { PROGRAM_CHANNELS = 24, PROGRAM_WEIGHTS = 12 };
+
+struct program_shape {
+	int batch, seq;
+	int separate; /* dynamic: every weight is an input of its own, called like the weight */
+};
 
 struct program {
 	enum program_id id;
@@ -47,13 +67,14 @@ struct program {
  * wqt wkt wvt wot w1t w2t w3t are the matrices seen transposed. */
 
 const char *program_name(enum program_id id);
-int program_by_name(const char *name);   /* or -1 */
+/* The program of that name, or -1. Two names are in both sets: the one in the set of `like` is taken then. */
+int program_by_name(const char *name, enum program_id like);
 const char *program_about(enum program_id id); /* one line for `mil list` */
 /* Generates. `program_done` frees. */
-int program_build(struct program *p, enum program_id id, const struct model_config *c, int batch, int seq,
+int program_build(struct program *p, enum program_id id, const struct model_config *c, const struct program_shape *shape,
 		  enum mil_dialect dialect, struct err *e);
 void program_done(struct program *p);
-/* NULL when there is no such channel on that side ('i' input, 'o' output). */
+/* NULL when that surface holds nothing of this name. */
 const struct program_channel *program_channel(const struct program *p, const char *surface, const char *name);
 
 #endif
