@@ -51,8 +51,14 @@ static void packed_records(void **state)
 	memcpy(f + 64, rec1, sizeof rec1);
 	memcpy(f + 138, rec2, sizeof rec2);
 	f[202] = 0x80;
+	assert_int_equal(mil_blob_find(&b, f, sizeof f, 64, "w.bin", &e), 0);
+	assert_null(b.note);
 	assert_int_equal(mil_blob_find(&b, f, sizeof f, 138, "w.bin", &e), 0);
+	assert_string_equal(b.note, "the header counts fewer tensors than there are");
 	assert_int_equal(b.dtype, MIL_INT8);
+	f[0] = 2;
+	assert_int_equal(mil_blob_find(&b, f, sizeof f, 138, "w.bin", &e), 0);
+	assert_string_equal(b.note, "a record that does not begin on a multiple of 64");
 	assert_int_equal(*(const int8_t *)b.data, -128);
 	for (size_t n = 0; n < sizeof f; n++) { /* cut anywhere: an error, no read beyond */
 		unsigned char *part = malloc(n + 1);
@@ -81,7 +87,8 @@ static void malformed(void **state)
 		{68, 77, 64, "unknown element type 77"},
 		{68, 5, 64, "bf16 elements are not supported"},
 		{68, 8, 64, "int4 elements"},
-		{80, 0, 64, "inside the header (malformed record"},
+		{80, 0, 64, "the offset of its data was never written (0), and the size says 8 bytes"},
+		{80, 63, 64, "its data would lie at 63, inside the header"},
 		{74, 8, 64, "beyond the end of the file"},
 		{79, 255, 64, "beyond the end of the file"},
 		{87, 255, 64, "beyond the end of the file"},
@@ -113,9 +120,60 @@ static void malformed(void **state)
 	mil_blob_done(&f);
 }
 
+/* What three benchmark programs write: of the record only the sentinel, the type and byte 10. */
+static void benchmark_record(void **state)
+{
+	static const struct {
+		unsigned char byte;
+		const char *size;
+	} seen[] = {{0x08, "524288"}, {0x10, "1048576"}};
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		size_t n = 128 + 512 * 512 * 2;
+		unsigned char *f = calloc(1, n);
+		struct mil_blob b;
+		struct err e = {0};
+		f[0] = 1, f[4] = 2, f[68] = 1, f[74] = seen[i].byte;
+		memcpy(f + 64, "\xef\xbe\xad\xde", 4);
+		assert_int_equal(mil_blob_find(&b, f, n, 64, "weight.bin", &e), ERR_FORMAT);
+		assert_non_null(strstr(e.msg, "record at 64: malformed: the offset of its data was never written (0)"));
+		assert_non_null(strstr(e.msg, seen[i].size));
+		assert_null(strchr(e.msg, '\n'));
+		free(f);
+	}
+}
+
+/* Three tensors of three types, one after the other: aligned, counted, no note on any; and int8 that is read as it was written. */
+static void several_types(void **state)
+{
+	static const int8_t bytes[70] = {-128, -1, 0, 1, 127};
+	struct mil_blob_file f = {0};
+	struct mil_blob b[3];
+	struct err e = {0};
+	uint64_t at[3];
+	(void)state;
+	at[0] = mil_blob_add(&f, MIL_INT8, bytes, sizeof bytes);
+	at[1] = mil_blob_reserve(&f, MIL_FP16, sizeof halves);
+	memcpy(f.bytes.s + at[1] + 64, halves, sizeof halves);
+	at[2] = mil_blob_add(&f, MIL_FP32, floats, sizeof floats);
+	assert_int_equal(f.bytes.s[0], 3);
+	assert_int_equal(f.bytes.len % 64, 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(at[i] % 64, 0);
+		assert_int_equal(mil_blob_find(&b[i], f.bytes.s, f.bytes.len, at[i], "w.bin", &e), 0);
+		assert_null(b[i].note);
+	}
+	assert_memory_equal(b[0].data, bytes, sizeof bytes);
+	assert_memory_equal(b[1].data, halves, sizeof halves);
+	assert_memory_equal(b[2].data, floats, sizeof floats);
+	assert_int_equal(mil_blob_reserve(&f, MIL_FP16, SIZE_MAX - 7), 0);
+	mil_blob_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(written_and_read), cmocka_unit_test(packed_records),
-					   cmocka_unit_test(malformed)};
+					   cmocka_unit_test(malformed), cmocka_unit_test(benchmark_record),
+					   cmocka_unit_test(several_types)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

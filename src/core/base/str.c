@@ -43,6 +43,14 @@ void str_add(struct str *b, const void *bytes, size_t n)
 	b->s[b->len] = 0;
 }
 
+void str_zeros(struct str *b, size_t n)
+{
+	if (reserve(b, n))
+		return;
+	memset(b->s + b->len, 0, n + 1);
+	b->len += n;
+}
+
 void str_puts(struct str *b, const char *s)
 {
 	str_add(b, s, strlen(s));

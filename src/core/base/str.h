@@ -16,6 +16,7 @@ struct str {
 void str_done(struct str *b);
 void str_clear(struct str *b); /* empty again, the memory is kept; a failure is forgotten */
 void str_add(struct str *b, const void *bytes, size_t n);
+void str_zeros(struct str *b, size_t n); /* n zero bytes */
 void str_puts(struct str *b, const char *s);
 void str_putc(struct str *b, char c);
 void str_printf(struct str *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

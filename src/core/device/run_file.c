@@ -19,6 +19,7 @@ struct job {
 	struct device *dev;
 	int argc;
 	char **argv;
+	struct str *report;
 	struct str text;
 	struct mil_graph *g;
 	const char *dir;
@@ -107,6 +108,8 @@ static int load_weight(struct job *j, const struct mil_value *v, struct err *e)
 		rc = mil_blob_fits(&blob, &v->type, path, e);
 	if (rc)
 		return rc;
+	if (blob.note)
+		str_printf(j->report, "note: %s: record at %llu: %s\n", path, (unsigned long long)c->blob_offset, blob.note);
 	w->dtype = blob.dtype;
 	w->offset = c->blob_offset;
 	w->data = blob.data;
@@ -223,7 +226,7 @@ static int make_surfaces(struct job *j, const struct kernel_io *io, int n, int i
 	return 0;
 }
 
-static int write_output(struct job *j, struct surface *s, const struct kernel_io *io, int only, struct str *report, struct err *e)
+static int write_output(const struct job *j, struct surface *s, const struct kernel_io *io, int only, struct err *e)
 {
 	char key[80], t[96];
 	snprintf(key, sizeof key, "out.%s", io->name);
@@ -231,19 +234,20 @@ static int write_output(struct job *j, struct surface *s, const struct kernel_io
 	if (!file && only)
 		file = value_of(j, "out");
 	if (!file) {
-		str_printf(report, "%s %s (not written: %s=FILE)\n", io->name, mil_type_text(t, &io->type), only ? "out" : "out.NAME");
+		str_printf(j->report, "%s %s (not written: %s=FILE)\n", io->name, mil_type_text(t, &io->type), only ? "out" : "out.NAME");
 		return 0;
 	}
 	float *v = surface_window(s, 0, io->type.rank > 1 ? io->type.dim[1] : io->type.rank ? io->type.dim[0] : 1, SURFACE_READ);
 	int rc = save_file(file, v, (size_t)mil_count(&io->type) * 4, e);
 	surface_release(s);
 	if (!rc)
-		str_printf(report, "%s %s -> %s\n", io->name, mil_type_text(t, &io->type), file);
+		str_printf(j->report, "%s %s -> %s\n", io->name, mil_type_text(t, &io->type), file);
 	return rc;
 }
 
-static int run_job(struct job *j, const char *path, struct str *report, struct err *e)
+static int run_job(struct job *j, const char *path, struct err *e)
 {
+	struct str *report = j->report;
 	const struct kernel_io *in, *out;
 	char t[96];
 	struct err why = {0};
@@ -278,7 +282,7 @@ static int run_job(struct job *j, const char *path, struct str *report, struct e
 	for (int i = 0; i < nin && !rc; i++)
 		str_printf(report, "%s %s\n", in[i].name, mil_type_text(t, &in[i].type));
 	for (int i = 0; i < nout && !rc; i++)
-		rc = write_output(j, j->io[nin + i], &out[i], nout == 1, report, e);
+		rc = write_output(j, j->io[nin + i], &out[i], nout == 1, e);
 	if (rc)
 		return rc;
 	const struct binding_perf *p = binding_perf(j->b);
@@ -296,8 +300,9 @@ int mil_run_file(struct device *d, const char *path, int argc, char **argv, stru
 	j->dev = d;
 	j->argc = argc;
 	j->argv = argv;
+	j->report = report;
 	j->dir = value_of(j, "weights");
-	int rc = run_job(j, path, report, e);
+	int rc = run_job(j, path, e);
 	job_done(j);
 	free(j);
 	return rc;

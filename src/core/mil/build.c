@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "mil/number.h"
 #include "mil/shape.h"
+#include "mil/text.h"
 
 struct mb_name {
 	struct mb_name *next;
@@ -67,47 +68,20 @@ static const char *take_name(struct mil_builder *b, const char *wish)
 	return n->s;
 }
 
-/* --- types and constants as text --- */
-
-static void put_type(struct str *out, enum mil_dialect dialect, const struct mil_type *t)
-{
-	if (!t->rank && dialect == MIL_BARE) {
-		str_puts(out, mil_dtype_name(t->dtype));
-		return;
-	}
-	str_printf(out, "tensor<%s, [", mil_dtype_name(t->dtype));
-	for (int i = 0; i < t->rank; i++)
-		str_printf(out, "%s%lld", i ? ", " : "", (long long)t->dim[i]);
-	str_puts(out, "]>");
-}
-
-static void put_string(struct mil_builder *b, struct str *out, const char *s)
-{
-	put_type(out, b->dialect, &(struct mil_type){.dtype = MIL_STRING});
-	str_puts(out, "(\"");
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			str_putc(out, '\\');
-		if (*s == '\n' || *s == '\t' || *s == '\r')
-			str_printf(out, "\\%c", *s == '\n' ? 'n' : *s == '\t' ? 't' : 'r');
-		else
-			str_putc(out, *s);
-	}
-	str_puts(out, "\")");
-}
+/* --- constants --- */
 
 /* `TYPE NAME = ` */
 static void put_left(struct mil_builder *b, const struct mil_type *t, const char *name)
 {
 	str_puts(&b->text, "        ");
-	put_type(&b->text, b->dialect, t);
+	mil_put_type(&b->text, b->dialect, t);
 	str_printf(&b->text, " %s = ", name);
 }
 
 static void put_label(struct mil_builder *b, const char *name)
 {
 	str_puts(&b->text, "[name = ");
-	put_string(b, &b->text, name);
+	mil_put_string(&b->text, b->dialect, name);
 }
 
 /* A constant with this literal (owned here, freed): the one that is there already, or a new one. */
@@ -141,33 +115,13 @@ static struct mb_value put_const(struct mil_builder *b, const char *wish, struct
 	return v;
 }
 
-/* A float of at most 24 bits as a hex float, exactly; not by %a, whose point depends on the locale. */
-static void put_float(struct str *out, double v)
-{
-	if (!isfinite(v) || v == 0) {
-		str_puts(out, isnan(v) ? "nan" : v == 0 ? (signbit(v) ? "-0.0" : "0.0") : v < 0 ? "-inf" : "inf");
-		return;
-	}
-	int e;
-	double m = frexp(fabs(v), &e) * 2; /* 1 <= m < 2 */
-	unsigned frac = (unsigned)((m - 1) * 0x1000000), digits = 6;
-	while (digits && !(frac & 15)) {
-		frac >>= 4;
-		digits--;
-	}
-	str_printf(out, "%s0x1%s", v < 0 ? "-" : "", digits ? "." : "");
-	if (digits)
-		str_printf(out, "%0*x", (int)digits, frac);
-	str_printf(out, "p%+d", e - 1);
-}
-
 struct mb_value mb_const_real(struct mil_builder *b, enum mil_dtype d, double v)
 {
 	struct mil_type t = {.dtype = d};
 	struct str s = {0};
-	put_type(&s, b->dialect, &t);
+	mil_put_type(&s, b->dialect, &t);
 	str_putc(&s, '(');
-	put_float(&s, d == MIL_FP16 ? (double)fp16_to_f32(mil_fp16_from_double(v)) : (double)(float)v);
+	mil_put_float(&s, d == MIL_FP16 ? (double)fp16_to_f32(mil_fp16_from_double(v)) : (double)(float)v);
 	str_putc(&s, ')');
 	return put_const(b, "num", t, &s);
 }
@@ -181,7 +135,7 @@ struct mb_value mb_const_int(struct mil_builder *b, int64_t v)
 {
 	struct mil_type t = {.dtype = MIL_INT32};
 	struct str s = {0};
-	put_type(&s, b->dialect, &t);
+	mil_put_type(&s, b->dialect, &t);
 	str_printf(&s, "(%lld)", (long long)v);
 	return put_const(b, "int", t, &s);
 }
@@ -190,7 +144,7 @@ struct mb_value mb_const_ints(struct mil_builder *b, const int64_t *v, int n)
 {
 	struct mil_type t = {.dtype = MIL_INT32, .rank = 1, .dim = {n}};
 	struct str s = {0};
-	put_type(&s, b->dialect, &t);
+	mil_put_type(&s, b->dialect, &t);
 	str_puts(&s, "([");
 	for (int i = 0; i < n; i++)
 		str_printf(&s, "%s%lld", i ? ", " : "", (long long)v[i]);
@@ -202,7 +156,7 @@ struct mb_value mb_const_bool(struct mil_builder *b, int v)
 {
 	struct mil_type t = {.dtype = MIL_BOOL};
 	struct str s = {0};
-	put_type(&s, b->dialect, &t);
+	mil_put_type(&s, b->dialect, &t);
 	str_puts(&s, v ? "(true)" : "(false)");
 	return put_const(b, v ? "yes" : "no", t, &s);
 }
@@ -210,7 +164,7 @@ struct mb_value mb_const_bool(struct mil_builder *b, int v)
 struct mb_value mb_const_string(struct mil_builder *b, const char *v)
 {
 	struct str s = {0};
-	put_string(b, &s, v);
+	mil_put_string(&s, b->dialect, v);
 	return put_const(b, "str", (struct mil_type){.dtype = MIL_STRING}, &s);
 }
 
@@ -218,11 +172,11 @@ struct mb_value mb_blob(struct mil_builder *b, const char *name, const char *fil
 {
 	struct str s = {0}, path = {0};
 	str_printf(&path, "@model_path/weights/%s.bin", file);
-	put_type(&s, b->dialect, &type);
+	mil_put_type(&s, b->dialect, &type);
 	str_puts(&s, "(BLOBFILE(path = ");
-	put_string(b, &s, path.failed ? "" : path.s);
+	mil_put_string(&s, b->dialect, path.failed ? "" : path.s);
 	str_puts(&s, ", offset = ");
-	put_type(&s, b->dialect, &(struct mil_type){.dtype = MIL_UINT64});
+	mil_put_type(&s, b->dialect, &(struct mil_type){.dtype = MIL_UINT64});
 	str_puts(&s, "(64)))");
 	s.failed |= path.failed;
 	str_done(&path);
@@ -234,31 +188,10 @@ struct mb_value mb_blob(struct mil_builder *b, const char *name, const char *fil
 void mb_begin(struct mil_builder *b, enum mil_dialect dialect, const struct mb_value *inputs, int ninput)
 {
 	*b = (struct mil_builder){.dialect = dialect};
-	const char *key[] = {"coremlc-component-MIL", "coremlc-version", "coremltools-component-milinternal", "coremltools-version"};
-	const char *val[] = {"3510.2.1", "3505.4.1", "", "9.0"};
-	struct mil_type str_type = {.dtype = MIL_STRING};
-	str_printf(&b->text, "program(%s)\n[buildInfo = dict<", dialect == MIL_BARE ? "1.3" : "1.0");
-	put_type(&b->text, dialect, &str_type);
-	str_puts(&b->text, ", ");
-	put_type(&b->text, dialect, &str_type);
-	str_puts(&b->text, ">({");
-	for (int i = 0; i < 4; i++) {
-		str_puts(&b->text, i ? ", {" : "{");
-		for (int k = 0; k < 2; k++) {
-			const char *s = k ? val[i] : key[i];
-			if (k)
-				str_puts(&b->text, ", ");
-			if (dialect == MIL_VERBOSE)
-				put_string(b, &b->text, s);
-			else
-				str_printf(&b->text, "\"%s\"", s);
-		}
-		str_puts(&b->text, "}");
-	}
-	str_printf(&b->text, "})]\n{\n    func main<%s>(", dialect == MIL_BARE ? "ios18" : "ios16");
+	mil_put_head(&b->text, dialect, NULL, "main", NULL);
 	for (int i = 0; i < ninput; i++) {
 		str_puts(&b->text, i ? ", " : "");
-		put_type(&b->text, dialect, &inputs[i].type);
+		mil_put_type(&b->text, dialect, &inputs[i].type);
 		str_printf(&b->text, " %s", take_name(b, inputs[i].name));
 	}
 	str_puts(&b->text, ") {\n");
