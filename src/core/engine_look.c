@@ -15,6 +15,7 @@
 #include "base/save.h"
 #include "device/gemm.h"
 #include "device/run_file.h"
+#include "model/export.h"
 #include "model/programs.h"
 
 /* --- info ---------------------------------------------------------------------------------------------------------- */
@@ -265,6 +266,22 @@ static int mil_show(struct worker *w, const char *name, struct err *e)
 	return 0;
 }
 
+/* A model on a cpu device of its own holds what is wanted, and costs no compiles where those are counted. */
+static int mil_export(struct worker *w, const char *dir, const char *dialect, struct err *e)
+{
+	enum mil_dialect d = !strcmp(dialect, "verbose") ? MIL_VERBOSE : MIL_BARE;
+	if (d == MIL_BARE && strcmp(dialect, "bare"))
+		return err_set(e, ERR_USAGE, "mil: export: %s: wanted bare or verbose", dialect);
+	int batch = device_caps(w->dev)->batch ? settings_int(&w->settings, SET_BATCH) : 1;
+	int rc = params_train(w->params, e);
+	struct device *cpu = rc ? NULL : device_open("cpu", w->pool, e);
+	struct model *m = cpu ? model_new(cpu, w->params, w->pool, batch, settings_int(&w->settings, SET_SEQ), NULL, NULL, &w->g->cancel, e) : NULL;
+	rc = m ? model_export(m, dir, d, &w->answer, e) : e->code;
+	model_free(m);
+	device_close(cpu);
+	return rc;
+}
+
 int cmd_mil(struct worker *w, int argc, char **argv, struct err *e)
 {
 	if (!strcmp(argv[0], "run")) {
@@ -280,5 +297,7 @@ int cmd_mil(struct worker *w, int argc, char **argv, struct err *e)
 		return mil_list(w, e);
 	if (!strcmp(argv[0], "show") && argc == 2)
 		return mil_show(w, argv[1], e);
-	return err_set(e, ERR_USAGE, "mil: usage: mil list | show NAME | run FILE weights=DIR INPUT=FILE.f32 ... out=FILE.f32");
+	if (!strcmp(argv[0], "export") && (argc == 2 || argc == 3))
+		return mil_export(w, argv[1], argc == 3 ? argv[2] : "bare", e);
+	return err_set(e, ERR_USAGE, "mil: usage: mil list | show NAME | export DIR [bare|verbose] | run FILE weights=DIR INPUT=FILE.f32 ... out=FILE.f32");
 }

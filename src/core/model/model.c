@@ -199,8 +199,7 @@ static int find_weight(const struct model *m, int layer, const char *name, struc
 	return 0;
 }
 
-/* Fills in the weights of a program for a layer; 1 when any belongs to the layer. */
-static int layer_weights(const struct model *m, int layer, const struct program *p, struct dev_weight *w,
+int model_layer_weights(const struct model *m, int layer, const struct program *p, struct dev_weight *w,
 			 char path[][64])
 {
 	int own = 0;
@@ -219,7 +218,7 @@ static int layer_weights(const struct model *m, int layer, const struct program 
 	return own;
 }
 
-static int has_own_weights(const struct program *p)
+int model_own_weights(const struct program *p)
 {
 	for (int i = 0; i < p->nweight; i++)
 		for (size_t k = 0; k < ARRAY_LEN(weight_files); k++)
@@ -233,7 +232,7 @@ static int compile(struct model *m, int l, enum program_id id, struct err *e)
 	const struct program *p = &m->program[id];
 	struct dev_weight w[PROGRAM_WEIGHTS];
 	char path[PROGRAM_WEIGHTS][64];
-	if (!layer_weights(m, l, p, w, path) && l > 0) {
+	if (!model_layer_weights(m, l, p, w, path) && l > 0) {
 		m->layer[l].kernel[id] = m->layer[0].kernel[id];
 		return 0;
 	}
@@ -252,7 +251,7 @@ static int own_programs(const struct model *m)
 {
 	int n = 0;
 	for (int id = 0; id < m->nprogram; id++)
-		n += has_own_weights(&m->program[id]);
+		n += model_own_weights(&m->program[id]);
 	return n;
 }
 
@@ -275,7 +274,7 @@ static int refreeze(struct model *m, int l, enum program_id id, struct err *e)
 	const struct program *p = &m->program[id];
 	struct dev_weight w[PROGRAM_WEIGHTS];
 	char path[PROGRAM_WEIGHTS][64];
-	if (!layer_weights(m, l, p, w, path))
+	if (!model_layer_weights(m, l, p, w, path))
 		return 0;
 	int r = kernel_refreeze(m->layer[l].kernel[id], w, p->nweight, e);
 	if (r)

@@ -87,6 +87,11 @@ void head_gather(struct model *m);
  * output (m->layer[last].ffn's y). scale multiplies the gradient. */
 int head_run(struct model *m, const int *y, float scale, int grad, double *loss, struct err *e);
 
+/* Fills in the weights of a program for a layer, path[i] being the memory of w[i].path; 1 when any belongs to the layer. */
+int model_layer_weights(const struct model *m, int layer, const struct program *p, struct dev_weight *w, char path[][64]);
+/* Does the program read weights of a layer? */
+int model_own_weights(const struct program *p);
+
 /* ERR_CANCEL when interrupted. */
 int model_cancelled(const struct model *m, struct err *e);
 
