@@ -101,6 +101,7 @@ struct engine_snapshot {
 	uint64_t params;
 	char run_dir[256];              /* empty: none open */
 	char device[160], blas[160];    /* one line each */
+	int compiles, compile_budget;   /* of the device, in this process; budget 0: no limit */
 	double blas_gflops;             /* 0: not measured */
 	int threads;
 	char data_name[256];

@@ -121,13 +121,15 @@ static void adopt_settings(struct worker *w, const struct settings *s)
 /* Takes a loaded checkpoint into use, in place of the model that is there. */
 static int adopt(struct worker *w, struct params *p, const struct train_state *s, struct tokenizer *tok, struct err *e)
 {
-	char blas[sizeof s->blas];
+	char blas[sizeof s->blas], device[sizeof s->device];
 	memcpy(blas, w->state.blas, sizeof blas);
+	memcpy(device, w->state.device, sizeof device);
 	worker_drop_model(w);
 	w->params = p;
 	w->tok = tok;
 	w->state = *s;
 	memcpy(w->state.blas, blas, sizeof blas);
+	memcpy(w->state.device, device, sizeof device);
 	adopt_settings(w, &s->settings);
 	if (!same_blas(blas, s->blas))
 		worker_log(w, LOG_WARN, "resume: written with %s, now %s: the numbers will differ in their last digits", s->blas, blas);
@@ -143,6 +145,7 @@ static int adopt(struct worker *w, struct params *p, const struct train_state *s
 	int rc = worker_machine(w, e);
 	if (rc)
 		return rc;
+	worker_take_device(w, s->device);
 	rc = worker_need_data(w, e);
 	w->state.cursor = s->cursor;
 	if (rc) {

@@ -47,7 +47,8 @@ struct worker {
 	/* machine */
 	struct pool *pool;
 	int pool_asked;              /* `threads` as it was when the pool was made */
-	struct device *dev;
+	struct device *dev;          /* as state.device says */
+	int device_chosen;           /* 1: by the user: a checkpoint brings no other */
 	struct power *power;
 	struct proc proc;
 	struct timing timing;
@@ -157,14 +158,18 @@ void worker_stop_training(struct worker *w, int code, const char *why);
 void worker_end_pending(struct worker *w, int code, const char *text);
 int worker_is_awaited(const struct worker *w);                /* is somebody told by the answer to a command how training ended? */
 
-/* --- engine_model.c: machine, model, trainer --- */
-int worker_machine(struct worker *w, struct err *e);          /* pool and device are there (again, after `set threads`) */
+/* --- engine_device.c: pool and device --- */
+int worker_machine(struct worker *w, struct err *e);          /* they are there (again, after `set threads`) */
+void worker_device_notes(struct worker *w);                   /* what the device has to tell goes to the log */
+int worker_take_device(struct worker *w, const char *spec);   /* that of a checkpoint, unless the user has chosen one */
+int cmd_device(struct worker *w, int argc, char **argv, struct err *e);
+
+/* --- engine_model.c: model, trainer --- */
 int worker_need_model(struct worker *w, struct err *e);       /* a model: demo when there is none */
 int worker_need_trainer(struct worker *w, struct err *e);
 void worker_drop_trainer(struct worker *w);
 void worker_drop_model(struct worker *w);
 int cmd_new(struct worker *w, int argc, char **argv, struct err *e);
-int cmd_device(struct worker *w, int argc, char **argv, struct err *e);
 int worker_new(struct worker *w, int argc, char **argv, struct err *e); /* `new` without opening a run */
 
 /* --- engine_data.c: tokenizer and data --- */
@@ -197,6 +202,7 @@ void script_word(struct str *b, const char *s);               /* a blank and the
 void script_begin(struct worker *w);                          /* a new run: settings, model, data */
 void script_set(struct worker *w, enum setting_id id);        /* a setting has changed */
 void script_command(struct worker *w, const char *name, const char *word); /* data, ckpt, eval; word may be NULL */
+void script_device(struct worker *w);                         /* it has changed */
 void script_load(struct worker *w, const char *path);
 void script_settings(struct worker *w);                       /* after a load: all of them */
 void script_end(struct worker *w);

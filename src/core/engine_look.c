@@ -103,7 +103,7 @@ int cmd_info(struct worker *w, int argc, char **argv, struct err *e)
 	else
 		worker_say(w, "data      %s (not opened yet)\n", w->data_name);
 	say_run(w);
-	worker_say(w, "device    %s\n", w->dev ? device_caps(w->dev)->about : "none");
+	worker_say(w, "device    %s%s%s\n", w->dev ? device_caps(w->dev)->name : "none", w->dev ? ": " : "", w->dev ? device_caps(w->dev)->about : "");
 	say_fp16(w);
 	const struct blas_info *b = blas_open();
 	worker_say(w, "BLAS      %s, %s kernels, %d threads%s%s\n", b->library, b->kernels, pool_threads(w->pool), b->note[0] ? "; " : "", b->note);
@@ -288,7 +288,10 @@ int cmd_mil(struct worker *w, int argc, char **argv, struct err *e)
 		if (argc < 2)
 			return err_set(e, ERR_USAGE, "mil: usage: mil run FILE weights=DIR INPUT=FILE.f32 ... out=FILE.f32");
 		int rc = worker_machine(w, e);
-		return rc ? rc : mil_run_file(w->dev, argv[1], argc - 2, argv + 2, &w->answer, e);
+		if (!rc)
+			rc = mil_run_file(w->dev, argv[1], argc - 2, argv + 2, &w->answer, e);
+		worker_device_notes(w);
+		return rc;
 	}
 	int rc = worker_need_model(w, e);
 	if (rc)

@@ -1,4 +1,4 @@
-/* engine_model.c: what stands behind `new` and `device`: the machine, the model and its trainer. Data are in engine_data.c.
+/* engine_model.c: what stands behind `new`: the model and its trainer. The machine is in engine_device.c, data are in engine_data.c.
  * SPDX-License-Identifier: MIT */
 #include "engine_impl.h"
 
@@ -9,63 +9,12 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "device/gemm.h"
 #include "io/llama2c.h"
-
-/* --- the machine ------------------------------------------------------------------------------------------------ */
 
 void worker_drop_trainer(struct worker *w)
 {
 	trainer_free(w->trainer);
 	w->trainer = NULL;
-}
-
-int worker_machine(struct worker *w, struct err *e)
-{
-	int asked = settings_int(&w->settings, SET_THREADS), want = asked ? asked : pool_cpus();
-	if (w->pool && w->dev && (asked == w->pool_asked || want == pool_threads(w->pool))) {
-		w->pool_asked = asked;
-		return 0;
-	}
-	/* Everything that was made with the old pool goes; the weights stay. */
-	worker_drop_trainer(w);
-	decoder_free(w->decoder);
-	w->decoder = NULL;
-	device_close(w->dev);
-	w->dev = NULL;
-	pool_free(w->pool);
-	w->pool = pool_new(want, e);
-	if (!w->pool && want > 1) {
-		worker_log(w, LOG_WARN, "threads: %d could not be started, going on with 1", want);
-		w->pool = pool_new(1, e);
-	}
-	if (!w->pool)
-		return ERR_IO;
-	w->pool_asked = asked;
-	w->dev = device_open("cpu", w->pool, e);
-	if (!w->dev)
-		return ERR_DEVICE;
-	const struct blas_info *b = blas_open();
-	snprintf(w->state.blas, sizeof w->state.blas, "%.40s, %.24s, %d threads", b->library, b->kernels, pool_threads(w->pool));
-	return 0;
-}
-
-int cmd_device(struct worker *w, int argc, char **argv, struct err *e)
-{
-	if (argc && strcmp(argv[0], "cpu")) {
-		if (!strcmp(argv[0], "sim") || !strcmp(argv[0], "ane"))
-			return err_set(e, ERR_STATE, "device: %s: comes with later work (cpu is in use)", argv[0]);
-		return err_set(e, ERR_USAGE, "device: %s: no such device (cpu, sim, ane)", argv[0]);
-	}
-	int rc = worker_machine(w, e);
-	if (rc)
-		return rc;
-	const struct blas_info *b = blas_open();
-	double gflops = b->gflops > 0 ? b->gflops : blas_measure(w->pool);
-	worker_say(w, "cpu: %s\n", device_caps(w->dev)->about);
-	worker_say(w, "BLAS: %s, %s kernels, %d threads, sgemm %.0f GFLOP/s\n", b->library, b->kernels, pool_threads(w->pool), gflops);
-	worker_say(w, "%s%s", b->note, b->note[0] ? "\n" : "");
-	return 0;
 }
 
 /* --- dropping ----------------------------------------------------------------------------------------------------- */
@@ -97,6 +46,7 @@ int worker_need_trainer(struct worker *w, struct err *e)
 	struct trainer_parts parts = {w->dev, w->pool, w->params, &w->data, &w->settings, &w->state, &w->timing, &w->g->cancel,
 				      &w->active};
 	w->trainer = trainer_new(&parts, e);
+	worker_device_notes(w);
 	return w->trainer ? 0 : e->code;
 }
 
@@ -187,10 +137,10 @@ static void remember_line(struct worker *w, const char *cmd, int argc, char **ar
 
 static void fresh_state(struct worker *w)
 {
-	char blas[sizeof w->state.blas];
-	memcpy(blas, w->state.blas, sizeof blas);
+	struct train_state old = w->state;
 	memset(&w->state, 0, sizeof w->state);
-	memcpy(w->state.blas, blas, sizeof blas);
+	memcpy(w->state.blas, old.blas, sizeof old.blas);
+	memcpy(w->state.device, old.device, sizeof old.device);
 	w->state.best_loss = NAN;
 	w->last = (struct step_obs){.loss = NAN, .watts = NAN, .joules = NAN, .val = NAN, .bpb = NAN};
 	w->ema_step_ms = w->loss_scale = 0;

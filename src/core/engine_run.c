@@ -70,6 +70,8 @@ void worker_event_start(struct worker *w, int resumed)
 	str_json(&f, w->params->config.name, strlen(w->params->config.name));
 	str_printf(&f, ",\"params\":%llu,\"vocab\":%d,\"device\":\"%s\",\"blas\":", (unsigned long long)model_params(&w->params->config), w->params->config.vocab, device_caps(w->dev)->name);
 	str_json(&f, b->library, strlen(b->library));
+	if (device_caps(w->dev)->chip)
+		str_printf(&f, ",\"chip\":\"%s\"", device_caps(w->dev)->chip);
 	str_puts(&f, ",\"kernels\":");
 	str_json(&f, b->kernels, strlen(b->kernels));
 	str_printf(&f, ",\"threads\":%d,\"data\":", pool_threads(w->pool));
@@ -333,12 +335,13 @@ int worker_train_slice(struct worker *w, struct err *e)
 {
 	struct trainer_step r = {0};
 	int rc = 0;
-	if (!w->trainer) { /* gone after `set threads` or `data` */
+	if (!w->trainer) { /* gone after `set threads`, `device` or `data` */
 		rc = worker_need_trainer(w, e);
 		worker_state(w, ENGINE_TRAINING, NULL);
 	}
 	if (!rc)
 		rc = trainer_micro(w->trainer, &r, e);
+	worker_device_notes(w);
 	if (rc == ERR_CANCEL)
 		return rc;
 	if (rc) {

@@ -75,6 +75,12 @@ static void add_data(struct str *b, const char *name)
 	str_putc(b, '\n');
 }
 
+/* Its words stand as they were given: none needs quotes. */
+static void add_device(struct str *b, const struct worker *w)
+{
+	str_printf(b, "device %s\n", w->state.device);
+}
+
 /* Weights and data order each have the seed that was set when they were made; the setting may be another by now. */
 void script_begin(struct worker *w)
 {
@@ -82,6 +88,8 @@ void script_begin(struct worker *w)
 	uint64_t seed = w->new_seed;
 	str_clear(b);
 	str_puts(b, "# the commands that make this run again\n");
+	if (strcmp(w->state.device, "cpu"))
+		add_device(b, w);
 	for (int i = 0; i < SET_N; i++)
 		if (i != SET_SEED && !is_default(&w->settings, (enum setting_id)i))
 			add_set(b, &w->settings, (enum setting_id)i);
@@ -117,6 +125,16 @@ void script_set(struct worker *w, enum setting_id id)
 	script_write(w);
 }
 
+/* A step that had begun is begun again on the new one: what waits is the number of steps that are done. */
+void script_device(struct worker *w)
+{
+	if (!run_is_open(&w->run))
+		return;
+	add_wait(w, w->state.step);
+	add_device(&w->script, w);
+	script_write(w);
+}
+
 void script_command(struct worker *w, const char *name, const char *word)
 {
 	if (!run_is_open(&w->run))
@@ -137,7 +155,7 @@ void script_load(struct worker *w, const char *path)
 	script_command(w, "load", ours ? path + n + 1 : path);
 }
 
-/* Which settings a loaded checkpoint brings depends on what the user had set before: here they stand as they came out. */
+/* Which settings and which device a loaded checkpoint brings depends on what the user had chosen before: here they stand as they came out. */
 void script_settings(struct worker *w)
 {
 	if (!run_is_open(&w->run))
@@ -145,6 +163,7 @@ void script_settings(struct worker *w)
 	for (int i = 0; i < SET_N; i++)
 		if (setting_row((enum setting_id)i)->when != SETTING_START && i != SET_THREADS)
 			add_set(&w->script, &w->settings, (enum setting_id)i);
+	add_device(&w->script, w);
 	script_write(w);
 }
 

@@ -193,6 +193,8 @@ void worker_publish(struct worker *w, int force)
 	snprintf(s->run_dir, sizeof s->run_dir, "%s", run_is_open(&w->run) ? w->run.dir : "");
 	snprintf(s->device, sizeof s->device, "%s", w->dev ? device_caps(w->dev)->about : "");
 	snprintf(s->blas, sizeof s->blas, "%s, %s kernels", b->library, b->kernels);
+	s->compiles = w->dev ? device_caps(w->dev)->compiles_used : 0;
+	s->compile_budget = w->dev && device_caps(w->dev)->compiles_left >= 0 ? s->compiles + device_caps(w->dev)->compiles_left : 0;
 	s->blas_gflops = b->gflops;
 	s->threads = pool_threads(w->pool);
 	if (w->power)

@@ -134,11 +134,17 @@ static void now_row(struct grid *g, const struct view *v, struct rect r, int y, 
 		row(g, r, y, "tokens", ATTR_VALUE, fmt_si(a, (double)s->tokens), s->data_tokens ? extra : NULL);
 		break;
 	case NOW_MODEL:
+		if (s->compile_budget) {
+			snprintf(value, sizeof value, "%d", s->compiles);
+			snprintf(extra, sizeof extra, "%d left", s->compile_budget - s->compiles);
+			row(g, r, y, "compiles", ATTR_VALUE, value, extra);
+			break;
+		}
 		snprintf(extra, sizeof extra, "%dL %dH %dD", s->config.layers, s->config.heads, s->config.dim);
 		row(g, r, y, "params", ATTR_VALUE, s->config.layers ? fmt_si(a, (double)s->params) : "--", s->config.layers ? extra : NULL);
 		break;
 	case NOW_DEVICE:
-		grid_text(g, r, 0, y, ATTR_DIM, s->blas[0] ? s->blas : s->device);
+		grid_text(g, r, 0, y, ATTR_DIM, s->blas[0] && !s->compile_budget ? s->blas : s->device);
 		break;
 	case NOW_N: break;
 	}
@@ -153,8 +159,10 @@ void pane_now(struct grid *g, struct view *v, struct rect r)
 	int n = r.h <= 8 ? (int)ARRAY_LEN(few) : r.h <= 10 ? (int)ARRAY_LEN(some) : NOW_N;
 	if (!view_data(v)->have_snap)
 		return;
+	/* What is running out is not left out. */
+	int counts = view_data(v)->snap.compile_budget > 0;
 	for (int y = 0; y < MIN(n, r.h); y++)
-		now_row(g, v, r, y, n == NOW_N ? (enum now_row)y : list[y]);
+		now_row(g, v, r, y, n == NOW_N ? (enum now_row)y : counts && y == n - 1 ? NOW_MODEL : list[y]);
 }
 
 /* --- power --- */

@@ -34,6 +34,7 @@ struct train_state {
 	char data_name[256];         /* as the user named it */
 	uint64_t data_hash;
 	char blas[96];               /* library, kernels, threads: other ones give other bytes */
+	char device[128];            /* as device_open takes it; empty in older files */
 };
 
 /* Saved by base/save.h, straight from the arena (nobody may write to it meanwhile), read back and checked (below 1 GiB) before it counts. A weight or

@@ -42,7 +42,7 @@ static const struct field state_fields[] = {
 /* Keys that came later: a file without them has zeros there. */
 static const struct field later_fields[] = {
 #define F(name, kind) {"state." #name, kind, offsetof(struct train_state, name), sizeof ((struct train_state *)0)->name}
-	F(loss_scale, DOUBLE), F(scale_good, U64),
+	F(loss_scale, DOUBLE), F(scale_good, U64), F(device, TEXT),
 #undef F
 };
 

@@ -1,0 +1,151 @@
+/* engine_device.c: the machine: pool and device, and `device`, which changes it while training goes on. Runs no program.
+ *
+ * The words behind `device` are the spec that device_open reads; they stand in the script of the run, in its checkpoints and in its record. A change
+ * drops the trainer, as `set threads` does: a step that has begun is begun again, weights and moments stay where they are.
+ * SPDX-License-Identifier: MIT */
+#include "engine_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "device/gemm.h"
+
+/* --- the machine ------------------------------------------------------------------------------------------------ */
+
+static struct device *open_device(struct worker *w, const char *spec, struct err *e)
+{
+	struct device *d = device_open(spec, w->pool, e);
+	if (d)
+		snprintf(w->state.device, sizeof w->state.device, "%s", spec);
+	return d;
+}
+
+int worker_machine(struct worker *w, struct err *e)
+{
+	int asked = settings_int(&w->settings, SET_THREADS), want = asked ? asked : pool_cpus();
+	if (w->pool && w->dev && (asked == w->pool_asked || want == pool_threads(w->pool))) {
+		w->pool_asked = asked;
+		return 0;
+	}
+	/* Everything that was made with the old pool goes; the weights stay. */
+	char spec[sizeof w->state.device];
+	snprintf(spec, sizeof spec, "%s", w->state.device[0] ? w->state.device : "cpu");
+	worker_drop_trainer(w);
+	decoder_free(w->decoder);
+	w->decoder = NULL;
+	device_close(w->dev);
+	w->dev = NULL;
+	pool_free(w->pool);
+	w->pool = pool_new(want, e);
+	if (!w->pool && want > 1) {
+		worker_log(w, LOG_WARN, "threads: %d could not be started, going on with 1", want);
+		w->pool = pool_new(1, e);
+	}
+	if (!w->pool)
+		return ERR_IO;
+	w->pool_asked = asked;
+	w->dev = open_device(w, spec, e);
+	if (!w->dev)
+		return ERR_DEVICE;
+	const struct blas_info *b = blas_open();
+	snprintf(w->state.blas, sizeof w->state.blas, "%.40s, %.24s, %d threads", b->library, b->kernels, pool_threads(w->pool));
+	return 0;
+}
+
+void worker_device_notes(struct worker *w)
+{
+	const char *text;
+	while (w->dev && (text = device_note(w->dev)))
+		worker_log(w, LOG_WARN, "%s", text);
+}
+
+/* --- changing the device ------------------------------------------------------------------------------------------- */
+
+/* The new one is opened before the old one goes: what can not be opened changes nothing. */
+static int change(struct worker *w, const char *spec, struct err *e)
+{
+	struct device *d = open_device(w, spec, e);
+	if (!d)
+		return e->code;
+	worker_drop_trainer(w);
+	device_close(w->dev);
+	w->dev = d;
+	timing_reset(&w->timing);
+	return 0;
+}
+
+static void record(struct worker *w, const char *old)
+{
+	struct str f = {0};
+	struct engine_event ev = {.kind = EV_MARK, .obs = {.step = w->state.step, .t = run_seconds(&w->run)}};
+	script_device(w);
+	str_puts(&f, "\"key\":\"device\",\"old\":");
+	str_json(&f, old, strlen(old));
+	str_puts(&f, ",\"new\":");
+	str_json(&f, w->state.device, strlen(w->state.device));
+	worker_event(w, "set", "%s", f.s ? f.s : "");
+	str_done(&f);
+	snprintf(ev.text, sizeof ev.text, "device %s -> %s", old, w->state.device);
+	worker_emit(w, &ev, 1);
+}
+
+int worker_take_device(struct worker *w, const char *spec)
+{
+	struct err e = {0};
+	if (w->device_chosen || !spec[0] || !strcmp(spec, w->state.device))
+		return 0;
+	if (change(w, spec, &e)) {
+		worker_log(w, LOG_WARN, "resume: made on %s: %s (%s goes on: the numbers will differ)", spec, e.msg, w->state.device);
+		return e.code;
+	}
+	worker_log(w, LOG_INFO, "device: %s, as in the checkpoint", spec);
+	return 0;
+}
+
+/* --- the command ------------------------------------------------------------------------------------------------------- */
+
+static void say_device(struct worker *w)
+{
+	const struct blas_info *b = blas_open();
+	const struct device_caps *c = device_caps(w->dev);
+	double gflops = b->gflops > 0 ? b->gflops : blas_measure(w->pool);
+	worker_say(w, "%s: %s\n", c->name, c->about);
+	if (c->compiles_left >= 0)
+		worker_say(w, "compiles: %d used in this process, %d left\n", c->compiles_used, c->compiles_left);
+	worker_say(w, "BLAS: %s, %s kernels, %d threads, sgemm %.0f GFLOP/s\n", b->library, b->kernels, pool_threads(w->pool), gflops);
+	worker_say(w, "%s%s", b->note, b->note[0] ? "\n" : "");
+}
+
+static int join(char *out, size_t n, int argc, char **argv, struct err *e)
+{
+	size_t at = 0;
+	for (int i = 0; i < argc; i++) {
+		int k = snprintf(out + at, n - at, "%s%s", i ? " " : "", argv[i]);
+		if (k < 0 || (at += (size_t)k) >= n)
+			return err_set(e, ERR_USAGE, "device: the options are too long (%zu bytes at most)", n - 1);
+	}
+	return 0;
+}
+
+int cmd_device(struct worker *w, int argc, char **argv, struct err *e)
+{
+	char spec[sizeof w->state.device], old[sizeof w->state.device];
+	int rc = worker_machine(w, e);
+	if (rc)
+		return rc;
+	if (!argc) {
+		say_device(w);
+		return 0;
+	}
+	memcpy(old, w->state.device, sizeof old);
+	if ((rc = join(spec, sizeof spec, argc, argv, e)) || (rc = change(w, spec, e)))
+		return rc;
+	w->device_chosen = 1;
+	if (strcmp(old, spec))
+		record(w, old);
+	worker_log(w, LOG_INFO, "device: %s -> %s (%s)", old, spec, device_caps(w->dev)->about);
+	worker_device_notes(w);
+	return 0;
+}
