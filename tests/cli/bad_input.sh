@@ -161,7 +161,7 @@ mil run text.txt | ^mil: text.txt:1:1: expected
 mil run empty.txt | ^mil: empty.txt:1:1: expected
 device gpu | no such device .cpu, sim, ane.
 device ane | ^device: ane: needs macOS on Apple silicon .try: device sim chip=m4.$
-device sim chip=m9 | no such chip .have: m1 .*m5max
+device sim chip=m9 | no such chip .one of m1 .*m5max
 device sim budget=0 | 1 or more
 device sim fail=parse:1 | STAGE:N
 device sim fast | no such option .chip=NAME

@@ -9,13 +9,13 @@ check "device says what is in use, and what is left of its compiles" eval 'is 0 
 plain -e 'device ane'
 check "the hardware elsewhere: one exact line" eval '[ "$status" -ne 0 ] && [ "$(cat err)" = "device: ane: needs macOS on Apple silicon (try: device sim chip=m4)" ]'
 
-script --run live -e 'train 3' -e 'device sim budget=300' -e 'train 4' -e 'device cpu' -e 'train 3' -e 'device sim chip=m99'
-check "what can not be opened ends the script and says what can" eval 'is 2 && in_err "no such chip .have: m1 "'
+script --run live 'train 3' 'device sim budget=300' 'train 4' 'device cpu' 'train 3' 'device sim chip=m99'
+check "what can not be opened ends the script and says what can" eval 'is 2 && in_err "no such chip .one of m1 "'
 plain --run live --resume -e 'device'
 check "... and leaves the device that was there" eval 'is 0 && in_out "^cpu: "'
 check "the changes stand in the script of the run" eval 'grep -A1 "^wait step 3$" live/settings.cmd | grep -q "^device sim budget=300$" && grep -A1 "^wait step 7$" live/settings.cmd | grep -q "^device cpu$"'
 
-script --run live2 -e 'device sim budget=300' -e 'train 5' -e 'set accum 2' -e 'train 3'
+script --run live2 'device sim budget=300' 'train 5' 'set accum 2' 'train 3'
 check "a run that begins there says so" eval 'is 0 && grep "\"event\":\"start\"" live2/metrics.jsonl | grep -q "\"device\":\"sim\",.*\"chip\":\"m4\"" && [ "$(sed -n 2p live2/settings.cmd)" = "device sim budget=300" ]'
 
 for dir in live live2; do
@@ -30,10 +30,10 @@ done
 plain --run live2 --resume -e device -e 'train 1'
 check "a run goes on where it was made" eval 'is 0 && in_out "^sim: m4 simulated" && in_err "device: sim budget=300, as in the checkpoint"'
 
-script --run short -e 'device sim budget=12' -e 'train 9'
+script --run short 'device sim budget=12' 'train 9'
 check "when the compiles are used up training stops with a message" eval 'is 1 && in_err "compile" && [ -f short/settings.cmd ]'
 
-script --run fault -e 'device sim fail=run:5' -e 'train 2'
+script --run fault 'device sim fail=run:5' 'train 2'
 check "a fault on demand is told as on a Mac" eval 'is 1 && in_err "status=0x1d" && in_err "fail=run:5"'
 
 cat >square.mil <<'END'
