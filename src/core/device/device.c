@@ -187,7 +187,7 @@ struct kernel *device_compile_parts(struct device *d, const char *text, size_t n
 {
 	struct mil_graph *g = NULL;
 	struct kernel *k = NULL;
-	if (mil_parse(&g, text, n, e))
+	if ((d->ops->inspect && d->ops->inspect(d, text, n, e)) || mil_parse(&g, text, n, e))
 		return NULL;
 	struct kernel_io *in = io_table(g, g->input, g->ninput), *out = io_table(g, g->output, g->noutput);
 	if (!in || !out)

@@ -124,6 +124,8 @@ struct device_ops {
 	const char *name;
 	struct device *(*open)(const char *args, struct pool *pool, struct err *e);
 	void (*close)(struct device *d);
+	/* Looks at a text before it is parsed; NULL: has nothing to say then. */
+	int (*inspect)(struct device *d, const char *text, size_t n, struct err *e);
 	/* The graph stays the caller's and is gone after the call. io, flops and bytes are filled in by the caller. */
 	struct kernel *(*compile)(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e);
 	void (*kernel_free)(struct kernel *k);

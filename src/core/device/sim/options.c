@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "device/sim/chip.h"
 #include "device/sim/sim.h"
 
 static const char *const stages[SIM_STAGES] = {"compile", "load", "bind", "run"};
@@ -40,7 +39,7 @@ static int set_chip(struct sim_options *o, const char *v, struct err *e)
 	const struct chip *c = chip_find(v, e);
 	if (!c)
 		return err_prefix(e, "device: sim");
-	o->chip = c->name;
+	o->chip = c;
 	return 0;
 }
 
@@ -68,7 +67,7 @@ static int set_strict(struct sim_options *o, const char *v, struct err *e)
 	if (strlen(v) >= sizeof o->strict)
 		return err_set(e, ERR_USAGE, "device: sim: strict=%.40s...: too long", v);
 	snprintf(o->strict, sizeof o->strict, "%s", v);
-	return 0;
+	return rules_strict(o->strict, e);
 }
 
 static int set_switch(int *to, const char *word, const char *v, struct err *e)
@@ -97,7 +96,7 @@ static int set(struct sim_options *o, const char *word, struct err *e)
 
 int sim_options_parse(struct sim_options *o, const char *args, struct err *e)
 {
-	*o = (struct sim_options){.chip = "m4", .budget = -1, .pad = 1, .quirks = 1};
+	*o = (struct sim_options){.chip = chip_find("m4", NULL), .budget = -1, .pad = 1, .quirks = 1};
 	while (*(args += strspn(args, " "))) {
 		char word[128];
 		size_t n = strcspn(args, " ");

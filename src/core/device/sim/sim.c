@@ -39,8 +39,8 @@ static void describe(struct sim *s)
 	const struct blas_info *b = blas_open();
 	struct device_caps *caps = &s->cpu.base.caps;
 	int threads = pool_threads(s->cpu.base.pool);
-	*caps = (struct device_caps){.name = "sim", .batch = 1, .fp16 = 1, .chip = s->opt.chip};
-	snprintf(caps->about, sizeof caps->about, "%s simulated, fp16, weights frozen; on %s (%s kernels), %s, %d thread%s", s->opt.chip,
+	*caps = (struct device_caps){.name = "sim", .batch = 1, .fp16 = 1, .chip = s->opt.chip->name};
+	snprintf(caps->about, sizeof caps->about, "%s simulated, fp16, weights frozen; on %s (%s kernels), %s, %d thread%s", s->opt.chip->name,
 		 b->library, b->kernels, s->cpu.simd->name, threads, threads == 1 ? "" : "s");
 	count_compiles(s);
 }
@@ -98,9 +98,40 @@ static int may_compile(struct sim *s, struct err *e)
 	return r ? r : stage(s, SIM_LOAD, e);
 }
 
+static void tell(void *arg, const char *line)
+{
+	device_say(arg, "%s", line);
+}
+
+static struct rules_options rules_of(struct sim *s)
+{
+	return (struct rules_options){.chip = s->opt.chip, .strict = s->opt.strict, .pad = s->opt.pad, .quirks = s->opt.quirks, .note = tell,
+				      .note_arg = s, .told = &s->told};
+}
+
+static int sim_inspect(struct device *d, const char *text, size_t n, struct err *e)
+{
+	struct rules_options o = rules_of((struct sim *)d);
+	return rules_text(&o, text, n, e);
+}
+
+/* What the rules refuse is no compile: the hardware's count goes on when a program has been loaded. */
 static struct kernel *sim_compile(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e)
 {
-	return may_compile((struct sim *)d, e) ? NULL : cpu_compile(d, g, w, nw, e);
+	struct sim *s = (struct sim *)d;
+	struct rules_options o = rules_of(s);
+	if (rules_check(&o, g, e) || rules_loaded(&o, s->loaded + 1, e) || may_compile(s, e))
+		return NULL;
+	rules_apply(&o, g);
+	struct kernel *k = cpu_compile(d, g, w, nw, e);
+	s->loaded += k != NULL;
+	return k;
+}
+
+static void sim_kernel_free(struct kernel *k)
+{
+	((struct sim *)k->dev)->loaded--;
+	cpu_kernel_free(k);
 }
 
 static int sim_refreeze(struct kernel *k, const struct dev_weight *w, int nw, struct err *e)
@@ -111,7 +142,9 @@ static int sim_refreeze(struct kernel *k, const struct dev_weight *w, int nw, st
 
 static struct binding *sim_bind(struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e)
 {
-	return stage((struct sim *)k->dev, SIM_BIND, e) ? NULL : cpu_bind(k, in, out, e);
+	struct sim *s = (struct sim *)k->dev;
+	struct rules_options o = rules_of(s);
+	return rules_bind(&o, k->in, k->nin, k->out, k->nout, e) || stage(s, SIM_BIND, e) ? NULL : cpu_bind(k, in, out, e);
 }
 
 static int sim_run(struct binding *b, struct err *e)
@@ -158,8 +191,9 @@ const struct device_ops device_sim = {
 	.name = "sim",
 	.open = sim_open,
 	.close = sim_close,
+	.inspect = sim_inspect,
 	.compile = sim_compile,
-	.kernel_free = cpu_kernel_free,
+	.kernel_free = sim_kernel_free,
 	.refreeze = sim_refreeze,
 	.plan = cpu_plan,
 	.surface = cpu_surface,

@@ -4,6 +4,7 @@
 #define ANETUI_DEVICE_SIM_SIM_H
 
 #include "device/cpu/cpu.h"
+#include "device/sim/rules.h"
 
 enum { SIM_BUDGET = 119 };
 
@@ -12,7 +13,7 @@ enum sim_stage { SIM_COMPILE, SIM_LOAD, SIM_BIND, SIM_RUN, SIM_STAGES };
 
 /* The words behind "sim", as parsed. */
 struct sim_options {
-	const char *chip;      /* "m4" */
+	const struct chip *chip;
 	int budget;            /* compiles of this process; -1: not said */
 	int fail[SIM_STAGES];  /* the number of the call that fails; 0: none */
 	int pad;               /* 0: surfaces are refused where the hardware refuses them, instead of being padded and sorted */
@@ -24,6 +25,8 @@ struct sim {
 	struct cpu cpu;
 	struct sim_options opt;
 	int calls[SIM_STAGES];
+	int loaded;            /* kernels */
+	uint64_t told;         /* rules that have been told */
 };
 
 /* "chip=m4 budget=20 fail=compile:3"; an empty text is the defaults. ERR_USAGE with the list of options. */
