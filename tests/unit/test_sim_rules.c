@@ -367,7 +367,7 @@ static void process_rules(void **state)
 static const struct tiny shape = {.what = "GQA", .dim = 64, .hidden = 96, .layers = 1, .heads = 4, .kv_heads = 2, .head_dim = 32, .vocab = 100, .tied = 1, .rope = ROPE_HALF, .alpha = 0.7f, .batch = 1, .seq = 64};
 
 /* Compiles and runs a program in a dialect, with numbers of its own for every weight and input; the outputs' bytes. */
-static float *program_outputs(const char *spec, enum program_id id, enum mil_dialect dialect, size_t *n)
+static float *program_outputs(const char *spec, enum program_id id, int separate, enum mil_dialect dialect, size_t *n)
 {
 	struct model_config c;
 	struct program p;
@@ -375,7 +375,8 @@ static float *program_outputs(const char *spec, enum program_id id, enum mil_dia
 	struct dev_weight w[WEIGHTS];
 	struct device *d = open_device(spec);
 	tiny_config(&c, &shape);
-	if (program_build(&p, id, &c, shape.batch, shape.seq, dialect, &e))
+	const struct program_shape ps = {.batch = shape.batch, .seq = shape.seq, .separate = separate};
+	if (program_build(&p, id, &c, &ps, dialect, &e))
 		fail_msg("%s", e.msg);
 	int nw = weights_of(w, &p.text);
 	for (int i = 0; i < nw; i++)
@@ -386,8 +387,8 @@ static float *program_outputs(const char *spec, enum program_id id, enum mil_dia
 		fail_msg("%s on %s: %s", p.name, spec, e.msg);
 	const struct kernel_io *in, *out;
 	int nin = kernel_inputs(k, &in), nout = kernel_outputs(k, &out), count = 0;
-	const char *names[8];
-	struct surface *s[8];
+	const char *names[16];
+	struct surface *s[16];
 	for (int i = 0; i < nin; i++) {
 		s[count] = device_surface(d, &in[i].type, &e);
 		float *x = surface_window(s[count], 0, in[i].type.dim[1], SURFACE_WRITE);
@@ -425,27 +426,31 @@ static float *program_outputs(const char *spec, enum program_id id, enum mil_dia
 	return result;
 }
 
+static void same_in_both(const char *chip, enum program_id id, int separate)
+{
+	char spec[48];
+	size_t n, m;
+	double sum = 0;
+	snprintf(spec, sizeof spec, "sim budget=9 chip=%s", chip);
+	float *bare = program_outputs(spec, id, separate, MIL_BARE, &n), *verbose = program_outputs(spec, id, separate, MIL_VERBOSE, &m);
+	assert_int_equal(n, m);
+	for (size_t j = 0; j < n; j++)
+		sum += fabs((double)bare[j]);
+	assert_true(isfinite(sum) && sum > 0);
+	if (memcmp(bare, verbose, n * sizeof *bare))
+		fail_msg("%s on %s: the two dialects differ", program_name(id), spec);
+	free(bare);
+	free(verbose);
+}
+
 /* Every chip takes every program of ours, in both dialects, and both give the same bytes. */
 static void both_dialects(void **state)
 {
 	(void)state;
 	for (int id = 0; id < PROGRAM_N; id++)
-		for (size_t i = 0; i < chip_count(); i++) {
-			char spec[48];
-			size_t n, m;
-			snprintf(spec, sizeof spec, "sim budget=9 chip=%s", chip_at(i)->name);
-			float *bare = program_outputs(spec, (enum program_id)id, MIL_BARE, &n);
-			float *verbose = program_outputs(spec, (enum program_id)id, MIL_VERBOSE, &m);
-			assert_int_equal(n, m);
-			double sum = 0;
-			for (size_t j = 0; j < n; j++)
-				sum += fabs((double)bare[j]);
-			assert_true(isfinite(sum) && sum > 0);
-			if (memcmp(bare, verbose, n * sizeof *bare))
-				fail_msg("%s on %s: the two dialects differ", program_name((enum program_id)id), spec);
-			free(bare);
-			free(verbose);
-		}
+		for (size_t i = 0; i < chip_count(); i++)
+			for (int separate = 0; separate < 2; separate++)
+				same_in_both(chip_at(i)->name, (enum program_id)id, separate);
 }
 
 int main(void)
