@@ -42,8 +42,9 @@ static void generated_programs(void **state)
 				struct str text = {0};
 				struct err e = {0};
 				tiny_config(&c, &shapes[s]);
-				assert_int_equal(program_build(&from, (enum program_id)id, &c, shapes[s].batch, shapes[s].seq, (enum mil_dialect)(way & 1), &e), 0);
-				assert_int_equal(program_build(&to, (enum program_id)id, &c, shapes[s].batch, shapes[s].seq, (enum mil_dialect)(way >> 1), &e), 0);
+				struct program_shape shape = {.batch = shapes[s].batch, .seq = shapes[s].seq};
+				assert_int_equal(program_build(&from, (enum program_id)id, &c, &shape, (enum mil_dialect)(way & 1), &e), 0);
+				assert_int_equal(program_build(&to, (enum program_id)id, &c, &shape, (enum mil_dialect)(way >> 1), &e), 0);
 				struct mil_graph *g = parse(from.name, from.text.s);
 				assert_int_equal(g->verbose, way & 1);
 				mil_print(&text, g, (enum mil_dialect)(way >> 1));

@@ -41,6 +41,13 @@ struct rig {
 	int *x, *y;
 };
 
+/* The ways to have the programs. */
+static const struct model_options ways[] = {
+	{.pipeline = PIPELINE_STATIC}, {.pipeline = PIPELINE_DYNAMIC}, {.pipeline = PIPELINE_DYNAMIC, .separate = 1},
+};
+static const char *const way_names[] = {"static", "dynamic", "separate inputs"};
+enum { WAYS = sizeof ways / sizeof *ways };
+
 static void rig_open(struct rig *r, const struct tiny *t, int threads, int train)
 {
 	struct err e = {0};
@@ -120,18 +127,20 @@ static void step(struct rig *r, float scale, double *loss)
 static void gradients(void **state)
 {
 	(void)state;
-	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
-		struct rig r;
-		double loss;
-		rig_open(&r, &shapes[k], 2, 1);
-		rig_model(&r, NULL);
-		step(&r, 1, &loss);
-		compare(&r, loss, 1, "one micro-step");
-		/* A second one adds, and nothing of the first is left in the taps. */
-		step(&r, 0.5f, &loss);
-		compare(&r, loss, 1.5, "two micro-steps");
-		rig_close(&r);
-	}
+	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
+		for (int way = 0; way < WAYS; way++) {
+			struct rig r;
+			double loss;
+			rig_open(&r, &shapes[k], 2, 1);
+			r.o = ways[way];
+			rig_model(&r, NULL);
+			step(&r, 1, &loss);
+			compare(&r, loss, 1, way_names[way]);
+			/* A second one adds, and nothing of the first is left in the taps. */
+			step(&r, 0.5f, &loss);
+			compare(&r, loss, 1.5, way_names[way]);
+			rig_close(&r);
+		}
 }
 
 /* Devices that keep their own surfaces, and devices beside which the queue runs. */
@@ -139,17 +148,25 @@ static void other_devices(void **state)
 {
 	(void)state;
 	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
-		for (int how = 0; how < 2; how++) {
+		for (int how = 0; how < 3 * WAYS; how++) {
 			struct rig r;
 			double loss;
 			rig_open(&r, &shapes[k], 2, 1);
-			if (how)
-				r.device->caps.overlaps = 1;
-			else
-				r.device->caps.host_memory = 0;
+			r.o = ways[how / 3];
+			r.device->caps.overlaps = how % 3 != 0;
+			r.device->caps.host_memory = how % 3 == 1;
 			rig_model(&r, NULL);
 			step(&r, 1, &loss);
-			compare(&r, loss, 1, how ? "overlapping" : "own surfaces");
+			compare(&r, loss, 1, way_names[how / 3]);
+			/* What was put into surfaces of the device's own is put there again. */
+			for (size_t i = 0; i < r.p->total; i++) {
+				r.p->w[i] *= 1.25f;
+				r.p->g[i] = 0;
+			}
+			struct err e = {0};
+			assert_int_equal(model_update(r.m, &e), 0);
+			step(&r, 1, &loss);
+			compare(&r, loss, 1, "changed weights");
 			r.device->caps.overlaps = 0;
 			rig_close(&r);
 		}
@@ -158,11 +175,12 @@ static void other_devices(void **state)
 static void threads_do_not_matter(void **state)
 {
 	(void)state;
-	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+	for (size_t k = 0; k < 2 * (sizeof shapes / sizeof *shapes); k++) {
 		struct rig a, b;
 		double la, lb;
-		rig_open(&a, &shapes[k], 1, 1);
-		rig_open(&b, &shapes[k], 3, 1);
+		rig_open(&a, &shapes[k / 2], 1, 1);
+		rig_open(&b, &shapes[k / 2], 3, 1);
+		a.o = b.o = ways[k % 2];
 		rig_model(&a, NULL);
 		rig_model(&b, NULL);
 		step(&a, 1, &la);
@@ -326,11 +344,12 @@ static void compact_edges(void **state)
 static void loss_only(void **state)
 {
 	(void)state;
-	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+	for (size_t k = 0; k < 2 * (sizeof shapes / sizeof *shapes); k++) {
 		struct rig r, s;
 		struct err e = {0};
 		double loss, want, other;
-		rig_open(&r, &shapes[k], 2, 0);
+		rig_open(&r, &shapes[k / 2], 2, 0);
+		r.o = ways[k % 2];
 		rig_model(&r, NULL);
 		assert_int_equal(model_loss(r.m, r.x, r.y, &loss, &e), 0);
 		free(reference(&r, &want));
@@ -338,7 +357,8 @@ static void loss_only(void **state)
 			fail_msg("%s: loss %.9g, not %.9g", r.t->what, loss, want);
 		assert_int_equal(model_micro_step(r.m, r.x, r.y, 1, &loss, &e), ERR_STATE);
 		/* With gradients the same, between micro-steps. */
-		rig_open(&s, &shapes[k], 2, 1);
+		rig_open(&s, &shapes[k / 2], 2, 1);
+		s.o = ways[k % 2];
 		rig_model(&s, NULL);
 		step(&s, 1, &other);
 		assert_int_equal(model_loss(s.m, s.x, s.y, &other, &e), 0);
@@ -352,18 +372,50 @@ static void loss_only(void **state)
 static void live_weights(void **state)
 {
 	(void)state;
-	struct rig r;
-	double loss;
-	rig_open(&r, &shapes[2], 1, 1);
-	rig_model(&r, NULL);
-	step(&r, 1, &loss);
-	for (size_t i = 0; i < r.p->total; i++) {
-		r.p->w[i] *= 1.25f;
-		r.p->g[i] = 0;
+	for (int way = 0; way < WAYS; way++) {
+		struct rig r;
+		double loss;
+		rig_open(&r, &shapes[2], 1, 1);
+		r.o = ways[way];
+		rig_model(&r, NULL);
+		step(&r, 1, &loss);
+		for (size_t i = 0; i < r.p->total; i++) {
+			r.p->w[i] *= 1.25f;
+			r.p->g[i] = 0;
+		}
+		step(&r, 1, &loss);
+		compare(&r, loss, 1, "changed weights");
+		rig_close(&r);
 	}
-	step(&r, 1, &loss);
-	compare(&r, loss, 1, "changed weights");
-	rig_close(&r);
+}
+
+/* With surfaces over host memory no program of either pipeline copies a value or a weight; but grouped queries, whose gradient sums over
+ * a group, cost a copy of their gradient in the programs of the scores (and short sequences one of heads: cheaper than many products). */
+static void nothing_is_copied(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
+		for (int way = 0; way < WAYS; way++) {
+			struct rig r;
+			int n = 0;
+			if (shapes[k].seq < 16)
+				continue;
+			rig_open(&r, &shapes[k], 1, 1);
+			r.o = ways[way];
+			rig_model(&r, NULL);
+			for (int id = 0; id < PROGRAM_N; id++) {
+				struct kernel_plan_info info;
+				if (!model_kernel(r.m, id))
+					continue;
+				kernel_plan(model_kernel(r.m, id), &info);
+				int grouped = r.t->heads != r.t->kv_heads && !strncmp(program_name((enum program_id)id), "sdpaBwd", 7);
+				if (info.ncopy > grouped)
+					fail_msg("%s, %s: %s: %d copies", r.t->what, way_names[way], program_name((enum program_id)id), info.ncopy);
+				n++;
+			}
+			assert_int_equal(n, way ? 10 : 6);
+			rig_close(&r);
+		}
 }
 
 /* A device that freezes weights and counts compiles. Frozen here means only counted: the cpu device below has them live. */
@@ -498,7 +550,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gradients), cmocka_unit_test(other_devices), cmocka_unit_test(threads_do_not_matter),
-		cmocka_unit_test(loss_only), cmocka_unit_test(live_weights), cmocka_unit_test(frozen_weights), cmocka_unit_test(cancelled), cmocka_unit_test(refusals),
+		cmocka_unit_test(loss_only), cmocka_unit_test(live_weights), cmocka_unit_test(nothing_is_copied), cmocka_unit_test(frozen_weights), cmocka_unit_test(cancelled), cmocka_unit_test(refusals),
 		cmocka_unit_test(rows), cmocka_unit_test(compacted), cmocka_unit_test(compact_edges),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,7 @@ static void list_folder(struct job *j, const struct program *p, int layer, int o
 /* Calls `each` for every folder of the export. */
 static int for_folders(struct job *j, int (*each)(struct job *j, int id, int layer, int own, struct err *e), struct err *e)
 {
-	for (int id = 0; id < j->m->nprogram; id++) {
+	for (int id = j->m->first; id < j->m->end; id++) {
 		int own = model_own_weights(&j->m->program[id]);
 		for (int l = 0; l < (own ? j->m->c->layers : 1); l++) {
 			int r = each(j, id, l, own, e);
@@ -164,7 +164,7 @@ int model_export(const struct model *m, const char *dir, enum mil_dialect dialec
 	if (r >= 0 && !(r = file_mkdirs(dir, e)) && !(r = put(&j, "", list_name, &j.list, e)))
 		r = for_folders(&j, write_one, e);
 	if (!r)
-		str_printf(report, "%d programs, %d layers: %d folders, %s in %s (%s)%s\n", m->nprogram, m->c->layers, j.folders,
+		str_printf(report, "%d programs, %d layers: %d folders, %s in %s (%s)%s\n", m->end - m->first, m->c->layers, j.folders,
 			   str_bytes(size, j.bytes), dir, dialect == MIL_BARE ? "program(1.3), ios18" : "program(1.0), ios16",
 			   again ? "; an export of the same programs was there and is replaced" : "");
 	str_done(&j.list);

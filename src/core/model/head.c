@@ -64,7 +64,7 @@ static const int *head_targets(struct model *m, const int *y)
 int head_run(struct model *m, const int *y, float scale, int grad, double *loss, struct err *e)
 {
 	int D = m->c->dim, T = m->T, last = m->c->layers - 1, valid = 0;
-	float *out = ffn_tap(m, last, "y");
+	float *out = m->layer[last].place[PLACE_Y];
 	const float *w = params_w(m->p, PARAM_NORM_OUT, -1);
 	uint64_t t0 = clock_ns();
 	host_norm(m->pool, m->xf, out, w, T, D, m->c->norm_eps);

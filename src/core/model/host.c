@@ -104,6 +104,29 @@ void host_norm(struct pool *pool, float *out, const float *x, const float *w, in
 	pool_run(pool, blocks(T, BLOCK), norm_task, &a);
 }
 
+struct add_norm_args {
+	const struct host_loops *loops;
+	float *sum, *out;
+	const float *x, *o, *w;
+	float alpha, eps;
+	int T, D;
+};
+
+static void add_norm_task(void *arg, int task, int thread)
+{
+	const struct add_norm_args *a = arg;
+	int t0 = task * BLOCK;
+	(void)thread;
+	a->loops->add_norm(a->sum, a->out, a->x, a->o, a->alpha, a->w, a->T, a->D, t0, MIN(BLOCK, a->T - t0), a->eps);
+}
+
+void host_add_norm(struct pool *pool, float *sum, float *out, const float *x, const float *o, float alpha, const float *w, int T, int D,
+		   float eps)
+{
+	struct add_norm_args a = {loops(), sum, out, x, o, w, alpha, eps, T, D};
+	pool_run(pool, blocks(T, BLOCK), add_norm_task, &a);
+}
+
 static void norm_back_task(void *arg, int task, int thread)
 {
 	const struct norm_args *a = arg;
@@ -127,6 +150,46 @@ void host_norm_back(struct pool *pool, float *out, float *dw, const float *dn, c
 	for (int i = 0; i < n; i++)
 		for (int c = 0; c < D; c++)
 			dw[c] += scratch[(size_t)i * D + c];
+}
+
+/* --- element by element --- */
+
+enum { FLAT_BLOCK = 1 << 14 };
+
+struct flat_args {
+	const struct host_loops *loops;
+	float *out, *out2;
+	const float *x, *y, *z;
+	size_t n;
+};
+
+static void swiglu_task(void *arg, int task, int thread)
+{
+	const struct flat_args *a = arg;
+	size_t at = (size_t)task * FLAT_BLOCK;
+	(void)thread;
+	a->loops->swiglu_back(a->out + at, a->out2 + at, a->x + at, a->y + at, a->z + at, (int)MIN(FLAT_BLOCK, a->n - at));
+}
+
+void host_swiglu_back(struct pool *pool, float *dh1, float *dh3, const float *dgate, const float *h1, const float *h3, size_t n)
+{
+	struct flat_args a = {loops(), dh1, dh3, dgate, h1, h3, n};
+	pool_run(pool, (int)((n + FLAT_BLOCK - 1) / FLAT_BLOCK), swiglu_task, &a);
+}
+
+static void add_task(void *arg, int task, int thread)
+{
+	const struct flat_args *a = arg;
+	size_t at = (size_t)task * FLAT_BLOCK, end = MIN(at + FLAT_BLOCK, a->n);
+	(void)thread;
+	for (; at < end; at++)
+		a->out[at] += a->x[at];
+}
+
+void host_add(struct pool *pool, float *out, const float *x, size_t n)
+{
+	struct flat_args a = {.out = out, .x = x, .n = n};
+	pool_run(pool, (int)((n + FLAT_BLOCK - 1) / FLAT_BLOCK), add_task, &a);
 }
 
 /* --- looking --- */

@@ -18,6 +18,15 @@ void host_embed_back(struct pool *pool, float *g, const float *dx, const int *id
 /* out[T, D] = w * x / sqrt(mean over channels of x^2 + eps), turned to token by token: the classifier's products want it so. */
 void host_norm(struct pool *pool, float *out, const float *x, const float *w, int T, int D, float eps);
 
+/* sum[D, T] = x + alpha * o, out[D, T] = w * sum / sqrt(mean over channels of sum^2 + eps); with o NULL of x itself, and sum is not
+ * touched. */
+void host_add_norm(struct pool *pool, float *sum, float *out, const float *x, const float *o, float alpha, const float *w, int T, int D,
+		   float eps);
+/* With s = sigmoid(h1), for n elements: dh3 = dgate * h1 * s, dh1 = dgate * h3 * s * (1 + h1 * (1 - s)). dh1 may be h1, and dh3 h3. */
+void host_swiglu_back(struct pool *pool, float *dh1, float *dh3, const float *dgate, const float *h1, const float *h3, size_t n);
+/* out += x, n elements. */
+void host_add(struct pool *pool, float *out, const float *x, size_t n);
+
 /* Floats of scratch that host_norm_back needs. */
 size_t host_norm_scratch(int T, int D);
 /* With r = 1/sqrt(mean(x^2) + eps) and u = dn * w, for each token:

@@ -17,6 +17,9 @@ struct host_loops {
 	void (*norm_back)(float *out, float *partial, const float *dn, const float *x, const float *w, const float *res, int T, int D,
 			  int t0, int n, float eps);
 	double (*cross_entropy)(float *row, int target, int V, float each, int grad);
+	void (*add_norm)(float *sum, float *out, const float *x, const float *o, float alpha, const float *w, int T, int D, int t0, int n,
+			 float eps);
+	void (*swiglu_back)(float *dh1, float *dh3, const float *dgate, const float *h1, const float *h3, int n);
 	void (*scan)(const float *x, size_t n, uint32_t *top, uint64_t *zeros);
 };
 
@@ -100,6 +103,37 @@ static void norm(float *out, const float *x, const float *w, int T, int D, int t
 	}
 }
 
+/* sum = x + alpha * o where there is an o; out [D, T] is the norm of that, or of x. */
+static void add_norm(float *sum, float *out, const float *x, const float *o, float alpha, const float *w, int T, int D, int t0, int n,
+		     float eps)
+{
+	vf ss[BLOCK / LANES] = {{0}}, r[BLOCK / LANES];
+	for (int c = 0; c < D; c++) {
+		size_t at = (size_t)c * T + t0;
+		for (int j = 0; j * LANES < n; j++) {
+			vf v = {0}, d = {0};
+			load(&v, x + at + j * LANES, width(n, j));
+			if (o) {
+				load(&d, o + at + j * LANES, width(n, j));
+				v += alpha * d;
+				store(sum + at + j * LANES, &v, width(n, j));
+			}
+			ss[j] += v * v;
+		}
+	}
+	for (int j = 0; j * LANES < n; j++)
+		inverse_root(&r[j], &ss[j], D, eps);
+	for (int c = 0; c < D; c++) {
+		size_t at = (size_t)c * T + t0;
+		for (int j = 0; j * LANES < n; j++) {
+			vf v = {0};
+			load(&v, (o ? sum : x) + at + j * LANES, width(n, j));
+			v = v * r[j] * w[c];
+			store(out + at + j * LANES, &v, width(n, j));
+		}
+	}
+}
+
 static inline __attribute__((always_inline)) void norm_back_n(float *out, float *partial, const float *dn, const float *x,
 							       const float *w, const float *res, int T, int D, int t0, int n, float eps)
 {
@@ -159,6 +193,33 @@ static inline __attribute__((always_inline)) void exp_lanes(vf *px)
 	p = p * r * r + r + 1.0f;
 	vf two_n = (vf)(((vu)z << 23) + (127u << 23)); /* z's low bits are n */
 	*px = (vf)((vi)(p * two_n) & ~tiny);
+}
+
+static inline __attribute__((always_inline)) void choose(vf *out, const vi *mask, const vf *yes, const vf *no)
+{
+	*out = (vf)((*mask & (vi)*yes) | (~*mask & (vi)*no));
+}
+
+/* s = sigmoid(h1), 1 - s without cancellation: exp is taken of -|h1|. */
+static void swiglu_back(float *dh1, float *dh3, const float *dgate, const float *h1, const float *h3, int n)
+{
+	for (int i = 0; i < n; i += LANES) {
+		int k = n - i < LANES ? n - i : LANES;
+		vf g = {0}, a = {0}, b = {0};
+		load(&g, dgate + i, k);
+		load(&a, h1 + i, k);
+		load(&b, h3 + i, k);
+		vi negative = a < 0;
+		vf e = -a, s, rest;
+		choose(&e, &negative, &a, &e);
+		exp_lanes(&e);
+		vf big = 1 / (1 + e), small = e * big;
+		choose(&s, &negative, &small, &big);
+		choose(&rest, &negative, &big, &small);
+		vf da = g * b * s * (1 + a * rest), db = g * a * s;
+		store(dh1 + i, &da, k);
+		store(dh3 + i, &db, k);
+	}
 }
 
 static float row_max(const float *row, int V)
@@ -243,6 +304,6 @@ static void scan(const float *x, size_t n, uint32_t *top, uint64_t *zeros)
 	}
 }
 
-const struct host_loops HOST_LOOPS = {HOST_LOOPS_NAME, norm, norm_back, cross_entropy, scan};
+const struct host_loops HOST_LOOPS = {HOST_LOOPS_NAME, norm, norm_back, cross_entropy, add_norm, swiglu_back, scan};
 
 #endif

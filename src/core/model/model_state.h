@@ -1,4 +1,4 @@
-/* model_state.h: what a model holds, for model.c (making it), pass.c (forward and backward) and head.c (classifier and loss) only.
+/* model_state.h: what a model holds, for model*.c (making it), pass*.c (forward and backward) and head.c (classifier and loss) only.
  * SPDX-License-Identifier: MIT */
 #ifndef ANETUI_MODEL_MODEL_STATE_H
 #define ANETUI_MODEL_MODEL_STATE_H
@@ -7,37 +7,47 @@
 #include "model/model.h"
 #include "model/programs.h"
 
-enum { CALL_SURFACES = 4, SCRATCH_SETS = 2 };
+enum { CALL_SURFACES = 8, CALL_PIECES = 8, SCRATCH_SETS = 2 };
 
-/* A binding, and where its tensors live on the host. On a device with host_memory the surface is that memory; else it is the
- * device's own, and is copied before and after the run. */
+/* Columns of a tensor and where they live on the host: element (c, begin + k) at host[stride[0] * c + stride[1] * k]. */
+struct piece {
+	const float *host;
+	int64_t begin, count, stride[2];
+	int weight; /* a parameter: put there when it has changed; else before each run */
+};
+
+/* A binding, and where its tensors live on the host. On a device with host_memory surfaces and parts are that memory; else surfaces
+ * are the device's own, and are copied before and after the run. */
 struct call {
 	struct binding *binding;
 	int n;
 	struct call_tensor {
 		struct surface *surface; /* owned unless shared */
-		float *host;
+		float *host;             /* of all of it: [channels, cols], contiguous; NULL: it consists of pieces */
 		int64_t channels, cols;
-		int is_output, is_gradient;
+		int is_output, is_gradient, npiece, shared;
+		struct piece piece[CALL_PIECES];
 	} tensor[CALL_SURFACES];
 };
 
-/* Taps of one layer; all [channels, T], contiguous. Rows are named by the tables of fwdAttn and fwdFFN. */
+/* What stands in host memory between programs, [channels, T] each but for the scores. Which of them there are, whether a layer has its
+ * own, and which lie side by side is a table for each pipeline (model_memory.c). */
+enum place {
+	PLACE_X2, PLACE_XNORM, PLACE_Q, PLACE_K, PLACE_V, PLACE_ATTN, PLACE_DA, PLACE_O,
+	PLACE_Y, PLACE_X2NORM, PLACE_H1, PLACE_H3, PLACE_GATE,
+	PLACE_DGATE, PLACE_DH1, PLACE_DH3, PLACE_DX2NORM, PLACE_DQ, PLACE_DK, PLACE_DV, PLACE_DXNORM, PLACE_DXKV,
+	PLACE_PROBS, PLACE_DP, /* [B*H*S, S] */
+	PLACE_N
+};
+
+/* One layer. Backward writes dx2 over x2 and dy over y. */
 struct layer {
-	float *attn; /* fwdAttn's output. Backward writes dx2 over x2 */
-	float *ffn;  /* fwdFFN's output. Backward writes dy over y */
+	float *place[PLACE_N];
 	struct call call[PROGRAM_N];
 	struct kernel *kernel[PROGRAM_N]; /* owned, but for those that need no weights of a layer: layer 0 owns them */
 };
 
-/* What one layer's backward pass leaves for the weight gradients; two sets when they are made beside the device. */
-struct scratch {
-	float *ffn_grad; /* ffnBwd's output: dx dh1 dh3 */
-	float *qkv_grad; /* qkvBwd's input: dq dk dv; sdpaBwd2 and sdpaBwd1 write into it */
-	uint64_t ticket; /* the last product that reads it */
-};
-
-enum model_row { ROW_EMBED, ROW_NORM, ROW_CLASSIFIER, ROW_LOSS, ROW_NORM_BWD, ROW_ROWS, ROW_EMBED_BWD, ROW_COPY, ROW_UPDATE, ROW_N };
+enum model_row { ROW_EMBED, ROW_NORM_FWD, ROW_SWIGLU, ROW_NORM, ROW_CLASSIFIER, ROW_LOSS, ROW_NORM_BWD, ROW_ROWS, ROW_EMBED_BWD, ROW_COPY, ROW_UPDATE, ROW_N };
 
 struct model {
 	struct device *device;
@@ -50,22 +60,20 @@ struct model {
 	int B, S, T, train;
 	int row[ROW_N], program_row[PROGRAM_N];
 
-	struct program program[PROGRAM_N]; /* without gradients only the first two are built */
-	int nprogram;
+	struct program program[PROGRAM_N];
+	int first, end;            /* programs [first, end) are in use */
 	struct layer *layer;
-	struct scratch set[SCRATCH_SETS];
-	int nset;
+	uint64_t ticket[SCRATCH_SETS]; /* of the last product that reads what a layer's backward pass left in a set of scratch */
+	int nset;                  /* two sets when weight gradients are made beside the device */
 	struct dw *dw;
 	struct model_seen seen;
 	struct surface *shared[PROGRAM_N][CALL_SURFACES]; /* the device's own surfaces, one set for all layers */
 
-	/* One block of host memory, cut up by model.c. */
+	/* One block of host memory, cut up by model_memory.c. */
 	float *memory;
 	size_t memory_bytes;
 	float *x0;         /* [D, T] embeddings, then their gradient */
 	float *xf, *dxf;   /* after the final norm [T, D], and its gradient [D, T] */
-	float *dnorm;      /* [D, T] qkvBwd's output */
-	float *scores;     /* [2*B*H*S, S] probs and dp */
 	float *logits;     /* [block, rows] */
 	float *table;      /* [rows, D] copy of the rows that take part, and the gradient of one micro-step; NULL: the parameters themselves */
 	float *table_grad;
@@ -84,29 +92,39 @@ int head_block(int rows, int tokens);
 void head_gather(struct model *m);
 
 /* Final norm, classifier, loss; with `grad` also the gradient: of the classifier's matrix into p->g, of the last layer's output over that
- * output (m->layer[last].ffn's y). scale multiplies the gradient. */
+ * output (PLACE_Y of the last layer). scale multiplies the gradient. */
 int head_run(struct model *m, const int *y, float scale, int grad, double *loss, struct err *e);
-
-/* Fills in the weights of a program for a layer, path[i] being the memory of w[i].path; 1 when any belongs to the layer. */
-int model_layer_weights(const struct model *m, int layer, const struct program *p, struct dev_weight *w, char path[][64]);
-/* Does the program read weights of a layer? */
-int model_own_weights(const struct program *p);
 
 /* ERR_CANCEL when interrupted. */
 int model_cancelled(const struct model *m, struct err *e);
 
-/* Rows of the taps. */
-static inline float *layer_tap(const struct model *m, const float *base, enum program_id id, const char *name)
+/* --- model_memory.c --- */
+int model_make_memory(struct model *m, struct err *e);
+/* The place that a program's table calls `name`, for a layer ("x": what the layer begins with); NULL: there is none. */
+float *model_place(const struct model *m, int layer, const char *name);
+static inline float *layer_input(const struct model *m, int layer)
 {
-	return (float *)(uintptr_t)base + (size_t)program_channel(&m->program[id], "out", name)->offset * (size_t)m->T;
+	return layer ? m->layer[layer - 1].place[PLACE_Y] : m->x0;
 }
-static inline float *attn_tap(const struct model *m, int layer, const char *name)
-{
-	return layer_tap(m, m->layer[layer].attn, PROGRAM_FWD_ATTN, name);
-}
-static inline float *ffn_tap(const struct model *m, int layer, const char *name)
-{
-	return layer_tap(m, m->layer[layer].ffn, PROGRAM_FWD_FFN, name);
-}
+
+/* --- model_bind.c --- */
+int model_make_calls(struct model *m, struct err *e);
+void model_free_calls(struct model *m);
+/* Fills in the weights of a program for a layer, path[i] being the memory of w[i].path; 1 when any belongs to the layer. */
+int model_layer_weights(const struct model *m, int layer, const struct program *p, struct dev_weight *w, char path[][64]);
+/* Does the program hold weights of a layer? */
+int model_own_weights(const struct program *p);
+
+/* --- pass.c, and the two ways through a layer: pass_static.c, pass_dynamic.c --- */
+int pass_run(struct model *m, int layer, enum program_id id, struct err *e);
+/* dW[out, in] += scale * grad[out, T] * input[in, T]^T for one matrix. A ticket for dw_wait. */
+uint64_t pass_weight_grad(struct model *m, enum param_kind kind, int layer, float scale, const float *grad, const float *input);
+uint64_t pass_qkv_grads(struct model *m, int layer);
+/* out = gradient through the norm `kind` of a layer, of dn, at x, + res; x is overwritten when out is x. */
+void pass_norm_back(struct model *m, enum param_kind kind, int layer, float *out, const float *dn, const float *x, const float *res);
+int static_forward(struct model *m, int layer, struct err *e);
+int static_backward(struct model *m, int layer, struct err *e);
+int dynamic_forward(struct model *m, int layer, struct err *e);
+int dynamic_backward(struct model *m, int layer, struct err *e);
 
 #endif

@@ -1,8 +1,5 @@
-/* pass.c: forward and backward through the layers: which program runs when, and the host work between. Compiles nothing.
- *
- * Backward of layer l, dy standing over y: ffnBwd; dW2 dW1 dW3; the norm's backward plus dy gives dx2, written over x2; dWo; sdpaBwd1, sdpaBwd2;
- * dWq dWk dWv; qkvBwd; the norm's backward plus dx2 gives the dy of the layer below, written over that layer's y, which nobody needs
- * any more. SPDX-License-Identifier: MIT */
+/* pass.c: forward and backward through the model, and running one program. The order within a layer is pass_static.c's and
+ * pass_dynamic.c's. Compiles nothing. SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +21,11 @@ static void copy_tensors(struct model *m, const struct call *c, int outputs)
 		const struct call_tensor *s = &c->tensor[i];
 		if (s->is_output != outputs)
 			continue;
+		for (int k = 0; k < s->npiece; k++)
+			if (!s->piece[k].weight)
+				surface_put(s->surface, s->piece[k].begin, s->piece[k].count, s->piece[k].host, s->piece[k].stride);
+		if (!s->host)
+			continue;
 		float *window = surface_window(s->surface, 0, s->channels, outputs ? SURFACE_READ : SURFACE_WRITE);
 		size_t bytes = (size_t)s->channels * (size_t)s->cols * sizeof(float);
 		memcpy(outputs ? s->host : window, outputs ? window : s->host, bytes);
@@ -39,7 +41,7 @@ enum { FP16_TOP = 0x46ffe000 };
 static void look(struct model *m, const struct call *c, int layer, enum program_id id)
 {
 	struct model_seen *s = &m->seen;
-	int forward = id <= PROGRAM_FWD_FFN;
+	int forward = !program_is_backward(id);
 	for (int i = 0; i < c->n; i++) {
 		const struct call_tensor *t = &c->tensor[i];
 		if (!t->is_output)
@@ -60,7 +62,7 @@ const struct model_seen *model_seen(const struct model *m)
 	return &m->seen;
 }
 
-static int run(struct model *m, int layer, enum program_id id, struct err *e)
+int pass_run(struct model *m, int layer, enum program_id id, struct err *e)
 {
 	const struct call *c = &m->layer[layer].call[id];
 	const struct binding_perf *perf = binding_perf(c->binding);
@@ -91,9 +93,10 @@ static int forward(struct model *m, const int *x, struct err *e)
 	uint64_t t0 = clock_ns();
 	host_embed(m->pool, m->x0, params_w(m->p, PARAM_EMBED, -1), x, m->T, m->c->dim);
 	timing_add(m->timing, m->row[ROW_EMBED], clock_ns() - t0, 0);
+	int (*layer)(struct model *, int, struct err *) = m->o.pipeline == PIPELINE_DYNAMIC ? dynamic_forward : static_forward;
 	for (int l = 0; l < m->c->layers; l++) {
-		int r = run(m, l, PROGRAM_FWD_ATTN, e);
-		if (r || (r = run(m, l, PROGRAM_FWD_FFN, e)))
+		int r = layer(m, l, e);
+		if (r)
 			return r;
 	}
 	return 0;
@@ -101,16 +104,13 @@ static int forward(struct model *m, const int *x, struct err *e)
 
 /* --- backward --- */
 
-/* dW[out, in] += scale * grad[out, T] * input[in, T]^T for one matrix. */
-static uint64_t weight_grad(struct model *m, enum param_kind kind, int layer, float scale, const float *grad, const float *input)
+uint64_t pass_weight_grad(struct model *m, enum param_kind kind, int layer, float scale, const float *grad, const float *input)
 {
 	const struct param *t = params_find(m->p, kind, layer);
 	return dw_add(m->dw, t->dim[0], t->dim[1], m->T, scale, grad, input, m->p->g + t->offset);
 }
 
-/* out = norm's backward + res, for the norm `kind` of a layer; x is overwritten when out is x. */
-static void norm_back(struct model *m, enum param_kind kind, int layer, float *out, const float *dn, const float *x,
-		      const float *res)
+void pass_norm_back(struct model *m, enum param_kind kind, int layer, float *out, const float *dn, const float *x, const float *res)
 {
 	uint64_t t0 = clock_ns();
 	host_norm_back(m->pool, out, params_g(m->p, kind, layer), dn, x, params_w(m->p, kind, layer), res, m->norm_part, m->T,
@@ -118,60 +118,26 @@ static void norm_back(struct model *m, enum param_kind kind, int layer, float *o
 	timing_add(m->timing, m->row[ROW_NORM_BWD], clock_ns() - t0, 0);
 }
 
-static int ffn_backward(struct model *m, int l, struct scratch *s, struct err *e)
-{
-	int r = run(m, l, PROGRAM_FFN_BWD, e);
-	if (r)
-		return r;
-	float *dy = ffn_tap(m, l, "y"), *x2 = attn_tap(m, l, "x2"), *xnorm = ffn_tap(m, l, "x2norm");
-	weight_grad(m, PARAM_W2, l, m->c->alpha, dy, ffn_tap(m, l, "gate"));
-	weight_grad(m, PARAM_W1, l, 1, layer_tap(m, s->ffn_grad, PROGRAM_FFN_BWD, "dh1"), xnorm);
-	s->ticket = weight_grad(m, PARAM_W3, l, 1, layer_tap(m, s->ffn_grad, PROGRAM_FFN_BWD, "dh3"), xnorm);
-	norm_back(m, PARAM_NORM_FFN, l, x2, layer_tap(m, s->ffn_grad, PROGRAM_FFN_BWD, "dx2norm"), x2, dy);
-	return 0;
-}
-
-/* Where qkvBwd finds the gradient of q, k or v. */
-static const float *qkv_tap(const struct model *m, const struct scratch *s, const char *name)
-{
-	return s->qkv_grad + (size_t)program_channel(&m->program[PROGRAM_QKV_BWD], "x", name)->offset * (size_t)m->T;
-}
-
 /* dq dk dv lie one after the other; where the three matrices do too (no padding between them), one product makes all. */
-static uint64_t qkv_weight_grads(struct model *m, int l, const struct scratch *s, const float *xnorm)
+uint64_t pass_qkv_grads(struct model *m, int l)
 {
 	const struct param *q = params_find(m->p, PARAM_WQ, l), *k = params_find(m->p, PARAM_WK, l);
 	const struct param *v = params_find(m->p, PARAM_WV, l);
+	float *const *at = m->layer[l].place;
 	if (q->offset + q->count == k->offset && k->offset + k->count == v->offset)
-		return dw_add(m->dw, q->dim[0] + k->dim[0] + v->dim[0], q->dim[1], m->T, 1, qkv_tap(m, s, "dq"), xnorm,
-			      m->p->g + q->offset);
-	weight_grad(m, PARAM_WQ, l, 1, qkv_tap(m, s, "dq"), xnorm);
-	weight_grad(m, PARAM_WK, l, 1, qkv_tap(m, s, "dk"), xnorm);
-	return weight_grad(m, PARAM_WV, l, 1, qkv_tap(m, s, "dv"), xnorm);
-}
-
-static int attn_backward(struct model *m, int l, struct scratch *s, struct err *e)
-{
-	float *dx2 = attn_tap(m, l, "x2"), *xnorm = attn_tap(m, l, "xnorm");
-	float *below = l ? ffn_tap(m, l - 1, "y") : m->x0;
-	weight_grad(m, PARAM_WO, l, m->c->alpha, dx2, attn_tap(m, l, "attn"));
-	int r = run(m, l, PROGRAM_SDPA_BWD1, e);
-	if (r || (r = run(m, l, PROGRAM_SDPA_BWD2, e)))
-		return r;
-	s->ticket = qkv_weight_grads(m, l, s, xnorm);
-	if ((r = run(m, l, PROGRAM_QKV_BWD, e)))
-		return r;
-	norm_back(m, PARAM_NORM_ATT, l, below, m->dnorm, below, dx2);
-	return 0;
+		return dw_add(m->dw, q->dim[0] + k->dim[0] + v->dim[0], q->dim[1], m->T, 1, at[PLACE_DQ], at[PLACE_XNORM], m->p->g + q->offset);
+	pass_weight_grad(m, PARAM_WQ, l, 1, at[PLACE_DQ], at[PLACE_XNORM]);
+	pass_weight_grad(m, PARAM_WK, l, 1, at[PLACE_DK], at[PLACE_XNORM]);
+	return pass_weight_grad(m, PARAM_WV, l, 1, at[PLACE_DV], at[PLACE_XNORM]);
 }
 
 static int backward(struct model *m, const int *x, struct err *e)
 {
+	int (*layer)(struct model *, int, struct err *) = m->o.pipeline == PIPELINE_DYNAMIC ? dynamic_backward : static_backward;
 	for (int l = m->c->layers; l-- > 0;) {
-		struct scratch *s = &m->set[l % m->nset];
-		dw_wait(m->dw, s->ticket);
-		int r = ffn_backward(m, l, s, e);
-		if (r || (r = attn_backward(m, l, s, e)))
+		dw_wait(m->dw, m->ticket[l % m->nset]);
+		int r = layer(m, l, e);
+		if (r)
 			return r;
 	}
 	dw_wait_all(m->dw);

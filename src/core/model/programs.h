@@ -33,6 +33,11 @@ enum program_id {
 	PROGRAM_STATIC_N = PROGRAM_DYN_SDPA_FWD
 };
 
+static inline int program_is_backward(enum program_id id)
+{
+	return (id > PROGRAM_FWD_FFN && id < PROGRAM_STATIC_N) || id > PROGRAM_DYN_FFN;
+}
+
 /* Elements [offset, offset + count) along an axis of the surface `surface` (an input or output of the program) are `name`. */
 struct program_channel {
 	char name[16];

@@ -1,0 +1,234 @@
+/* model_memory.c: the host memory of a model: what a layer leaves for its backward pass, scratch, constants. Knows no program's text.
+ *
+ * Places that stand one after the other in a row without a break are one surface of some program: a program's input is a window of
+ * what earlier programs left, with a gradient written over the part that is used up. Without gradients all layers share one set.
+ * SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "model/host.h"
+#include "model/model_state.h"
+#include "model/pages.h"
+
+/* --- the tables --- */
+
+enum width { WIDE_D, WIDE_Q, WIDE_K, WIDE_F, WIDE_SCORES };
+enum share { LAYER, SET, ALL }; /* whose it is: a layer's, a set of scratch's, of all layers */
+
+struct place_row {
+	const char *name;
+	enum place place;
+	enum width width;
+	enum share share;
+	int begins;   /* 1: a surface begins here, on a cache line */
+	int backward; /* 1: only where there are gradients */
+};
+
+static const struct place_row static_rows[] = {
+	{"x2", PLACE_X2, WIDE_D, LAYER, 1, 0}, {"q", PLACE_Q, WIDE_Q, LAYER, 0, 0}, {"k", PLACE_K, WIDE_K, LAYER, 0, 0},
+	{"v", PLACE_V, WIDE_K, LAYER, 0, 0}, {"attn", PLACE_ATTN, WIDE_Q, LAYER, 0, 0}, {"xnorm", PLACE_XNORM, WIDE_D, LAYER, 0, 0},
+	{"y", PLACE_Y, WIDE_D, LAYER, 1, 0}, {"h1", PLACE_H1, WIDE_F, LAYER, 0, 0}, {"h3", PLACE_H3, WIDE_F, LAYER, 0, 0},
+	{"gate", PLACE_GATE, WIDE_F, LAYER, 0, 0}, {"x2norm", PLACE_X2NORM, WIDE_D, LAYER, 0, 0},
+	{"dx2norm", PLACE_DX2NORM, WIDE_D, SET, 1, 1}, {"dh1", PLACE_DH1, WIDE_F, SET, 0, 1}, {"dh3", PLACE_DH3, WIDE_F, SET, 0, 1},
+	{"dq", PLACE_DQ, WIDE_Q, SET, 1, 1}, {"dk", PLACE_DK, WIDE_K, SET, 0, 1}, {"dv", PLACE_DV, WIDE_K, SET, 0, 1},
+	{"dxnorm", PLACE_DXNORM, WIDE_D, ALL, 1, 1},
+	{"probs", PLACE_PROBS, WIDE_SCORES, ALL, 1, 1}, {"dp", PLACE_DP, WIDE_SCORES, ALL, 0, 1},
+};
+
+/* dh1 and dh3 are written over h1 and h3. */
+static const struct place_row dynamic_rows[] = {
+	{"x2", PLACE_X2, WIDE_D, LAYER, 1, 0}, {"xnorm", PLACE_XNORM, WIDE_D, LAYER, 1, 0},
+	{"attn", PLACE_ATTN, WIDE_Q, LAYER, 1, 0}, {"q", PLACE_Q, WIDE_Q, LAYER, 0, 0}, {"k", PLACE_K, WIDE_K, LAYER, 0, 0},
+	{"v", PLACE_V, WIDE_K, LAYER, 0, 0}, {"da", PLACE_DA, WIDE_Q, LAYER, 0, 1},
+	{"y", PLACE_Y, WIDE_D, LAYER, 1, 0}, {"h1", PLACE_H1, WIDE_F, LAYER, 0, 0}, {"h3", PLACE_H3, WIDE_F, LAYER, 0, 0},
+	{"gate", PLACE_GATE, WIDE_F, LAYER, 0, 0}, {"x2norm", PLACE_X2NORM, WIDE_D, LAYER, 1, 0},
+	{"o", PLACE_O, WIDE_D, ALL, 1, 0}, {"dgate", PLACE_DGATE, WIDE_F, ALL, 1, 1}, {"dx2norm", PLACE_DX2NORM, WIDE_D, ALL, 1, 1},
+	{"dq", PLACE_DQ, WIDE_Q, SET, 1, 1}, {"dk", PLACE_DK, WIDE_K, SET, 0, 1}, {"dv", PLACE_DV, WIDE_K, SET, 0, 1},
+	{"dxq", PLACE_DXNORM, WIDE_D, ALL, 1, 1}, {"dxkv", PLACE_DXKV, WIDE_D, ALL, 1, 1},
+	{"probs", PLACE_PROBS, WIDE_SCORES, ALL, 1, 1}, {"dp", PLACE_DP, WIDE_SCORES, ALL, 0, 1},
+};
+
+static int rows_of(enum model_pipeline pipeline, const struct place_row **rows)
+{
+	*rows = pipeline == PIPELINE_STATIC ? static_rows : dynamic_rows;
+	return pipeline == PIPELINE_STATIC ? (int)ARRAY_LEN(static_rows) : (int)ARRAY_LEN(dynamic_rows);
+}
+
+float *model_place(const struct model *m, int layer, const char *name)
+{
+	const struct layer *y = &m->layer[layer];
+	const struct place_row *row;
+	int n = rows_of(m->o.pipeline, &row);
+	if (!strcmp(name, "x"))
+		return layer_input(m, layer);
+	if (!strcmp(name, "dy"))
+		return y->place[PLACE_Y];
+	if (!strcmp(name, "dx2"))
+		return y->place[PLACE_X2];
+	for (int i = 0; i < n; i++)
+		if (!strcmp(row[i].name, name))
+			return y->place[row[i].place];
+	return !strcmp(name, "dh1") ? y->place[PLACE_H1] : !strcmp(name, "dh3") ? y->place[PLACE_H3] : NULL;
+}
+
+/* --- sizes --- */
+
+/* Floats; uint64_t because nothing is checked against memory yet. */
+static uint64_t width_of(const struct model_config *c, int batch, int seq, enum width w)
+{
+	uint64_t T = (uint64_t)batch * (uint64_t)seq;
+	switch (w) {
+	case WIDE_D: return T * (uint64_t)c->dim;
+	case WIDE_Q: return T * (uint64_t)model_q_dim(c);
+	case WIDE_K: return T * (uint64_t)model_kv_dim(c);
+	case WIDE_F: return T * (uint64_t)c->hidden;
+	case WIDE_SCORES: return T * (uint64_t)c->heads * (uint64_t)seq;
+	}
+	return 0;
+}
+
+static int copies(const struct place_row *r, int layers, int sets, int train)
+{
+	if (r->backward && !train)
+		return 0;
+	return r->share == LAYER ? (train ? layers : 1) : r->share == SET ? sets : 1;
+}
+
+/* What is no place: of the head, constants, one of each. */
+struct sizes {
+	uint64_t dt, logits, table, norm_part, mask, rope;
+};
+
+static void sizes_of(struct sizes *z, const struct model_config *c, int batch, int seq, int rows)
+{
+	uint64_t T = (uint64_t)batch * (uint64_t)seq, S = (uint64_t)seq;
+	*z = (struct sizes){
+		.dt = width_of(c, batch, seq, WIDE_D), .logits = (uint64_t)head_block(rows, (int)T) * (uint64_t)rows,
+		.table = rows < c->vocab ? (uint64_t)rows * (uint64_t)c->dim : 0, .norm_part = host_norm_scratch((int)T, c->dim),
+		.mask = (uint64_t)(c->heads / c->kv_heads) * S * S, .rope = T * (uint64_t)c->head_dim / 2,
+	};
+}
+
+static uint64_t total_floats(const struct model_config *c, enum model_pipeline pipeline, int batch, int seq, int rows, int sets, int train)
+{
+	struct sizes z;
+	const struct place_row *row;
+	sizes_of(&z, c, batch, seq, rows);
+	uint64_t n = z.logits + z.table + z.mask + 2 * z.rope + 2 * z.dt + 16;
+	if (train)
+		n += z.dt + z.table + z.norm_part;
+	for (int i = rows_of(pipeline, &row); i-- > 0;)
+		n += (width_of(c, batch, seq, row[i].width) + 16) * (uint64_t)copies(&row[i], c->layers, sets, train);
+	return n + 64 * 16; /* every part begins on a cache line */
+}
+
+uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows)
+{
+	if (batch < 1 || seq < 1 || (double)batch * seq > INT32_MAX)
+		return UINT64_MAX;
+	return total_floats(c, PIPELINE_STATIC, batch, seq, rows ? rows : c->vocab, 1, 1) * sizeof(float);
+}
+
+/* --- cutting --- */
+
+static void align(float **at)
+{
+	*at = (float *)(((uintptr_t)*at + 63) / 64 * 64);
+}
+
+static float *cut(float **at, uint64_t n)
+{
+	align(at);
+	float *r = *at;
+	*at += n;
+	return r;
+}
+
+/* The places of one owner: a layer, a set or all. */
+static void cut_places(struct model *m, float **at, enum share share, float *place[PLACE_N])
+{
+	const struct place_row *row;
+	int n = rows_of(m->o.pipeline, &row);
+	for (int i = 0; i < n; i++) {
+		if (row[i].share != share || !copies(&row[i], 1, 1, m->train))
+			continue;
+		if (row[i].begins)
+			align(at);
+		place[row[i].place] = *at;
+		*at += width_of(m->c, m->B, m->S, row[i].width);
+	}
+}
+
+static void cut_layers(struct model *m, float **at)
+{
+	float *set[SCRATCH_SETS][PLACE_N] = {{NULL}}, *all[PLACE_N] = {NULL};
+	cut_places(m, at, ALL, all);
+	for (int i = 0; i < m->nset; i++)
+		cut_places(m, at, SET, set[i]);
+	for (int l = 0; l < m->c->layers; l++) {
+		float **place = m->layer[l].place;
+		if (m->train || l == 0)
+			cut_places(m, at, LAYER, place);
+		for (int i = 0; i < PLACE_N; i++)
+			if (!place[i])
+				place[i] = all[i] ? all[i] : set[l % m->nset][i] ? set[l % m->nset][i] : m->layer[0].place[i];
+	}
+}
+
+/* The weight files that are no parameters: programs.h says what is in them. */
+static void fill_constants(struct model *m)
+{
+	int64_t S = m->S, rows = S * (m->c->heads / m->c->kv_heads), half = m->c->head_dim / 2;
+	for (int64_t r = 0; r < rows; r++)
+		for (int64_t k = 0; k < S; k++)
+			m->mask[r * S + k] = k <= r % S ? 0 : -1e4f;
+	for (int64_t i = 0; i < half; i++) {
+		double step = pow(m->c->rope_theta, -2.0 * (double)i / m->c->head_dim);
+		for (int64_t t = 0; t < m->T; t++) {
+			m->rope_cos[i * m->T + t] = (float)cos((double)(t % S) * step);
+			m->rope_sin[i * m->T + t] = (float)sin((double)(t % S) * step);
+		}
+	}
+	m->numbers[0] = m->c->norm_eps;
+	m->numbers[1] = (float)(1 / sqrt((double)m->c->head_dim));
+	m->numbers[2] = m->c->alpha;
+}
+
+int model_make_memory(struct model *m, struct err *e)
+{
+	struct sizes z;
+	sizes_of(&z, m->c, m->B, m->S, m->rows);
+	uint64_t n = total_floats(m->c, m->o.pipeline, m->B, m->S, m->rows, m->nset, m->train), have = mem_available();
+	if (n > SIZE_MAX / sizeof(float) / 4 || (have && n * sizeof(float) > have)) {
+		char a[16], b[16];
+		return err_set(e, ERR_NOMEM, "model: %s: batch %d, seq %d: %s needed for activations, %s free (choose a smaller batch or seq)",
+			       m->c->name, m->B, m->S, str_bytes(a, n * sizeof(float)), str_bytes(b, have));
+	}
+	m->memory_bytes = n * sizeof(float);
+	float *at = m->memory = pages_new(m->memory_bytes);
+	m->loss = mem_zalloc((size_t)m->T, sizeof *m->loss);
+	m->target = mem_zalloc((size_t)m->T, sizeof *m->target);
+	if (!at || !m->loss || !m->target)
+		return err_nomem(e, "model: activations", n * sizeof(float));
+	cut_layers(m, &at);
+	m->x0 = cut(&at, z.dt);
+	m->xf = cut(&at, z.dt);
+	m->logits = cut(&at, z.logits);
+	if (z.table)
+		m->table = cut(&at, z.table);
+	m->mask = cut(&at, z.mask);
+	m->rope_cos = cut(&at, z.rope);
+	m->rope_sin = cut(&at, z.rope);
+	m->numbers = cut(&at, 16);
+	if (m->train) {
+		m->dxf = cut(&at, z.dt);
+		m->norm_part = cut(&at, z.norm_part);
+		if (z.table)
+			m->table_grad = cut(&at, z.table);
+	}
+	m->logit_rows = head_block(m->rows, m->T);
+	fill_constants(m);
+	return 0;
+}
