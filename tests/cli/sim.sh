@@ -47,6 +47,10 @@ END
 printf '\0\0\200\077\0\0\226\103\0\0\100\100' >x.f32 # 1, 300, 3
 plain -e 'device sim' -e 'mil run square.mil x=x.f32 out=y.f32'
 check "a text of anybody's runs on it" is 0
+python "... in fp16" <<'END'
+y = struct.unpack('<3f', open('y.f32', 'rb').read())
+assert y == (1, math.inf, 9), y
+END
 plain -e 'device sim fail=compile:1' -e 'mil run square.mil x=x.f32 out=y.f32'
 check "its compile can be made to fail" eval 'is 1 && in_err "ANECCompile() FAILED"'
 done_testing

@@ -61,6 +61,14 @@ struct many {
 	int n;
 };
 
+/* While the block is in a cache. */
+static void round_block(const struct gemm_call *g, float *c, int64_t m, int64_t n)
+{
+	const struct simd *s = simd_best();
+	for (int64_t i = 0; i < m; i++)
+		s->half(c + i * g->ldc, c + i * g->ldc, n, g->half);
+}
+
 static void block(void *arg, int task, int thread)
 {
 	const struct many *all = arg;
@@ -75,8 +83,11 @@ static void block(void *arg, int task, int thread)
 	}
 	const struct gemm_call *g = &all->call[lo];
 	int64_t t = task - g->first, i = t / g->ncol * g->mb, q = t % g->ncol * g->nb;
-	gemm_here(g->ta, g->tb, MIN(g->mb, g->m - i), MIN(g->nb, g->n - q), g->k, g->alpha, g->a + (g->ta ? i : i * g->lda),
-		  g->lda, g->b + (g->tb ? q * g->ldb : q), g->ldb, g->beta, g->c + i * g->ldc + q, g->ldc);
+	int64_t m = MIN(g->mb, g->m - i), n = MIN(g->nb, g->n - q);
+	gemm_here(g->ta, g->tb, m, n, g->k, g->alpha, g->a + (g->ta ? i : i * g->lda), g->lda, g->b + (g->tb ? q * g->ldb : q), g->ldb,
+		  g->beta, g->c + i * g->ldc + q, g->ldc);
+	if (g->half)
+		round_block(g, g->c + i * g->ldc + q, m, n);
 }
 
 void gemm_many(struct pool *p, struct gemm_call *call, int n)
@@ -88,7 +99,7 @@ void gemm_many(struct pool *p, struct gemm_call *call, int n)
 	for (int i = 0; i < n; i++)
 		total += flops(&call[i]);
 	for (int i = 0; i < n; i++) {
-		double f = flops(&call[i]), share = LEAST * f / total;
+		double f = flops(&call[i]), share = call[i].half ? LEAST : LEAST * f / total;
 		call[i].first = tasks;
 		if (call[i].m <= 0 || call[i].n <= 0)
 			continue;

@@ -39,6 +39,7 @@ struct gemm_call {
 	const float *a, *b;
 	float *c;
 	int64_t lda, ldb, ldc;
+	unsigned half; /* enum half_how: C becomes binary16, block by block; the cut is then the product's own. 0: fp32 */
 	int64_t mb, nb, ncol, first;
 };
 void gemm_many(struct pool *p, struct gemm_call *call, int n);

@@ -163,7 +163,7 @@ static void add_gemm(struct plan *p, const struct node *n, struct group *group)
 	const struct view *target = plan_target(p, n->out);
 	if (p->failed)
 		return;
-	struct gemm_step g = {.m = a.dim[a.rank - 2], .n = b.dim[b.rank - 1], .k = a.dim[a.rank - 1]};
+	struct gemm_step g = {.m = a.dim[a.rank - 2], .n = b.dim[b.rank - 1], .k = a.dim[a.rank - 1], .half = n->half};
 	struct view c = *target, to = *target;
 	int turned;
 	operand(p, &a, n->konst, &g.ta, &g.lda);

@@ -92,7 +92,8 @@ static void set_ins(struct loop *l, int i)
 	struct plan *p = l->p;
 	const struct node *n = &p->node[l->ins_node[i]];
 	struct ew_ins *s = &l->w->ins[i];
-	*s = (struct ew_ins){.op = n->op, .reduce = n->reduce, .dst = l->w->nload + i, .p = n->p, .q = n->q, .acc = -1};
+	*s = (struct ew_ins){.op = n->op, .reduce = n->reduce, .dst = l->w->nload + i, .p = n->p, .q = n->q, .acc = -1,
+			      .half = n->half, .narrow = n->narrow};
 	for (int k = 0; k < n->nin; k++)
 		s->src[k] = p->value[n->in[k]].slot;
 	p->value[n->out].slot = s->dst;
@@ -109,6 +110,8 @@ static void set_ins(struct loop *l, int i)
 	if (s->kind == INS_ACC) {
 		s->acc = l->w->nacc++;
 		l->w->acc[s->acc].op = n->reduce;
+		l->w->acc[s->acc].half = n->half;
+		l->w->acc[s->acc].narrow = n->narrow;
 		reference(l, plan_target(p, n->out), &l->w->acc[s->acc].to);
 	}
 }
@@ -334,6 +337,7 @@ int plan_emit_loop(struct plan *p, int cluster)
 	l->id = cluster;
 	l->w = w;
 	w->simd = p->simd;
+	w->fixed_blocks = p->numerics.op != 0;
 	int r = collect(l) ? err_set(p->err, ERR_DEVICE, "cpu: plan: a fused loop has too many operands") : 0;
 	if (!r)
 		build(l);

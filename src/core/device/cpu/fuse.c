@@ -168,7 +168,7 @@ int plan_fuse(struct plan *p)
 		if (!n->live)
 			continue;
 		start(p, i);
-		for (int k = 0; k < n->nin; k++) {
+		for (int k = 0; k < n->nin && !p->numerics.unfused; k++) {
 			int maker = p->value[n->in[k]].node;
 			if (maker < 0 || !p->node[maker].live || p->node[maker].konst != n->konst)
 				continue;
@@ -177,7 +177,7 @@ int plan_fuse(struct plan *p)
 				merge(p, c, n->cluster);
 		}
 	}
-	for (int i = 0; i < p->nnode; i++)
+	for (int i = 0; i < p->nnode && !p->numerics.unfused; i++)
 		for (int k = 0; is_plain_loop(p, p->node[i].cluster) && k < p->node[i].nin; k++)
 			fuse_readers(p, p->node[i].in[k], i, mark);
 	free(mark);

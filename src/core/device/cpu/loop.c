@@ -29,7 +29,8 @@ void ew_finish(struct ew *w)
 		if (!w->column || a != w->axis)
 			w->rows *= w->dim[a];
 	if (w->column) {
-		int64_t k = w->dim[w->axis], want = MIN(MAX(1, COLUMN_TASKS / w->rows), MAX(1, k * n / TASK));
+		int64_t k = w->dim[w->axis];
+		int64_t want = w->fixed_blocks ? MIN(COLUMN_TASKS, MAX(1, w->rows * k * n / TASK)) : MIN(MAX(1, COLUMN_TASKS / w->rows), MAX(1, k * n / TASK));
 		w->block = (k + want - 1) / want;
 		w->nblock = (k + w->block - 1) / w->block;
 		w->ntask = w->rows * w->nblock;
@@ -91,6 +92,17 @@ static void row_of_one(const struct ew_ins *s, float *d, float v, int64_t n)
 		*d = s->kind == INS_ROW_SUM ? v * (float)n : v;
 }
 
+/* One addition after the other, each rounded. */
+static float narrow_sum(const struct simd *simd, const float *a, int64_t n, unsigned half)
+{
+	float s = 0;
+	for (int64_t i = 0; i < n; i++) {
+		s += a[i];
+		simd->half(&s, &s, 1, half);
+	}
+	return s;
+}
+
 static void run_ins(const struct ew *w, const struct ew_ins *s, float **slot, int64_t n, float *const *acc, int64_t at)
 {
 	const float *a = slot[s->src[0]], *b = slot[s->src[1]];
@@ -111,13 +123,18 @@ static void run_ins(const struct ew *w, const struct ew_ins *s, float **slot, in
 		else if (s->kind == INS_SOFTMAX)
 			w->simd->softmax(d, a, n);
 		else
-			*d = s->kind == INS_ROW_SUM ? w->simd->sum(a, n) : w->simd->max(a, n);
+			*d = s->kind == INS_ROW_MAX ? w->simd->max(a, n) : s->narrow ? narrow_sum(w->simd, a, n, s->narrow) : w->simd->sum(a, n);
+		m = s->kind == INS_SOFTMAX ? n : 1;
 		break;
 	case INS_ACC:
 		d = acc[s->acc] + at;
 		w->simd->bin[s->reduce == REDUCE_SUM ? EW_ADD : EW_MAX][as ? SIMD_VS : SIMD_VV](d, d, a, n);
-		break;
+		if (s->narrow)
+			w->simd->half(d, d, n, s->narrow);
+		return;
 	}
+	if (s->half)
+		w->simd->half(d, d, m, s->half);
 	if (s->fill)
 		fill(d, *d, n);
 }
@@ -205,8 +222,13 @@ static void combine_task(void *arg, int task, int thread)
 	int64_t n = MIN(w->chunk, w->dim[w->rank - 1] - c0), step = w->acc[a].to.stride[w->rank - 1], index[VIEW_RANK];
 	(void)thread;
 	float *sum = partial(run, (int)a, r, 0) + c0;
-	for (int64_t b = 1; b < w->nblock; b++)
+	for (int64_t b = 1; b < w->nblock; b++) {
 		w->simd->bin[w->acc[a].op == REDUCE_SUM ? EW_ADD : EW_MAX][SIMD_VV](sum, sum, partial(run, (int)a, r, b) + c0, n);
+		if (w->acc[a].narrow)
+			w->simd->half(sum, sum, n, w->acc[a].narrow);
+	}
+	if (w->acc[a].half)
+		w->simd->half(sum, sum, n, w->acc[a].half);
 	outer_index(w, r, 0, index);
 	float *to = locate(run, &w->acc[a].to, index) + c0 * step;
 	for (int64_t i = 0; i < n; i++)

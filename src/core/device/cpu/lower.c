@@ -20,6 +20,14 @@ int low_arg(const struct lower *l, const char *name)
 	return v < 0 ? -1 : l->value[v];
 }
 
+double low_float(const struct lower *l, const char *name, double otherwise)
+{
+	float v = (float)mil_arg_float(l->g, l->op, name, otherwise);
+	if (l->p->numerics.outside)
+		l->p->simd->half(&v, &v, 1, l->p->numerics.outside);
+	return v;
+}
+
 void low_result(const struct lower *l, int i, int value)
 {
 	l->value[l->op->result[i]] = value;
@@ -196,9 +204,9 @@ static void lower_op(const struct lower *l)
 	case MIL_OP_RELU: unary(l, EW_RELU, 0); break;
 	case MIL_OP_TANH: unary(l, EW_TANH, 0); break;
 	case MIL_OP_EXP: unary(l, EW_EXP, 0); break;
-	case MIL_OP_LOG: unary(l, EW_LOG, mil_arg_float(l->g, l->op, "epsilon", 1e-45)); break;
+	case MIL_OP_LOG: unary(l, EW_LOG, low_float(l, "epsilon", 1e-45)); break;
 	case MIL_OP_SQRT: unary(l, EW_SQRT, 0); break;
-	case MIL_OP_RSQRT: unary(l, EW_RSQRT, mil_arg_float(l->g, l->op, "epsilon", 1e-12)); break;
+	case MIL_OP_RSQRT: unary(l, EW_RSQRT, low_float(l, "epsilon", 1e-12)); break;
 	case MIL_OP_GELU: gelu(l); break;
 	case MIL_OP_SOFTMAX: softmax(l); break;
 	case MIL_OP_LAYER_NORM: low_layer_norm(l); break;
@@ -220,6 +228,39 @@ static void lower_op(const struct lower *l)
 	case MIL_OP_DEQUANTIZE: low_dequantize(l, "input"); break;
 	case MIL_OP_CONSTEXPR_AFFINE_DEQUANTIZE: low_dequantize(l, "quantized_data"); break;
 	case MIL_NOP: break;
+	}
+}
+
+/* What becomes of an op's result. Ops that hand on what they read have nothing to round. */
+static unsigned rounding(const struct numerics *n, enum mil_opcode code)
+{
+	switch (code) {
+	case MIL_OP_CONV:
+	case MIL_OP_MATMUL:
+	case MIL_OP_LINEAR:
+	case MIL_OP_SDPA: return n->product;
+	case MIL_OP_LOG: return n->log;
+	case MIL_OP_RELU:
+	case MIL_OP_SELECT:
+	case MIL_OP_REDUCE_MAX: return 0;
+	default: return n->op;
+	}
+}
+
+/* The node that an op ends with, behind views, rounds; `first` is the op's first node. */
+static void end_op(const struct lower *l, int first)
+{
+	struct plan *p = l->p;
+	for (int i = 0; i < l->op->nresult && !p->failed; i++) {
+		const struct mil_value *m = &l->g->value[l->op->result[i]];
+		int v = l->value[l->op->result[i]];
+		if (v < 0 || (m->type.dtype != MIL_FP16 && m->type.dtype != MIL_FP32))
+			continue;
+		while (p->value[v].node >= first && p->node[p->value[v].node].kind == NODE_VIEW)
+			v = p->node[p->value[v].node].slot[0];
+		struct node *n = p->value[v].node >= first ? &p->node[p->value[v].node] : NULL;
+		if (n && (n->kind == NODE_EW || n->kind == NODE_REDUCE || n->kind == NODE_SOFTMAX || n->kind == NODE_GEMM))
+			n->half |= rounding(&p->numerics, l->op->code);
 	}
 }
 
@@ -254,6 +295,7 @@ int plan_lower(struct plan *p, const struct mil_graph *g, const struct dev_weigh
 			p->node[n].line = l.op->line;
 			p->node[n].col = l.op->col;
 		}
+		end_op(&l, first);
 	}
 	p->nop = g->nop;
 	p->noutput = g->noutput;

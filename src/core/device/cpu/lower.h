@@ -36,6 +36,9 @@ int low_concat(struct plan *p, const int *x, int n, int axis);
 int low_arg(const struct lower *l, const char *name);
 void low_result(const struct lower *l, int i, int value);
 
+/* A float argument of the op, as exact as the numbers are. */
+double low_float(const struct lower *l, const char *name, double otherwise);
+
 void low_conv(const struct lower *l);
 void low_matmul(const struct lower *l);
 void low_linear(const struct lower *l);

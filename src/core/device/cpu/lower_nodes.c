@@ -145,7 +145,16 @@ static void look_into_concat(const struct plan *p, int *x, int axis, int64_t *be
 		}
 }
 
-int low_slice(struct plan *p, int x, int axis, int64_t begin, int64_t size, int64_t step)
+/* x rounded by `how`, where that is anything. */
+static int pass_through(struct plan *p, int x, unsigned how)
+{
+	int v = how ? low_unary(p, EW_MOV, x, 0, 0) : x;
+	if (how && !p->failed)
+		p->node[p->value[v].node].half = how;
+	return v;
+}
+
+static int slice_of(struct plan *p, int x, int axis, int64_t begin, int64_t size, int64_t step)
 {
 	int64_t dim[VIEW_RANK];
 	int rank = p->value[x].rank;
@@ -161,6 +170,12 @@ int low_slice(struct plan *p, int x, int axis, int64_t begin, int64_t size, int6
 	memcpy(dim, p->value[x].dim, sizeof dim);
 	dim[axis] = size;
 	return makes(p, n, rank, dim);
+}
+
+int low_slice(struct plan *p, int x, int axis, int64_t begin, int64_t size, int64_t step)
+{
+	int inside = axis == p->value[x].rank - 1 && begin > 0;
+	return pass_through(p, slice_of(p, x, axis, begin, size, step), inside ? p->numerics.slice : 0);
 }
 
 int low_broadcast(struct plan *p, int x, int rank, const int64_t *dim)
@@ -273,6 +288,8 @@ static int view_from_rows(const struct plan *p, int v, struct view *out)
 static int plain_gemm(struct plan *p, int x, int y)
 {
 	int64_t dim[VIEW_RANK];
+	x = pass_through(p, x, p->numerics.factor);
+	y = pass_through(p, y, p->numerics.factor);
 	struct node *n = plan_node(p, NODE_GEMM, 2);
 	const struct value *a = &p->value[x], *b = &p->value[y];
 	int rank = MAX(a->rank, b->rank);
@@ -350,6 +367,8 @@ int low_split_rows(struct plan *p, int x, int rank, const int64_t *dim)
 	for (int i = 0, k = 0; i <= b.rank; i++)
 		bdim[i] = i == b.rank - 2 ? 1 : b.dim[k++];
 	int g = plain_gemm(p, low_reshape(p, n.slot[0], a.rank + 1, adim), low_reshape(p, n.slot[1], b.rank + 1, bdim));
+	if (!p->failed)
+		p->node[p->value[g].node].half = n.half;
 	return low_reshape(p, g, rank, dim);
 }
 

@@ -184,7 +184,10 @@ void low_reduction(const struct lower *l, enum reduce_op op, int mean)
 	int x = low_arg(l, "x"), axes[VIEW_RANK], n = axes_of(l, p->value[x].rank, axes);
 	const struct mil_type *t = result_type(l, 0);
 	double count = axes_count(p, x, axes, n);
+	int first = p->nnode;
 	x = reduce_axes(p, op, x, axes, n);
+	for (int i = first; i < p->nnode && op == REDUCE_SUM; i++)
+		p->node[i].narrow = p->numerics.sum;
 	if (mean)
 		x = low_binary(p, EW_MUL, x, low_number(p, (float)(1 / count)));
 	low_result(l, 0, p->value[x].rank == t->rank ? x : low_reshape(p, x, t->rank, t->dim));
@@ -199,7 +202,7 @@ void low_layer_norm(const struct lower *l)
 	int over = low_number(p, (float)(1 / axes_count(p, x, axes, n)));
 	int d = low_binary(p, EW_SUB, x, low_binary(p, EW_MUL, reduce_axes(p, REDUCE_SUM, x, axes, n), over));
 	int var = low_binary(p, EW_MUL, reduce_axes(p, REDUCE_SUM, low_unary(p, EW_SQUARE, d, 0, 0), axes, n), over);
-	int y = low_binary(p, EW_MUL, d, low_unary(p, EW_RSQRT, var, mil_arg_float(l->g, l->op, "epsilon", 1e-5), 0));
+	int y = low_binary(p, EW_MUL, d, low_unary(p, EW_RSQRT, var, low_float(l, "epsilon", 1e-5), 0));
 	int64_t dim[VIEW_RANK];
 	for (int a = 0; a < rank; a++)
 		dim[a] = 1;
@@ -359,6 +362,8 @@ void low_cast(const struct lower *l)
 		x = low_unary(p, EW_BOOL, x, 0, 0);
 	else if (to != MIL_FP16 && to != MIL_FP32 && from != to && from != MIL_BOOL)
 		x = clip_to(p, whole ? x : low_unary(p, EW_TRUNC, x, 0, 0), to);
+	else if (p->numerics.op && whole && from != MIL_BOOL && (to == MIL_FP16 || to == MIL_FP32))
+		x = low_unary(p, EW_MOV, x, 0, 0);
 	low_result(l, 0, x);
 }
 

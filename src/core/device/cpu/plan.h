@@ -67,6 +67,8 @@ struct node {
 	int64_t begin, size, step; /* slice */
 	int batch_dims;           /* gather */
 	struct im2col_shape conv;
+	unsigned half;            /* enum half_how: it ends a MIL op, whose result is rounded; 0: it does not */
+	unsigned narrow;          /* enum half_how: a sum that is rounded after each addition */
 	struct view mask;         /* attention: the mask stretched to the scores */
 	int live, cluster, konst;
 	int line, col;            /* of the op that it comes from */

@@ -21,7 +21,7 @@ static void address(struct gemm_call *call, const struct gemm_step *g, int64_t t
 	}
 	*call = (struct gemm_call){.ta = g->ta, .tb = g->tb, .m = g->m, .n = g->n, .k = g->k, .alpha = 1, .beta = g->beta,
 				   .a = env->base[g->a] + a, .b = env->base[g->b] + b, .c = env->base[g->c] + c,
-				   .lda = g->lda, .ldb = g->ldb, .ldc = g->ldc};
+				   .lda = g->lda, .ldb = g->ldb, .ldc = g->ldc, .half = g->half};
 }
 
 static int64_t batch_count(const struct gemm_step *g)

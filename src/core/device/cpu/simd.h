@@ -36,7 +36,8 @@ enum half_how {
 	HALF_NAN_ZERO = 4,  /* NaN becomes +0 */
 	HALF_NAN_INF = 8,   /* NaN becomes +infinity */
 	HALF_LN = 16,       /* -infinity becomes -45440 */
-	HALF_FLUSH = 32     /* below 2^-14 becomes a zero of its sign */
+	HALF_FLUSH = 32,    /* below 2^-14 becomes a zero of its sign */
+	HALF_GAIN = 64      /* |x| > 4094 becomes infinite */
 };
 
 typedef void simd_bin(float *d, const float *a, const float *b, int64_t n);

@@ -293,13 +293,13 @@ static void softmax(float *d, const float *a, int64_t n)
 }
 
 /* The flags as numbers, so that the loop has no branch. */
-struct half_rule { vf most, flush, ln, nan, nan_sign; };
+struct half_rule { vf most, gain, flush, ln, nan, nan_sign; };
 
 INL vf half_by(vf x, const struct half_rule *r)
 {
 	vf a = absolute(x), s = sign_of(x);
 	x = pick(x != x, (vf)((vi)r->nan | ((vi)s & (vi)r->nan_sign)), x);
-	x = pick(a >= r->most, with_sign(all(INFINITY), s), x);
+	x = pick((a >= r->most) | (a > r->gain), with_sign(all(INFINITY), s), x);
 	x = pick(x == -INFINITY, r->ln, x);
 	x = pick(a < r->flush, s, x);
 	vf y = HALF(x);
@@ -309,7 +309,8 @@ INL vf half_by(vf x, const struct half_rule *r)
 static void half(float *d, const float *a, int64_t n, unsigned how)
 {
 	struct half_rule r = {
-		.most = all(how & HALF_MAC ? 32768 : INFINITY), .flush = all(how & HALF_FLUSH ? 0x1p-14f : 0),
+		.most = all(how & HALF_MAC ? 32768 : INFINITY), .gain = all(how & HALF_GAIN ? 4094 : INFINITY),
+		.flush = all(how & HALF_FLUSH ? 0x1p-14f : 0),
 		.ln = all(how & HALF_LN ? -45440 : -INFINITY),
 		.nan = how & HALF_NAN_ZERO ? all(0) : how & HALF_NAN_INF ? all(INFINITY) : (vf)((vi){0} + 0x7fc00000),
 		.nan_sign = how & (HALF_NAN_ZERO | HALF_NAN_INF) ? all(0) : all(-0.0f),

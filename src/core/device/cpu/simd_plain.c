@@ -101,6 +101,8 @@ static float half_of(float x, unsigned how)
 		x = how & HALF_NAN_ZERO ? 0 : INFINITY;
 	if ((how & HALF_MAC) && fabsf(x) >= 32768)
 		x = copysignf(INFINITY, x);
+	if ((how & HALF_GAIN) && fabsf(x) > 4094)
+		x = copysignf(INFINITY, x);
 	if ((how & HALF_LN) && x == -INFINITY)
 		x = -45440;
 	if ((how & HALF_FLUSH) && fabsf(x) < 0x1p-14f)

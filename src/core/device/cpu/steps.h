@@ -31,6 +31,8 @@ struct ew_ins {
 	int fill;        /* numbers in, a row out */
 	int acc;         /* INS_ACC: which accumulator */
 	float p, q;
+	unsigned half;   /* enum half_how for the result; 0: as it is */
+	unsigned narrow; /* ... after each addition of a sum */
 	simd_bin *bin;
 	simd_un *un;
 };
@@ -57,7 +59,8 @@ struct ew {
 	int column, axis, nacc;
 	int64_t nblock, block;
 	int partial;                 /* scratch buffer: [acc][outer][nblock][row] */
-	struct { enum reduce_op op; struct ew_ref to; } acc[4];
+	struct { enum reduce_op op; unsigned half, narrow; struct ew_ref to; } acc[4];
+	int fixed_blocks;            /* blocks that do not depend on what else the loop does */
 };
 
 /* C[b.., m, n] = alpha A B + beta C. Strides of the batch axes may be 0. */
@@ -67,6 +70,7 @@ struct gemm_step {
 	int64_t m, n, k, lda, ldb, ldc, aoff, boff, coff;
 	int a, b, c, ta, tb;
 	float beta;
+	unsigned half; /* enum half_how for C */
 };
 
 /* Products that do not need each other's results. */

@@ -8,7 +8,7 @@
 #include "device/sim/sim.h"
 
 static const char *const stages[SIM_STAGES] = {"compile", "load", "bind", "run"};
-static const char known[] = "chip=NAME budget=N fail=STAGE:N pad=off quirks=off strict=NAME";
+static const char known[] = "chip=NAME budget=N fail=STAGE:N pad=off quirks=off sums=narrow strict=NAME";
 
 static const char *joined(char *buf, size_t size, const char *const *word, size_t n)
 {
@@ -78,9 +78,17 @@ static int set_switch(int *to, const char *word, const char *v, struct err *e)
 	return 0;
 }
 
+static int set_sums(struct sim_options *o, const char *v, struct err *e)
+{
+	if (strcmp(v, "wide") && strcmp(v, "narrow"))
+		return err_set(e, ERR_USAGE, "device: sim: sums=%.40s: wide or narrow wanted", v);
+	o->narrow_sums = !strcmp(v, "narrow");
+	return 0;
+}
+
 static int set(struct sim_options *o, const char *word, struct err *e)
 {
-	static const char *const keys[] = {"chip", "budget", "fail", "strict", "pad", "quirks"};
+	static const char *const keys[] = {"chip", "budget", "fail", "strict", "pad", "quirks", "sums"};
 	size_t n = strcspn(word, "=");
 	const char *v = word + n + (word[n] == '=');
 	switch (*v ? index_of(keys, ARRAY_LEN(keys), word, n) : -1) {
@@ -90,6 +98,7 @@ static int set(struct sim_options *o, const char *word, struct err *e)
 	case 3: return set_strict(o, v, e);
 	case 4: return set_switch(&o->pad, word, v, e);
 	case 5: return set_switch(&o->quirks, word, v, e);
+	case 6: return set_sums(o, v, e);
 	default: return err_set(e, ERR_USAGE, "device: sim: %.40s: no such option (%s)", word, known);
 	}
 }

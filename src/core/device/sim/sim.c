@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "device/blas.h"
 #include "device/gemm.h"
+#include "device/sim/chip.h"
 
 /* The hardware counts compiles by process, whatever is freed: so does this. A new budget begins a new count. */
 static int compiles;
@@ -24,13 +25,21 @@ static void count_compiles(struct sim *s)
 
 /* --- opening --- */
 
+/* Measured by others on hardware: everything is binary16 after every op; products add up in fp32 and leave through a port that takes less than
+ * 32768; NaN comes in as infinity and is never made. How sums are added up is contested: wide, unless sums=narrow. */
 static struct numerics numerics_of(const struct sim_options *o)
 {
+	unsigned quirks = o->quirks ? chip_find(o->chip, NULL)->flags : 0, made = HALF_ROUND | (o->quirks ? HALF_NAN_ZERO : 0);
+	unsigned flush = quirks & CHIP_MAC_FLUSH ? HALF_FLUSH : 0;
 	return (struct numerics){
 		.frozen = 1,
 		.outside = HALF_ROUND | (o->quirks ? HALF_NAN_INF : 0),
-		.op = HALF_ROUND | (o->quirks ? HALF_NAN_ZERO : 0),
-		.product = HALF_ROUND | HALF_MAC | (o->quirks ? HALF_NAN_ZERO : 0),
+		.op = made,
+		.log = made | (o->quirks ? HALF_LN : 0),
+		.product = made | HALF_MAC | flush,
+		.factor = flush ? HALF_ROUND | flush : 0,
+		.slice = quirks & CHIP_SLICE_GAIN ? HALF_ROUND | HALF_GAIN : 0,
+		.sum = o->narrow_sums ? made : 0,
 	};
 }
 

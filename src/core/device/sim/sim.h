@@ -18,6 +18,7 @@ struct sim_options {
 	int fail[SIM_STAGES];  /* the number of the call that fails; 0: none */
 	int pad;               /* 0: surfaces are refused where the hardware refuses them, instead of being padded and sorted */
 	int quirks;            /* 0: IEEE numbers, no wrong answers */
+	int narrow_sums;       /* reduce_sum and reduce_mean round after each addition */
 	char strict[64];       /* whose contested rules count: names with commas; "": nobody's */
 };
 
