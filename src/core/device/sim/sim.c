@@ -29,7 +29,7 @@ static void count_compiles(struct sim *s)
  * 32768; NaN comes in as infinity and is never made. How sums are added up is contested: wide, unless sums=narrow. */
 static struct numerics numerics_of(const struct sim_options *o)
 {
-	unsigned quirks = o->quirks ? chip_find(o->chip, NULL)->flags : 0, made = HALF_ROUND | (o->quirks ? HALF_NAN_ZERO : 0);
+	unsigned quirks = o->quirks ? o->chip->flags : 0, made = HALF_ROUND | (o->quirks ? HALF_NAN_ZERO : 0);
 	unsigned flush = quirks & CHIP_MAC_FLUSH ? HALF_FLUSH : 0;
 	return (struct numerics){
 		.frozen = 1,
