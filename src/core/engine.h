@@ -92,6 +92,16 @@ struct engine_event {
 
 enum engine_state { ENGINE_EMPTY, ENGINE_PREPARING, ENGINE_PAUSED, ENGINE_TRAINING, ENGINE_SAMPLING, ENGINE_EVALUATING, ENGINE_SAVING, ENGINE_STOPPED };
 
+/* The chip whose time is told beside ours: predictions for the latest micro-step. */
+struct chip_view {
+	char name[12];                  /* empty: none was chosen */
+	double ms;                      /* of a whole micro-step there; NAN: no micro-step yet */
+	double forward_ms, backward_ms; /* of that, its programs */
+	double watts;                   /* of the engine, averaged over the micro-step; NAN: nobody has published this chip's */
+	int guess;                      /* 1: the engine's speeds are a neighbour's */
+	char source[64];                /* where they come from */
+};
+
 /* Everything that a screen shows beside the series: copied whole under a lock held for microseconds. */
 struct engine_snapshot {
 	enum engine_state state;
@@ -124,6 +134,7 @@ struct engine_snapshot {
 	uint64_t dropped_logs;
 	struct settings settings;
 	struct timing timing;
+	struct chip_view chip;
 	struct power_view power;
 	struct proc_view proc;
 };

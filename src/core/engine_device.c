@@ -5,12 +5,14 @@
  * SPDX-License-Identifier: MIT */
 #include "engine_impl.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "device/gemm.h"
+#include "model/work.h"
 
 /* --- the machine ------------------------------------------------------------------------------------------------ */
 
@@ -59,6 +61,29 @@ void worker_device_notes(struct worker *w)
 	const char *text;
 	while (w->dev && (text = device_note(w->dev)))
 		worker_log(w, LOG_WARN, "%s", text);
+}
+
+void worker_chip(const struct worker *w, struct chip_view *out)
+{
+	const char *name = w->dev ? device_caps(w->dev)->chip : NULL;
+	const struct chip *chip = name ? chip_find(name, NULL) : NULL;
+	const struct model *m = w->trainer ? trainer_model(w->trainer) : NULL;
+	*out = (struct chip_view){.ms = NAN, .watts = NAN};
+	if (!chip)
+		return;
+	snprintf(out->name, sizeof out->name, "%s", chip->name);
+	snprintf(out->source, sizeof out->source, "%s", chip->source);
+	out->guess = chip->flags & CHIP_GUESS ? 1 : 0;
+	struct step_work work = {.device_forward_ns = w->timing.last_chip_ns[0], .device_backward_ns = w->timing.last_chip_ns[1]};
+	double programs = work.device_forward_ns + work.device_backward_ns;
+	if (!w->params || !m || !(programs > 0))
+		return;
+	model_host_work(&work, &w->params->config, settings_int(&w->settings, SET_BATCH), settings_int(&w->settings, SET_SEQ), model_how(m), worker_rows(w));
+	double ns = step_ns(chip, &work, &step_fit);
+	out->ms = ns / 1e6;
+	out->forward_ms = work.device_forward_ns / 1e6;
+	out->backward_ms = work.device_backward_ns / 1e6;
+	out->watts = chip->watts_idle + programs / ns * (chip->watts_busy - chip->watts_idle);
 }
 
 /* --- changing the device ------------------------------------------------------------------------------------------- */

@@ -160,6 +160,7 @@ int worker_is_awaited(const struct worker *w);                /* is somebody tol
 
 /* --- engine_device.c: pool and device --- */
 int worker_machine(struct worker *w, struct err *e);          /* they are there (again, after `set threads`) */
+void worker_chip(const struct worker *w, struct chip_view *out); /* what the chip of the device would have taken for the latest micro-step */
 void worker_device_notes(struct worker *w);                   /* what the device has to tell goes to the log */
 int worker_take_device(struct worker *w, const char *spec);   /* that of a checkpoint, unless the user has chosen one */
 int cmd_device(struct worker *w, int argc, char **argv, struct err *e);

@@ -115,7 +115,7 @@ int cmd_info(struct worker *w, int argc, char **argv, struct err *e)
 
 struct kernel_line {
 	char name[TIMING_NAME];
-	double ms, gflops, share;
+	double ms, gflops, share, chip_ms;
 	unsigned calls;
 	enum timing_kind kind;
 };
@@ -147,20 +147,53 @@ static int kernel_lines(const struct timing *t, double total, struct kernel_line
 		struct kernel_line *k = &out[n++];
 		*k = (struct kernel_line){.ms = ms, .share = total > 0 ? 100 * ms / total : 0, .calls = r->last_calls, .kind = r->kind};
 		k->gflops = r->last_flops > 0 ? r->last_flops / ms / 1e6 : 0;
+		k->chip_ms = r->last_chip_ns / 1e6;
 		memcpy(k->name, r->name, sizeof k->name);
 	}
 	return n;
 }
 
-static void say_kernel(struct worker *w, const struct kernel_line *k)
+/* The chip's column: what it would take for a program; host work has no row of its own there. */
+static const char *chip_column(char buf[16], const struct chip_view *c, const struct kernel_line *k)
 {
-	char g[16] = "--";
+	if (!c->name[0])
+		buf[0] = 0;
+	else if (k->kind == TIMING_PROGRAM && k->chip_ms > 0)
+		snprintf(buf, 16, " %10.3f", k->chip_ms);
+	else
+		snprintf(buf, 16, " %10s", "host");
+	return buf;
+}
+
+static void say_kernel(struct worker *w, const struct chip_view *c, const struct kernel_line *k)
+{
+	char g[16] = "--", chip[16];
 	if (k->gflops > 0)
 		snprintf(g, sizeof g, "%.1f", k->gflops);
+	chip_column(chip, c, k);
 	if (k->kind == TIMING_OVERLAP)
-		worker_say(w, "%-20s %6u %10s %7s %9s %12.3f\n", k->name, k->calls, "", "", g, k->ms);
+		worker_say(w, "%-20s %6u %10s %7s %9s %12.3f%s\n", k->name, k->calls, "", "", g, k->ms, chip);
 	else
-		worker_say(w, "%-20s %6u %10.3f %6.1f%% %9s\n", k->name, k->calls, k->ms, k->share, g);
+		worker_say(w, "%-20s %6u %10.3f %6.1f%% %9s%s%s\n", k->name, k->calls, k->ms, k->share, g, chip[0] ? "             " : "", chip);
+}
+
+/* What the chip would take for the whole, and what is not known of it. */
+static void say_chip(struct worker *w, const struct chip_view *c, double here)
+{
+	char watts[96] = "its engine's watts: nobody has published them";
+	if (!c->name[0]) {
+		worker_say(w, "chip: none chosen (device cpu chip=m4 tells its time beside ours)\n");
+		return;
+	}
+	if (!(c->ms > 0)) {
+		worker_say(w, "%s: nothing predicted: no micro-step on this device yet\n", c->name);
+		return;
+	}
+	if (isfinite(c->watts))
+		snprintf(watts, sizeof watts, "its engine %.2f W on average", c->watts);
+	worker_say(w, "micro-step: here %.3g ms, %s %.3g ms: programs %.3g + %.3g, the rest is its host's work; %s\n", here, c->name, c->ms, c->forward_ms,
+		   c->backward_ms, watts);
+	worker_say(w, "%s: predicted, never run here; its speeds: %s%s\n", c->name, c->source, c->guess ? " (a guess)" : "");
 }
 
 /* Work outside micro-steps (update, checkpoint ...): mean of one call over the whole run. */
@@ -193,13 +226,19 @@ int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e)
 	int n = kernel_lines(t, total, k);
 	qsort(k, (size_t)n, sizeof *k, order);
 	timing_percentiles(t, -1, &p50, &p95);
-	worker_say(w, "%-20s %6s %10s %7s %9s %12s\n", "kernel", "calls", "ms/micro", "share", "GFLOP/s", "overlapped");
+	struct chip_view chip;
+	char head[24] = "";
+	worker_chip(w, &chip);
+	if (chip.name[0])
+		snprintf(head, sizeof head, " %7s ms", chip.name);
+	worker_say(w, "%-20s %6s %10s %7s %9s %12s%s\n", "kernel", "calls", "ms/micro", "share", "GFLOP/s", "overlapped", head);
 	for (int i = 0; i < n; i++)
-		say_kernel(w, &k[i]);
+		say_kernel(w, &chip, &k[i]);
 	worker_say(w, "%-20s %6s %10.3f %6.1f%%\n", "unaccounted", "", rest, total > 0 ? 100 * rest / total : 0);
 	double flops = worker_flops(w);
 	worker_say(w, "%-20s %6s %10.3f %6.1f%% %9.1f   p50 %.3f  p95 %.3f\n", "micro-step", "", total, 100.0, total > 0 ? flops / total / 1e6 : 0, p50, p95);
 	say_outside(w);
+	say_chip(w, &chip, total);
 	say_fp16(w);
 	return 0;
 }

@@ -173,6 +173,7 @@ static void publish_progress(const struct worker *w, struct engine_snapshot *s, 
 	s->dropped_logs = w->dropped;
 	s->settings = w->settings;
 	s->timing = w->timing;
+	worker_chip(w, &s->chip);
 }
 
 void worker_publish(struct worker *w, int force)

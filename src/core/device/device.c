@@ -182,12 +182,17 @@ struct kernel *device_compile(struct device *d, const char *text, size_t n, cons
 	return device_compile_parts(d, text, n, w, nw, NULL, 0, e);
 }
 
+int device_inspect(struct device *d, const char *text, size_t n, struct err *e)
+{
+	return d->ops->inspect ? d->ops->inspect(d, text, n, e) : 0;
+}
+
 struct kernel *device_compile_parts(struct device *d, const char *text, size_t n, const struct dev_weight *w, int nw,
 				    const struct dev_part *part, int npart, struct err *e)
 {
 	struct mil_graph *g = NULL;
 	struct kernel *k = NULL;
-	if ((d->ops->inspect && d->ops->inspect(d, text, n, e)) || mil_parse(&g, text, n, e))
+	if (device_inspect(d, text, n, e) || mil_parse(&g, text, n, e))
 		return NULL;
 	struct kernel_io *in = io_table(g, g->input, g->ninput), *out = io_table(g, g->output, g->noutput);
 	if (!in || !out)

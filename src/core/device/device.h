@@ -87,6 +87,8 @@ struct kernel *device_compile(struct device *d, const char *text, size_t n, cons
 /* The same for a program whose inputs are, some or all, made of parts: ERR_DEVICE without caps.host_memory. */
 struct kernel *device_compile_parts(struct device *d, const char *text, size_t n, const struct dev_weight *w, int nw,
 				    const struct dev_part *part, int npart, struct err *e);
+/* What device_compile does first: does the device refuse the text for words that the parser need not even know? 0, or ERR_DEVICE. */
+int device_inspect(struct device *d, const char *text, size_t n, struct err *e);
 void kernel_free(struct kernel *k);
 /* Where weights are frozen: compiles the kernel again with the weights as they are now (counted as a compile); bindings stay
  * good. Where they are live: nothing to do. `w` as at device_compile. */

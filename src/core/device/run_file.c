@@ -252,6 +252,8 @@ static int run_job(struct job *j, const char *path, struct err *e)
 	char t[96];
 	struct err why = {0};
 	int rc = file_read(&j->text, path, "mil", 64u << 20, e);
+	if (!rc && (rc = device_inspect(j->dev, j->text.s ? j->text.s : "", j->text.len, e)))
+		return err_prefix(e, "mil: %s", path);
 	if (!rc && (rc = mil_parse(&j->g, j->text.s ? j->text.s : "", j->text.len, &why))) {
 		size_t named = strncmp(why.msg, "mil: ", 5) ? 0 : 5;
 		err_set(e, (enum err_code)rc, "mil: %s:%s", path, why.msg + named); /* file:line:column: what */

@@ -36,16 +36,36 @@ void timing_add(struct timing *t, int row, uint64_t ns, double flops)
 	r->now_flops += flops;
 }
 
+void timing_chip(struct timing *t, int row, double ns)
+{
+	if (!t)
+		return;
+	t->now_chip_ns[t->turned] += ns;
+	if (row >= 0)
+		t->row[row].now_chip_ns += ns;
+}
+
+void timing_micro_turn(struct timing *t)
+{
+	if (t)
+		t->turned = 1;
+}
+
 void timing_micro_begin(struct timing *t)
 {
-	if (!t || t->depth++)
+	if (!t)
+		return;
+	t->turned = 0; /* each pass of a micro-step has its own way there and back */
+	if (t->depth++)
 		return;
 	/* What was added since the last end (the update, a checkpoint) is no part of this micro-step. */
 	for (int i = 0; i < t->n; i++) {
 		t->row[i].now_ns = 0;
 		t->row[i].now_calls = 0;
 		t->row[i].now_flops = 0;
+		t->row[i].now_chip_ns = 0;
 	}
+	t->now_chip_ns[0] = t->now_chip_ns[1] = 0;
 	t->start_ns = clock_ns();
 }
 
@@ -60,10 +80,13 @@ void timing_micro_end(struct timing *t)
 		r->hist_ns[slot] = (float)r->now_ns;
 		r->last_calls = r->now_calls;
 		r->last_flops = r->now_flops;
+		r->last_chip_ns = r->now_chip_ns;
 		r->now_ns = 0;
 		r->now_calls = 0;
 		r->now_flops = 0;
+		r->now_chip_ns = 0;
 	}
+	memcpy(t->last_chip_ns, t->now_chip_ns, sizeof t->last_chip_ns);
 	t->hist_total[slot] = (float)ns;
 	t->total_ns += ns;
 	t->micro++;

@@ -24,6 +24,7 @@ struct timing_row {
 	uint64_t now_ns;       /* in the micro-step that is running */
 	uint32_t now_calls, last_calls;
 	double now_flops, last_flops;
+	double now_chip_ns, last_chip_ns; /* what a chip would have taken, predicted; 0: nothing was predicted */
 };
 
 /* Belongs to the worker. A snapshot copies it whole. Update and host work outside micro-steps (optimizer, checkpoint) have
@@ -36,6 +37,8 @@ struct timing {
 	int depth;                    /* begins without their end: a micro-step of several passes is one */
 	uint64_t total_ns;            /* of all ended ones */
 	float hist_total[TIMING_HIST];
+	int turned;                   /* this pass has left the loss behind */
+	double now_chip_ns[2], last_chip_ns[2]; /* predicted, of all programs: before and after the loss */
 };
 
 /* The row's number; makes it when it is new; -1 when the table is full (time then falls into "unaccounted"). */
@@ -43,7 +46,11 @@ int timing_row(struct timing *t, const char *name, enum timing_kind kind);
 /* Adds one call. t NULL and row -1 are allowed. */
 void timing_add(struct timing *t, int row, uint64_t ns, double flops);
 /* May be nested: the outermost pair counts. */
+/* What a chip would have taken for that call: a prediction, never part of a sum of measured times. */
+void timing_chip(struct timing *t, int row, double ns);
 void timing_micro_begin(struct timing *t);
+/* The loss is known: what follows is the way back. */
+void timing_micro_turn(struct timing *t);
 void timing_micro_end(struct timing *t);
 void timing_reset(struct timing *t);
 

@@ -139,6 +139,11 @@ const struct program *model_program(const struct model *m, int id)
 	return id >= m->first && id < m->end ? &m->program[id] : NULL;
 }
 
+const struct model_options *model_how(const struct model *m)
+{
+	return &m->o;
+}
+
 const struct kernel *model_kernel(const struct model *m, int id)
 {
 	return id >= m->first && id < m->end ? m->layer[0].kernel[id] : NULL;

@@ -63,6 +63,8 @@ static inline int model_overflowed(const struct model *m) { return model_seen(m)
 /* The programs in use, for `mil list` and `mil show`, and the compiled kernel of each. */
 const struct program *model_program(const struct model *m, int id);
 const struct kernel *model_kernel(const struct model *m, int id);
+/* How it was made. */
+const struct model_options *model_how(const struct model *m);
 /* Bytes of activations and scratch; `rows` of the vocabulary in the classifier, 0: all. */
 uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows);
 

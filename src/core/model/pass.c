@@ -76,6 +76,7 @@ int pass_run(struct model *m, int layer, enum program_id id, struct err *e)
 	if ((r = binding_run(c->binding, e)))
 		return err_prefix(e, "%s: layer %d", program_name(id), layer), r;
 	timing_add(m->timing, m->program_row[id], perf->ns - before, perf->flops);
+	timing_chip(m->timing, m->program_row[id], perf->model_ns);
 	if (own)
 		copy_tensors(m, c, 1);
 	if (device_caps(m->device)->fp16) {
@@ -179,8 +180,11 @@ int model_micro_step(struct model *m, const int *x, const int *y, float scale, d
 		return r;
 	timing_micro_begin(m->timing);
 	m->seen = (struct model_seen){0};
-	if (!(r = forward(m, x, e)) && !(r = head_run(m, y, scale, 1, loss, e)))
+	r = forward(m, x, e);
+	if (!r && !(r = head_run(m, y, scale, 1, loss, e))) {
+		timing_micro_turn(m->timing);
 		r = backward(m, x, e);
+	}
 	dw_wait_all(m->dw); /* after a failure too: nobody may write gradients once this has returned */
 	timing_micro_end(m->timing);
 	return r;

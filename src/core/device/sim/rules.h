@@ -32,7 +32,7 @@ typedef void rules_note(void *arg, const char *line);
 struct rules_options {
 	const struct chip *chip;
 	const char *strict;   /* names with commas: "seed,orion"; "all"; "" */
-	int pad;              /* 1: surfaces are padded and sorted for the caller */
+	int pad;              /* 1: as device ane does for its caller: surfaces padded and sorted, the text in the form that the chip takes */
 	int quirks;
 	rules_note *note;     /* quirks and warnings; NULL: nobody listens */
 	void *note_arg;

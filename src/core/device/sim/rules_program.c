@@ -221,7 +221,7 @@ int rules_breaks_program(struct rules_look *l, enum rule_id id)
 	const struct mil_graph *g = l->g;
 	switch (id) {
 	case RULE_ONLY_VIEWS: return only_views(g);
-	case RULE_DIALECT: return !g->verbose;
+	case RULE_DIALECT: return !l->o->pad && !g->verbose; /* who pads for the caller also writes the form that the chip takes */
 	case RULE_WEIGHTS_16: return weight_files(g) > 16 ? breaks(l, weight_files(g), "weight files") : 0;
 	case RULE_ONE_INPUT: return g->ninput > 1 ? breaks(l, g->ninput, "inputs") : 0;
 	default: return 0;

@@ -1,0 +1,47 @@
+/* work.c: adding up what pass.c, head.c and dw.c do between programs. A conversion between fp32 and a surface reads and writes 6 bytes an element, a
+ * loop over fp32 8, a sum of two 12. SPDX-License-Identifier: MIT */
+#include "model/work.h"
+
+/* Sizes of one token, in elements. */
+struct per_token { double D, Q, K, F, scores; };
+
+/* Elements that go into and come out of the surfaces of one layer: the tables of the programs, without weights. */
+static double static_forward_io(const struct per_token *t)
+{
+	return 6 * t->D + 2 * t->Q + 2 * t->K + 3 * t->F;
+}
+
+static double static_backward_io(const struct per_token *t)
+{
+	return 4 * t->D + 4 * t->Q + 7 * t->K + 4 * t->F + 2 * t->scores;
+}
+
+static double dynamic_forward_io(const struct per_token *t)
+{
+	return 5 * t->D + 3 * t->Q + 2 * t->K + 3 * t->F;
+}
+
+static double dynamic_backward_io(const struct per_token *t)
+{
+	return 5 * t->D + 6 * t->Q + 7 * t->K + 3 * t->F + 2 * t->scores;
+}
+
+void model_host_work(struct step_work *w, const struct model_config *c, int batch, int seq, const struct model_options *o, int rows)
+{
+	const struct per_token t = {c->dim, model_q_dim(c), model_kv_dim(c), c->hidden, 2.0 * c->heads * seq};
+	double T = (double)batch * seq, layers = c->layers * T, V = rows;
+	double matrices = c->layers * (2 * t.D * t.Q + 2 * t.D * t.K + 3 * t.D * t.F);
+	int dynamic = o && o->pipeline == PIPELINE_DYNAMIC;
+	w->pass_forward = layers * 6 * (dynamic ? dynamic_forward_io(&t) : static_forward_io(&t));
+	w->pass_backward = layers * 6 * (dynamic ? dynamic_backward_io(&t) : static_backward_io(&t));
+	w->pass_backward += layers * 2 * 16 * t.D; /* two norms back: x, dn and the residual read, the result written */
+	if (dynamic) {
+		w->pass_forward += layers * (2 * 8 + 12) * t.D; /* two norms, the first residual */
+		w->pass_backward += layers * (28 * t.F + 12 * t.D); /* SwiGLU back, the two parts of dxnorm */
+	}
+	w->pass_forward += T * (V * 16 + 8 * t.D * 3); /* the loss goes over the logits twice; embedding, final norm and its gradient */
+	w->product = 2 * V * t.D * T;
+	w->product_bytes = 4 * (V * t.D + V * T);
+	w->beside = 2 * T * (matrices + V * t.D);
+	w->beside_bytes = 8 * (matrices + V * t.D);
+}
