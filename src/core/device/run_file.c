@@ -272,7 +272,7 @@ static int run_job(struct job *j, const char *path, struct err *e)
 	j->k = device_compile(j->dev, j->text.s, j->text.len, j->weight, j->nweight, e);
 	uint64_t t1 = clock_ns();
 	if (!j->k)
-		return e->code;
+		return err_prefix(e, "mil: %s", path);
 	int nin = kernel_inputs(j->k, &in), nout = kernel_outputs(j->k, &out);
 	rc = make_surfaces(j, in, nin, 1, e);
 	if (!rc)
