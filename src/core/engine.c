@@ -47,6 +47,7 @@ static int dispatch(struct worker *w, const struct engine_cmd *c, int argc, char
 	case CMD_TOKENIZE: return cmd_tokenize(w, argc, argv, e);
 	case CMD_INFO: return cmd_info(w, argc, argv, e);
 	case CMD_DEVICE: return cmd_device(w, argc, argv, e);
+	case CMD_PIPELINE: return cmd_pipeline(w, argc, argv, e);
 	case CMD_MIL: return cmd_mil(w, argc, argv, e);
 	case CMD_TRAIN: return cmd_train(w, c, argc, argv, 0, e);
 	case CMD_STEP: return cmd_train(w, c, argc, argv, 1, e);

@@ -224,9 +224,11 @@ int cmd_verify(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_set(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_get(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_lr(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_pipeline(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_undo(struct worker *w, int argc, char **argv, struct err *e);
 
 /* --- engine_look.c: info, kernels, power, mil --- */
+const char *worker_pipeline(const struct worker *w);          /* in words */
 int cmd_info(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_power(struct worker *w, int argc, char **argv, struct err *e);

@@ -63,6 +63,15 @@ static void say_tokenizer(struct worker *w)
 	worker_say(w, "tokenizer %s: %d ids, hash %016llx\n", t->name, t->vocab, (unsigned long long)t->hash);
 }
 
+const char *worker_pipeline(const struct worker *w)
+{
+	struct model_options o = trainer_options(&w->settings);
+	if (o.pipeline == PIPELINE_STATIC)
+		return "static: weights stand in the programs";
+	return o.separate ? "dynamic: weights are inputs of their own, programs are compiled once"
+		: "dynamic: weights stand beside the activations in one input, programs are compiled once";
+}
+
 static void say_run(struct worker *w)
 {
 	char a[16];
@@ -105,6 +114,7 @@ int cmd_info(struct worker *w, int argc, char **argv, struct err *e)
 	say_run(w);
 	worker_say(w, "device    %s%s%s\n", w->dev ? device_caps(w->dev)->name : "none", w->dev ? ": " : "", w->dev ? device_caps(w->dev)->about : "");
 	say_fp16(w);
+	worker_say(w, "pipeline  %s\n", worker_pipeline(w));
 	const struct blas_info *b = blas_open();
 	worker_say(w, "BLAS      %s, %s kernels, %d threads%s%s\n", b->library, b->kernels, pool_threads(w->pool), b->note[0] ? "; " : "", b->note);
 	worker_say(w, "version   %s\n", ANETUI_VERSION);
@@ -266,18 +276,28 @@ int cmd_power(struct worker *w, int argc, char **argv, struct err *e)
 
 static int mil_build(struct worker *w, struct program *p, int id, struct err *e)
 {
-	struct program_shape shape = {.batch = settings_int(&w->settings, SET_BATCH), .seq = settings_int(&w->settings, SET_SEQ)};
+	struct program_shape shape = {.batch = settings_int(&w->settings, SET_BATCH), .seq = settings_int(&w->settings, SET_SEQ),
+				      .separate = trainer_options(&w->settings).separate};
 	return program_build(p, (enum program_id)id, &w->params->config, &shape, MIL_BARE, e);
+}
+
+/* The first program of the pipeline in use, and the one behind its last. */
+static enum program_id mil_first(const struct worker *w)
+{
+	return trainer_options(&w->settings).pipeline == PIPELINE_STATIC ? PROGRAM_FWD_ATTN : PROGRAM_STATIC_N;
 }
 
 static int mil_list(struct worker *w, struct err *e)
 {
+	int first = (int)mil_first(w), end = first < PROGRAM_STATIC_N ? PROGRAM_STATIC_N : PROGRAM_DYN_KV_BWD + 1;
 	worker_say(w, "%-10s %7s %7s  %s\n", "program", "lines", "weights", "what it does");
-	for (int id = 0; id < PROGRAM_STATIC_N; id++) {
+	for (int id = first; id < end; id++) {
 		struct program p;
 		int rc = mil_build(w, &p, id, e), lines = 0;
 		if (rc)
 			return rc;
+		for (int i = 0; i < p.nchannel; i++)
+			p.nweight += p.channel[i].weight;
 		for (const char *s = p.text.s; s && *s; s++)
 			lines += *s == '\n';
 		worker_say(w, "%-10s %7d %7d  %s\n", p.name, lines, p.nweight, program_about((enum program_id)id));
@@ -288,7 +308,7 @@ static int mil_list(struct worker *w, struct err *e)
 
 static int mil_show(struct worker *w, const char *name, struct err *e)
 {
-	int id = program_by_name(name, PROGRAM_FWD_ATTN);
+	int id = program_by_name(name, mil_first(w));
 	struct program p;
 	if (id < 0)
 		return err_set(e, ERR_USAGE, "mil: %s: no such program (mil list)", name);
@@ -314,7 +334,8 @@ static int mil_export(struct worker *w, const char *dir, const char *dialect, st
 	int batch = device_caps(w->dev)->batch ? settings_int(&w->settings, SET_BATCH) : 1;
 	int rc = params_train(w->params, e);
 	struct device *cpu = rc ? NULL : device_open("cpu", w->pool, e);
-	struct model *m = cpu ? model_new(cpu, w->params, w->pool, batch, settings_int(&w->settings, SET_SEQ), NULL, NULL, &w->g->cancel, e) : NULL;
+	struct model_options o = trainer_options(&w->settings);
+	struct model *m = cpu ? model_new(cpu, w->params, w->pool, batch, settings_int(&w->settings, SET_SEQ), &o, NULL, &w->g->cancel, e) : NULL;
 	rc = m ? model_export(m, dir, d, &w->answer, e) : e->code;
 	model_free(m);
 	device_close(cpu);

@@ -184,6 +184,27 @@ int cmd_lr(struct worker *w, int argc, char **argv, struct err *e)
 	return 0;
 }
 
+int cmd_pipeline(struct worker *w, int argc, char **argv, struct err *e)
+{
+	static const char inputs[] = "inputs=";
+	const char *kind = argc > 1 && !strncmp(argv[1], inputs, sizeof inputs - 1) ? argv[1] + sizeof inputs - 1 : NULL;
+	double num = 0, ignored;
+	char text[SETTING_TEXT_MAX];
+	if (argc > 1 && !kind)
+		return err_set(e, ERR_USAGE, "pipeline: %s: wanted inputs=packed or inputs=separate", argv[1]);
+	if (argc && (setting_parse(SET_PIPELINE, argv[0], &num, text, e) || (kind && setting_parse(SET_PIPELINE_INPUTS, kind, &ignored, text, e))))
+		return e->code;
+	if (kind && strcmp(argv[0], "dynamic"))
+		return err_set(e, ERR_USAGE, "pipeline: %s: only the dynamic programs have weights as inputs", argv[1]);
+	if (!argc) {
+		worker_say(w, "%s\n", worker_pipeline(w));
+		return 0;
+	}
+	int rc = kind ? change_and_say(w, SET_PIPELINE_INPUTS, kind, e) : 0;
+	int same = kind && settings_int(&w->settings, SET_PIPELINE) == (int)num;
+	return rc || same ? rc : change_and_say(w, SET_PIPELINE, argv[0], e);
+}
+
 int cmd_undo(struct worker *w, int argc, char **argv, struct err *e)
 {
 	(void)argc;

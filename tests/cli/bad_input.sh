@@ -165,7 +165,10 @@ device sim chip=m9 | no such chip .one of m1 .*m5max
 device sim budget=0 | 1 or more
 device sim fail=parse:1 | STAGE:N
 device sim fast | no such option .chip=NAME
-pipeline dynamic | later
+pipeline sideways | static.*dynamic
+pipeline dynamic inputs=loose | packed.*separate
+pipeline dynamic fast | wanted inputs=packed
+pipeline static inputs=packed | only the dynamic
 kernels sort=size | sort=ms
 power estimate lots | watts
 power estimate -1 | watts

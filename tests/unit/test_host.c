@@ -87,6 +87,59 @@ static void norms(void **state)
 	}
 }
 
+/* The norm before a dynamic program, with and without the residual, which is written beside it. */
+static void add_norms(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+		for (int with = 0; with < 2; with++) {
+			int T = sizes[k].T, D = sizes[k].D;
+			size_t n = (size_t)T * (size_t)D;
+			float *x = random_floats(n, 2, 1), *w = random_floats((size_t)D, 1, 2), *o = random_floats(n, 1, 3);
+			float *sum = poison(n), *out = poison(n);
+			double *want = malloc(n * sizeof *want);
+			host_add_norm(NULL, with ? sum : NULL, out, x, with ? o : NULL, 0.375f, w, T, D, 1e-5f);
+			for (size_t i = 0; with && i < n; i++) {
+				assert_true(sum[i] == x[i] + 0.375f * o[i]);
+				x[i] = sum[i];
+			}
+			for (int t = 0; t < T; t++) {
+				double r = inverse_root(x, t, T, D, 1e-5f);
+				for (int c = 0; c < D; c++)
+					want[c * T + t] = (double)w[c] * x[c * T + t] * r;
+			}
+			near(out, want, n, 2e-6, "add_norm");
+			free(x); free(w); free(o); free(sum); free(out); free(want);
+		}
+}
+
+/* In place; values where sigmoid is 0 or 1 to the last bit, infinities and NaN as the formula has them. */
+static void swiglu(void **state)
+{
+	(void)state;
+	static const size_t counts[] = {1, 15, 16, 17, 1000, (1 << 14) + 3};
+	for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+		size_t n = counts[k];
+		float *g = random_floats(n, 1, 4), *a = random_floats(n, k == 4 ? 60 : 2, 5), *b = random_floats(n, 1, 6), *sum = random_floats(n, 1, 7);
+		double *da = malloc(n * sizeof *da), *db = malloc(n * sizeof *db), *more = malloc(n * sizeof *more);
+		for (size_t i = 0; i < n; i++) {
+			double s = 1 / (1 + exp(-(double)a[i])), rest = 1 / (1 + exp((double)a[i]));
+			da[i] = (double)g[i] * b[i] * s * (1 + a[i] * rest);
+			db[i] = (double)g[i] * a[i] * s;
+			more[i] = (double)sum[i] + g[i];
+		}
+		host_swiglu_back(NULL, a, b, g, a, b, n);
+		near(a, da, n, 1e-6, "dh1");
+		near(b, db, n, 1e-6, "dh3");
+		host_add(NULL, sum, g, n);
+		near(sum, more, n, 1e-7, "add");
+		free(g); free(a); free(b); free(sum); free(da); free(db); free(more);
+	}
+	float g = 1, h1 = NAN, h3 = 1;
+	host_swiglu_back(NULL, &h1, &h3, &g, &h1, &h3, 1);
+	assert_true(isnan(h1) && isnan(h3));
+}
+
 static void one_row(const float *row, int V, int target, double *loss, double *grad, double each)
 {
 	double max = row[0], sum = 0;
@@ -190,6 +243,13 @@ static void same_bits(void **state)
 		b->norm_back(o2, p2, dn, x, w, NULL, T, D, 0, T, 1e-5f);
 		assert_memory_equal(o1, o2, sizeof o1);
 		assert_memory_equal(p1, p2, sizeof p1);
+		a->add_norm(o1, r1, x, dn, 0.3f, w, V, 1, 0, 64, 1e-5f);
+		b->add_norm(o2, r2, x, dn, 0.3f, w, V, 1, 0, 64, 1e-5f);
+		assert_memory_equal(r1, r2, 64 * sizeof *r1);
+		a->swiglu_back(r1, o1, x, dn, x + 7, V);
+		b->swiglu_back(r2, o2, x, dn, x + 7, V);
+		assert_memory_equal(r1, r2, sizeof r1);
+		assert_memory_equal(o1, o2, V * sizeof *o1);
 		for (int i = 0; i < V; i++)
 			r1[i] = r2[i] = x[i];
 		assert_true(a->cross_entropy(r1, 5, V, 1, 1) == b->cross_entropy(r2, 5, V, 1, 1));
@@ -260,7 +320,7 @@ static void scanning(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(norms), cmocka_unit_test(losses), cmocka_unit_test(nan_comes_through), cmocka_unit_test(embedding),
+		cmocka_unit_test(norms), cmocka_unit_test(add_norms), cmocka_unit_test(swiglu), cmocka_unit_test(losses), cmocka_unit_test(nan_comes_through), cmocka_unit_test(embedding),
 		cmocka_unit_test(same_bits), cmocka_unit_test(threads_do_not_matter), cmocka_unit_test(scanning),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,9 +125,15 @@ static int reshape(struct trainer *t, int batch, int seq, const struct model_opt
 	return 0;
 }
 
+struct model_options trainer_options(const struct settings *s)
+{
+	return (struct model_options){.pipeline = (enum model_pipeline)settings_int(s, SET_PIPELINE),
+				      .separate = settings_int(s, SET_PIPELINE_INPUTS)};
+}
+
 static int options(const struct trainer *t, struct model_options *o, struct err *e)
 {
-	*o = (struct model_options){.pipeline = PIPELINE_STATIC};
+	*o = trainer_options(t->a.settings);
 	if (!settings_int(t->a.settings, SET_VOCAB_COMPACT))
 		return 0;
 	o->active = t->a.active;

@@ -62,6 +62,8 @@ void trainer_drop(struct trainer *t);
 
 /* Mean loss in nats over at most nbatch validation batches, and bits per byte (NAN when the bytes are unknown). ERR_STATE when there is no validation data. Gradients of a begun step stay. */
 int trainer_eval(struct trainer *t, int nbatch, double *loss, double *bpb, struct err *e);
+/* How the settings want the model's programs; without the rows that take part, which depend on the data. */
+struct model_options trainer_options(const struct settings *s);
 /* NULL before the first micro-step or evaluation. */
 const struct model *trainer_model(const struct trainer *t);
 
