@@ -193,6 +193,32 @@ static void check_half(const struct simd *s)
 	}
 }
 
+/* A kernel that rounds by itself is the kernel, and then the rounding. */
+static void check_rounded(const struct simd *s)
+{
+	static float a[N], b[N], want[N + 16], got[N + 16];
+	for (size_t l = 0; l < ARRAY_LEN(lengths); l++)
+		for (int k = 0; k < SIMD_NBIN * SIMD_NFORM + EW_NOP; k++) {
+			int n = lengths[l], op = k % SIMD_NBIN, form = k / SIMD_NBIN, un = k - SIMD_NBIN * SIMD_NFORM;
+			if (un < 0 ? !s->bin_half[op][form] : !s->un_half[un])
+				continue;
+			fill(a, -9, 9);
+			fill(b, -3, 3);
+			guard(got, n);
+			if (un < 0) {
+				s->bin[op][form](want, a, b, n);
+				s->bin_half[op][form](got, a, b, n);
+			} else {
+				s->un[un](want, a, n, 0.5f, 2);
+				s->un_half[un](got, a, n, 0.5f, 2);
+			}
+			s->half(want, want, n, SIMD_HALF);
+			assert_memory_equal(got, want, (size_t)n * sizeof *got);
+			for (int i = n; i < n + 16; i++)
+				assert_true(got[i] == 1234);
+		}
+}
+
 /* The rules themselves, in numbers. */
 static void test_half_rules(void **st)
 {
@@ -224,6 +250,7 @@ static void test_levels(void **st)
 		check_rows(s);
 		check_tile(s);
 		check_half(s);
+		check_rounded(s);
 		print_message("# %s agrees with the plain kernels\n", s->name);
 	}
 }

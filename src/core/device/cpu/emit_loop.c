@@ -238,10 +238,15 @@ static void choose_kernels(struct loop *l)
 	for (int i = 0; i < w->nins; i++) {
 		struct ew_ins *s = &w->ins[i];
 		int a = w->scalar[s->src[0]], b = w->scalar[s->src[1]], c = w->scalar[s->src[2]];
+		enum simd_form form = a == b ? SIMD_VV : b ? SIMD_VS : SIMD_SV;
+		int own = s->half == SIMD_HALF && (s->kind == INS_BIN ? w->simd->bin_half[s->op][form] != NULL
+						   : s->kind == INS_UN && w->simd->un_half[s->op] != NULL);
+		if (own)
+			s->half = 0;
 		if (s->kind == INS_BIN)
-			s->bin = w->simd->bin[s->op][a == b ? SIMD_VV : b ? SIMD_VS : SIMD_SV];
+			s->bin = (own ? w->simd->bin_half : w->simd->bin)[s->op][form];
 		else if (s->kind == INS_UN)
-			s->un = w->simd->un[s->op];
+			s->un = (own ? w->simd->un_half : w->simd->un)[s->op];
 		int all = s->kind == INS_BIN ? a && b : s->kind == INS_UN ? a : s->kind == INS_SELECT && a && b && c;
 		s->fill = all && !w->scalar[s->dst];
 	}

@@ -40,6 +40,9 @@ enum half_how {
 	HALF_GAIN = 64      /* |x| > 4094 becomes infinite */
 };
 
+/* What the kernels with a rounding of their own do. */
+enum { SIMD_HALF = HALF_ROUND | HALF_NAN_ZERO };
+
 typedef void simd_bin(float *d, const float *a, const float *b, int64_t n);
 typedef void simd_un(float *d, const float *a, int64_t n, float p, float q);
 
@@ -48,6 +51,9 @@ struct simd {
 	const char *name; /* "plain", "SSE2", "NEON", "AVX2", "AVX-512" */
 	simd_bin *bin[SIMD_NBIN][SIMD_NFORM];
 	simd_un *un[EW_NOP]; /* NULL for the others */
+	/* The same, the result rounded by SIMD_HALF: exactly op and then half. NULL where there is no such kernel. */
+	simd_bin *bin_half[SIMD_NBIN][SIMD_NFORM];
+	simd_un *un_half[EW_NOP];
 	float (*sum)(const float *a, int64_t n);
 	float (*max)(const float *a, int64_t n);  /* NaN if there is one; -inf for n == 0 */
 	float (*dot)(const float *a, const float *b, int64_t n);

@@ -167,10 +167,14 @@ INL vf half_bits(vf x)
 			store_part(d + i, expr, n - i); \
 		} \
 	}
-#define BIN(name, expr) \
+#define BIN_FORMS(name, expr) \
 	BIN_BODY(name, vv, , u = load(a + i); v = load(b + i), u = load_part(a + i, n - i); v = load_part(b + i, n - i), expr) \
 	BIN_BODY(name, vs, v = all(*b), u = load(a + i), u = load_part(a + i, n - i), expr) \
 	BIN_BODY(name, sv, u = all(*a), v = load(b + i), v = load_part(b + i, n - i), expr)
+/* Each one also with the rounding of SIMD_HALF in its store. */
+#define BIN(name, expr) BIN_FORMS(name, expr) BIN_FORMS(name##_half, rounded(expr))
+
+INL vf rounded(vf x) { return HALF(pick(x != x, all(0), x)); }
 
 BIN(add, u + v)
 BIN(sub, u - v)
@@ -178,7 +182,8 @@ BIN(mul, u * v)
 BIN(div, u / v)
 BIN(max, max_v(u, v))
 
-#define UN(name, expr) \
+#define UN(name, expr) UN_BODY(name, expr) UN_BODY(name##_half, rounded(expr))
+#define UN_BODY(name, expr) \
 	static void name(float *d, const float *a, int64_t n, float p, float q) \
 	{ \
 		int64_t i = 0; \
@@ -292,34 +297,45 @@ static void softmax(float *d, const float *a, int64_t n)
 	mul_vs(d, d, &over, n);
 }
 
-/* The flags as numbers, so that the loop has no branch. */
-struct half_rule { vf most, gain, flush, ln, nan, nan_sign; };
-
-INL vf half_by(vf x, const struct half_rule *r)
+/* `how` is the same for a whole row: its branches cost nothing beside the rest. */
+INL vf half_by(vf x, unsigned how)
 {
-	vf a = absolute(x), s = sign_of(x);
-	x = pick(x != x, (vf)((vi)r->nan | ((vi)s & (vi)r->nan_sign)), x);
-	x = pick((a >= r->most) | (a > r->gain), with_sign(all(INFINITY), s), x);
-	x = pick(x == -INFINITY, r->ln, x);
-	x = pick(a < r->flush, s, x);
+	vf a = absolute(x);
+	vi nan = x != x;
+	if (how & (HALF_NAN_ZERO | HALF_NAN_INF))
+		x = pick(nan, all(how & HALF_NAN_ZERO ? 0 : INFINITY), x);
+	if (how & HALF_MAC)
+		x = pick(a >= 32768.0f, with_sign(all(INFINITY), sign_of(x)), x);
+	if (how & HALF_GAIN)
+		x = pick(a > 4094.0f, with_sign(all(INFINITY), sign_of(x)), x);
+	if (how & HALF_LN)
+		x = pick(x == -INFINITY, all(-45440), x);
+	if (how & HALF_FLUSH)
+		x = pick(a < 0x1p-14f, sign_of(x), x);
 	vf y = HALF(x);
-	return pick(x != x, x, y);
+	if (!(how & (HALF_NAN_ZERO | HALF_NAN_INF)))
+		y = pick(nan, with_sign((vf)((vi){0} + 0x7fc00000), sign_of(x)), y);
+	return y;
+}
+
+INL void half_row(float *d, const float *a, int64_t n, unsigned how)
+{
+	int64_t i = 0;
+	for (; i + VN <= n; i += VN)
+		store(d + i, half_by(load(a + i), how));
+	if (i < n)
+		store_part(d + i, half_by(load_part(a + i, n - i), how), n - i);
 }
 
 static void half(float *d, const float *a, int64_t n, unsigned how)
 {
-	struct half_rule r = {
-		.most = all(how & HALF_MAC ? 32768 : INFINITY), .gain = all(how & HALF_GAIN ? 4094 : INFINITY),
-		.flush = all(how & HALF_FLUSH ? 0x1p-14f : 0),
-		.ln = all(how & HALF_LN ? -45440 : -INFINITY),
-		.nan = how & HALF_NAN_ZERO ? all(0) : how & HALF_NAN_INF ? all(INFINITY) : (vf)((vi){0} + 0x7fc00000),
-		.nan_sign = how & (HALF_NAN_ZERO | HALF_NAN_INF) ? all(0) : all(-0.0f),
-	};
-	int64_t i = 0;
-	for (; i + VN <= n; i += VN)
-		store(d + i, half_by(load(a + i), &r));
-	if (i < n)
-		store_part(d + i, half_by(load_part(a + i, n - i), &r), n - i);
+	/* What nearly every call is, as loops of their own. */
+	if (how == (HALF_ROUND | HALF_NAN_ZERO))
+		half_row(d, a, n, HALF_ROUND | HALF_NAN_ZERO);
+	else if (how == (HALF_ROUND | HALF_NAN_ZERO | HALF_MAC))
+		half_row(d, a, n, HALF_ROUND | HALF_NAN_ZERO | HALF_MAC);
+	else
+		half_row(d, a, n, how);
 }
 
 /* acc[6][2 VN] = ap[k][6]^T bp[k][2 VN]: 12 sums in registers. */
@@ -351,6 +367,13 @@ static const struct simd table = {
 		[EW_LOG] = log_, [EW_SQRT] = sqrt_, [EW_RSQRT] = rsqrt, [EW_SQUARE] = square, [EW_RECIP] = recip,
 		[EW_GELU_TANH] = gelu_tanh, [EW_GELU_SIGMOID] = gelu_sigmoid, [EW_TRUNC] = trunc_, [EW_ROUND] = round_,
 		[EW_CLIP] = clip, [EW_BOOL] = bool_,
+	},
+	.bin_half = {[EW_ADD] = FORMS(add_half), [EW_SUB] = FORMS(sub_half), [EW_MUL] = FORMS(mul_half), [EW_DIV] = FORMS(div_half), [EW_MAX] = FORMS(max_half)},
+	.un_half = {
+		[EW_MOV] = mov_half, [EW_SIGMOID] = sigmoid_half, [EW_SILU] = silu_half, [EW_RELU] = relu_half, [EW_TANH] = tanh__half, [EW_EXP] = exp__half,
+		[EW_LOG] = log__half, [EW_SQRT] = sqrt__half, [EW_RSQRT] = rsqrt_half, [EW_SQUARE] = square_half, [EW_RECIP] = recip_half,
+		[EW_GELU_TANH] = gelu_tanh_half, [EW_GELU_SIGMOID] = gelu_sigmoid_half, [EW_TRUNC] = trunc__half, [EW_ROUND] = round__half,
+		[EW_CLIP] = clip_half, [EW_BOOL] = bool__half,
 	},
 	.sum = sum,
 	.max = largest,
