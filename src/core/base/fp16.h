@@ -1,8 +1,9 @@
-/* fp16.h: IEEE binary16 to and from fp32, round to nearest even, in plain integer code. Bulk conversion lives with the devices.
+/* fp16.h: IEEE binary16 to and from fp32, round to nearest even, in plain integer code; rows of them as the processor does it best.
  * SPDX-License-Identifier: MIT */
 #ifndef ANETUI_BASE_FP16_H
 #define ANETUI_BASE_FP16_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -47,6 +48,32 @@ static inline uint16_t fp16_from_f32(float f)
 static inline float fp16_round(float f)
 {
 	return fp16_to_f32(fp16_from_f32(f));
+}
+
+/* n numbers; where the compiler has the type (arm64) these become the processor's instructions. A NaN stays one, its bits may differ. */
+static inline void fp16_widen(float *d, const uint16_t *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+#ifdef __ARM_FP16_FORMAT_IEEE
+		__fp16 h;
+		memcpy(&h, &s[i], 2);
+		d[i] = h;
+#else
+		d[i] = fp16_to_f32(s[i]);
+#endif
+	}
+}
+
+static inline void fp16_narrow(uint16_t *d, const float *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+#ifdef __ARM_FP16_FORMAT_IEEE
+		__fp16 h = (__fp16)s[i];
+		memcpy(&d[i], &h, 2);
+#else
+		d[i] = fp16_from_f32(s[i]);
+#endif
+	}
 }
 
 static inline float bf16_to_f32(uint16_t b)

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "device/sim/cost.h"
 
-static const struct device_ops *const devices[] = {&device_cpu, &device_sim};
+static const struct device_ops *const devices[] = {&device_cpu, &device_sim, &device_ane};
 
 struct device *device_open(const char *spec, struct pool *pool, struct err *e)
 {
@@ -20,10 +20,7 @@ struct device *device_open(const char *spec, struct pool *pool, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
 		if (strlen(devices[i]->name) == n && !strncmp(devices[i]->name, spec, n))
 			return devices[i]->open(args, pool, e);
-	if (n == 3 && !strncmp(spec, "ane", 3))
-		err_set(e, ERR_DEVICE, "device: ane: needs macOS on Apple silicon (try: device sim chip=m4)");
-	else
-		err_set(e, ERR_USAGE, "device: %.*s: no such device (cpu, sim, ane)", (int)MIN(n, 40), spec);
+	err_set(e, ERR_USAGE, "device: %.*s: no such device (cpu, sim, ane)", (int)MIN(n, 40), spec);
 	return NULL;
 }
 

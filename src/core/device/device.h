@@ -154,7 +154,7 @@ struct kernel { struct device *dev; int nin, nout, npart; struct kernel_io *in, 
 struct surface { struct device *dev; struct mil_type type; };
 struct binding { struct kernel *kernel; struct binding_perf perf; };
 
-extern const struct device_ops device_cpu, device_sim;
+extern const struct device_ops device_cpu, device_sim, device_ane;
 
 /* For devices: something that the user should know and that stops nothing. The same text is kept once. */
 void device_say(struct device *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
