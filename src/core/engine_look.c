@@ -171,7 +171,7 @@ static const char *chip_column(char buf[16], const struct chip_view *c, const st
 	else if (k->kind == TIMING_PROGRAM && k->chip_ms > 0)
 		snprintf(buf, 16, " %10.3f", k->chip_ms);
 	else
-		snprintf(buf, 16, " %10s", "host");
+		snprintf(buf, 16, " %10s", k->kind == TIMING_PROGRAM ? "--" : "host");
 	return buf;
 }
 

@@ -36,6 +36,20 @@ static void piece(struct piece *p, int *n, int rank, enum attr a, const char *te
 	snprintf(p[(*n)++].text, sizeof p->text, "%s", text);
 }
 
+/* What the chip would take, and its engine's watts; what is missing says why where there is room. */
+static void piece_chip(struct piece *p, int *n, const struct chip_view *c, int roomy)
+{
+	char a[FMT], b[FMT], t[112];
+	const char *watts = isfinite(c->watts) ? fmt_watts(b, c->watts) : roomy ? "watts unpublished" : "";
+	if (!c->name[0])
+		return;
+	if (isfinite(c->ms))
+		snprintf(t, sizeof t, "%s %s ms%s%s%s", c->name, fmt_short(a, c->ms), roomy ? "/micro" : "", *watts ? " " : "", watts);
+	else
+		snprintf(t, sizeof t, "%s --%s", c->name, roomy ? " (no micro-step yet)" : "");
+	piece(p, n, 4, ATTR_TEXT, t);
+}
+
 static int collect(const struct view *v, struct piece *p, int w)
 {
 	const struct data *d = view_data(v);
@@ -83,6 +97,7 @@ static int collect(const struct view *v, struct piece *p, int w)
 		snprintf(t, sizeof t, "%s%s", fmt_watts(a, s->power.watts), s->power.estimated ? " est" : "");
 		piece(p, &n, 5, ATTR_TEXT, t);
 	}
+	piece_chip(p, &n, &s->chip, roomy);
 	if (s->config.layers) {
 		snprintf(t, sizeof t, "elapsed %s", fmt_time(a, s->elapsed));
 		piece(p, &n, 2, ATTR_TEXT, t);

@@ -15,9 +15,10 @@ struct line {
 	enum line_kind kind;
 	const char *name;
 	double ms, share, gflops, calls;
+	double chip; /* ms that the chip would take; NAN: not predicted; 0: no program */
 };
 
-struct table { struct line line[TIMING_ROWS + 4]; int n; double total, rest; int overlap; };
+struct table { struct line line[TIMING_ROWS + 4]; int n; double total, rest; int overlap; const char *chip; };
 
 static int by_ms(const void *a, const void *b)
 {
@@ -41,40 +42,41 @@ static void make_table(struct table *tab, const struct engine_snapshot *s)
 	const struct timing *t = &s->timing;
 	int last = (int)MIN(t->micro, (uint64_t)TIMING_HIST);
 	double steps = fmax(1, (double)t->micro / fmax(1, s->settings.num[SET_ACCUM]));
-	*tab = (struct table){.total = timing_mean_ms(t, -1, last), .rest = timing_mean_ms(t, -2, last)};
+	*tab = (struct table){.chip = s->chip.name[0] ? s->chip.name : NULL, .total = timing_mean_ms(t, -1, last), .rest = timing_mean_ms(t, -2, last)};
 	for (int i = 0; i < t->n; i++) {
 		const struct timing_row *r = &t->row[i];
 		struct line *l = &tab->line[tab->n];
 		*l = (struct line){.name = r->name};
 		if (outside(t, i)) {
-			*l = (struct line){LINE_STEP, r->name, (double)r->ns / steps / 1e6, NAN, r->ns ? r->flops / (double)r->ns : 0, (double)r->calls / steps};
+			*l = (struct line){LINE_STEP, r->name, (double)r->ns / steps / 1e6, NAN, r->ns ? r->flops / (double)r->ns : 0, (double)r->calls / steps, 0};
 		} else {
 			l->kind = r->kind == TIMING_OVERLAP ? LINE_OVERLAP : LINE_ROW;
 			l->ms = timing_mean_ms(t, i, last);
 			l->calls = r->last_calls;
 			l->share = tab->total > 0 ? l->ms / tab->total : 0;
 			l->gflops = l->ms > 0 ? r->last_flops / l->ms / 1e6 : 0;
+			l->chip = r->kind != TIMING_PROGRAM ? 0 : r->last_chip_ns > 0 ? r->last_chip_ns / 1e6 : NAN;
 			tab->overlap += l->kind == LINE_OVERLAP;
 			if (!r->ns)
 				continue;
 		}
 		tab->n++;
 	}
-	tab->line[tab->n++] = (struct line){LINE_REST, "unaccounted", tab->rest, tab->total > 0 ? tab->rest / tab->total : 0, 0, 0};
+	tab->line[tab->n++] = (struct line){LINE_REST, "unaccounted", tab->rest, tab->total > 0 ? tab->rest / tab->total : 0, 0, 0, 0};
 	qsort(tab->line, (size_t)tab->n, sizeof *tab->line, by_ms);
 	for (int i = 0; i < tab->n; i++)
 		if (tab->line[i].kind == LINE_STEP) {
 			memmove(&tab->line[i + 1], &tab->line[i], (size_t)(tab->n - i) * sizeof *tab->line);
-			tab->line[i] = (struct line){LINE_HEAD, "once a step", 0, 0, 0, 0};
+			tab->line[i] = (struct line){LINE_HEAD, "once a step", 0, 0, 0, 0, 0};
 			tab->n++;
 			break;
 		}
 }
 
 /* Columns; 0: not shown. */
-struct columns { int name, calls, ms, share, gflops, overlap, bar, bar_w; };
+struct columns { int name, calls, ms, share, chip, gflops, overlap, bar, bar_w; };
 
-static struct columns columns(int w, int overlap)
+static struct columns columns(int w, int overlap, int chip)
 {
 	struct columns c = {0};
 	c.name = w >= 44 ? 15 : MAX(MIN(w - 13, 15), 6);
@@ -83,9 +85,11 @@ static struct columns columns(int w, int overlap)
 		c.calls = x += 6;
 	c.ms = x += w >= 44 ? 9 : 7;
 	c.share = x += 5;
-	if (w >= 54)
+	if (chip && w >= 44)
+		c.chip = x += 9;
+	if (w >= (c.chip ? 63 : 54))
 		c.gflops = x += 9;
-	if (overlap && w >= 60)
+	if (overlap && w >= (c.chip ? 69 : 60))
 		c.overlap = x += 9;
 	c.bar = x + 2;
 	c.bar_w = MIN(w - c.bar, 40);
@@ -120,16 +124,21 @@ static void draw_line(struct grid *g, const struct view *v, struct rect r, int y
 		right(g, r, c->share, y, ATTR_DIM, b);
 		draw_bar(g, r, c->bar, y, c->bar_w, l->share, l->kind == LINE_ROW ? ATTR_BAR : ATTR_WARN, v->glyphs);
 	}
+	if (l->kind == LINE_ROW || l->kind == LINE_OVERLAP)
+		right(g, r, c->chip, y, l->chip > 0 ? ATTR_VALUE : ATTR_DIM, l->chip == 0 ? "host" : fmt_short(a, l->chip));
 	if (l->gflops > 0)
 		right(g, r, c->gflops, y, ATTR_TEXT, fmt_short(a, l->gflops));
 }
 
-static void head(struct grid *g, struct rect r, const struct columns *c)
+static void head(struct grid *g, struct rect r, const struct columns *c, const char *chip)
 {
+	char name[FMT];
 	grid_text(g, r, 0, 0, ATTR_DIM, "kernel");
 	right(g, r, c->calls, 0, ATTR_DIM, "calls");
 	right(g, r, c->ms, 0, ATTR_DIM, c->calls ? "ms/micro" : "ms");
 	right(g, r, c->share, 0, ATTR_DIM, "%");
+	snprintf(name, sizeof name, "%s", chip ? chip : "");
+	right(g, r, c->chip, 0, ATTR_DIM, name);
 	right(g, r, c->gflops, 0, ATTR_DIM, "GFLOP/s");
 	right(g, r, c->overlap, 0, ATTR_DIM, "beside");
 }
@@ -146,10 +155,10 @@ void pane_kernels(struct grid *g, struct view *v, struct rect r)
 		return;
 	}
 	make_table(&tab, &d->snap);
-	struct columns c = columns(r.w, tab.overlap);
+	struct columns c = columns(r.w, tab.overlap, tab.chip != NULL);
 	int top = r.h >= 6, sum = r.h >= 3, rows = r.h - top - sum;
 	if (top)
-		head(g, r, &c);
+		head(g, r, &c, tab.chip);
 	v->page[PANE_KERNELS] = rows;
 	v->most[PANE_KERNELS] = MAX(tab.n - rows, 0);
 	int from = MIN(v->scroll[PANE_KERNELS], v->most[PANE_KERNELS]);
@@ -159,6 +168,8 @@ void pane_kernels(struct grid *g, struct view *v, struct rect r)
 		return;
 	int end = grid_printf(g, r, 0, r.h - 1, ATTR_TITLE, "sum %s ms", fmt_short(a, tab.total));
 	double told = tab.total > 0 ? 100 * (1 - tab.rest / tab.total) : 100;
+	if (tab.chip && isfinite(d->snap.chip.ms) && r.w >= 28)
+		end = grid_printf(g, r, end + 2, r.h - 1, ATTR_TITLE, "%s %s%s", tab.chip, fmt_short(a, d->snap.chip.ms), r.w >= 40 ? " ms" : "");
 	if (r.w >= 44)
 		end = grid_printf(g, r, end + 2, r.h - 1, ATTR_NOTE, "accounted %.1f %%", told);
 	if (d->snap.micro_ms > 0 && end + 24 <= r.w)

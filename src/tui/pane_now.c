@@ -61,7 +61,7 @@ static const char *shape_word(const struct engine_snapshot *s)
 	return k >= 0 && k < 4 ? words[k] : "";
 }
 
-enum now_row { NOW_STATE, NOW_LR, NOW_GRAD, NOW_RATE, NOW_MS, NOW_MEM, NOW_CPU, NOW_DATA, NOW_CKPT, NOW_BLAS, NOW_TIME, NOW_TOKENS, NOW_MODEL, NOW_DEVICE, NOW_N };
+enum now_row { NOW_STATE, NOW_LR, NOW_GRAD, NOW_RATE, NOW_MS, NOW_CHIP, NOW_MEM, NOW_CPU, NOW_DATA, NOW_CKPT, NOW_BLAS, NOW_TIME, NOW_TOKENS, NOW_MODEL, NOW_DEVICE, NOW_N };
 
 static void now_row(struct grid *g, const struct view *v, struct rect r, int y, enum now_row k)
 {
@@ -92,6 +92,11 @@ static void now_row(struct grid *g, const struct view *v, struct rect r, int y, 
 			snprintf(value, sizeof value, "%s/micro", a);
 		snprintf(extra, sizeof extra, narrow ? "%s/step" : "%s step", fmt_short(b, s->step_ms > 0 ? s->step_ms : NAN));
 		row(g, r, y, "ms", ATTR_VALUE, value, extra);
+		break;
+	case NOW_CHIP:
+		snprintf(extra, sizeof extra, "%s", !isfinite(s->chip.ms) ? "no step yet" : isfinite(s->chip.watts) ? fmt_watts(b, s->chip.watts) : narrow ? "W unknown" : "unpublished");
+		snprintf(value, sizeof value, "%s%s", fmt_short(a, s->chip.ms), narrow || !isfinite(s->chip.ms) ? "" : " ms");
+		row(g, r, y, s->chip.name, ATTR_VALUE, value, extra);
 		break;
 	case NOW_MEM:
 		row(g, r, y, narrow ? "mem" : "memory", ATTR_VALUE, fmt_memory(a, s->proc.rss, s->proc.peak), NULL);
@@ -153,16 +158,22 @@ static void now_row(struct grid *g, const struct view *v, struct rect r, int y, 
 void pane_now(struct grid *g, struct view *v, struct rect r)
 {
 	/* With few lines: what the status line does not say already. */
-	static const enum now_row few[] = {NOW_LR, NOW_GRAD, NOW_MS, NOW_MEM, NOW_CPU, NOW_CKPT, NOW_BLAS, NOW_DATA};
-	static const enum now_row some[] = {NOW_LR, NOW_GRAD, NOW_RATE, NOW_MS, NOW_MEM, NOW_CPU, NOW_DATA, NOW_CKPT, NOW_BLAS, NOW_TOKENS};
-	const enum now_row *list = r.h <= 8 ? few : some;
-	int n = r.h <= 8 ? (int)ARRAY_LEN(few) : r.h <= 10 ? (int)ARRAY_LEN(some) : NOW_N;
+	static const enum now_row few[] = {NOW_LR, NOW_GRAD, NOW_MS, NOW_CHIP, NOW_MEM, NOW_CPU, NOW_CKPT, NOW_BLAS, NOW_DATA};
+	static const enum now_row some[] = {NOW_LR, NOW_GRAD, NOW_RATE, NOW_MS, NOW_CHIP, NOW_MEM, NOW_CPU, NOW_DATA, NOW_CKPT, NOW_BLAS, NOW_TOKENS};
+	const enum now_row *list = r.h <= 8 ? few : r.h <= 10 ? some : NULL;
+	int n = list == few ? (int)ARRAY_LEN(few) : list == some ? (int)ARRAY_LEN(some) : NOW_N;
 	if (!view_data(v)->have_snap)
 		return;
-	/* What is running out is not left out. */
-	int counts = view_data(v)->snap.compile_budget > 0;
-	for (int y = 0; y < MIN(n, r.h); y++)
-		now_row(g, v, r, y, n == NOW_N ? (enum now_row)y : counts && y == n - 1 ? NOW_MODEL : list[y]);
+	/* A chip's row is there when a chip is; what is running out is not left out. */
+	const struct engine_snapshot *s = &view_data(v)->snap;
+	int most = MIN(r.h, s->chip.name[0] && list ? n - 1 : n), counts = s->compile_budget > 0 && list != NULL;
+	for (int i = 0, y = 0; i < n && y < most; i++) {
+		enum now_row k = list ? list[i] : (enum now_row)i;
+		if (k == NOW_CHIP && !s->chip.name[0])
+			continue;
+		now_row(g, v, r, y, counts && y == most - 1 ? NOW_MODEL : k);
+		y++;
+	}
 }
 
 /* --- power --- */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <locale.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,32 @@ static void test_zoomed(void **s)
 		snprintf(name, sizeof name, "zoom-%s-80x24", layout_pane_name((enum pane)p));
 		compare(&v, 80, 24, name);
 	}
+	view_done(&v);
+}
+
+/* A chip's time beside ours: status line, now, kernels; and what is missing says so. */
+static void test_chip(void **s)
+{
+	(void)s;
+	struct view v;
+	assert_int_equal(fakeview_training(&v), 0);
+	struct engine_snapshot *snap = &v.live->snap;
+	snap->chip = (struct chip_view){.name = "m4", .ms = 6.75, .forward_ms = 1.22, .backward_ms = 2.49, .watts = 1.54, .source = "single kernels"};
+	for (int i = 0; i < snap->timing.n; i++)
+		if (snap->timing.row[i].kind == TIMING_PROGRAM)
+			snap->timing.row[i].last_chip_ns = 0.12e6 * (double)timing_mean_ms(&snap->timing, i, 16);
+	compare(&v, 120, 40, "chip-120x40");
+	compare(&v, 80, 24, "chip-80x24");
+	compare(&v, 40, 10, "chip-40x10");
+	v.zoom = PANE_KERNELS;
+	compare(&v, 80, 24, "chip-kernels-80x24");
+	v.zoom = -1;
+	snap->chip = (struct chip_view){.name = "m1pro", .ms = 14.1, .watts = NAN};
+	compare(&v, 120, 40, "chip-watts-120x40");
+	snap->chip = (struct chip_view){.name = "m5max", .ms = NAN, .watts = NAN};
+	for (int i = 0; i < snap->timing.n; i++)
+		snap->timing.row[i].last_chip_ns = 0;
+	compare(&v, 120, 40, "chip-later-120x40");
 	view_done(&v);
 }
 
@@ -275,7 +302,7 @@ int main(void)
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "en_US.UTF-8");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_prompt),
+		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_chip), cmocka_unit_test(test_prompt),
 		cmocka_unit_test(test_every_size), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_answers), cmocka_unit_test(test_freeze), cmocka_unit_test(test_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
