@@ -16,6 +16,7 @@
 #include "device/gemm.h"
 #include "device/run_file.h"
 #include "model/export.h"
+#include "model/extras.h"
 #include "model/programs.h"
 
 /* --- info ---------------------------------------------------------------------------------------------------------- */
@@ -47,7 +48,7 @@ static void say_model(struct worker *w)
 	worker_say(w, "          %s classifier, RoPE %s theta %g, norm eps %g, residual scale %g\n", c->tied ? "tied" : "own",
 		   c->rope == ROPE_HALF ? "half-split" : "interleaved", c->rope_theta, c->norm_eps, c->alpha);
 	worker_say(w, "memory    %s for weights, gradients and moments, %s for activations (batch %d, seq %d)\n",
-		   str_bytes(a, params_bytes(c, 1)), str_bytes(b, model_bytes(c, batch, seq, worker_rows(w))), batch, seq);
+		   str_bytes(a, params_bytes(c, 1)), str_bytes(b, model_bytes(c, batch, seq, worker_rows(w), settings_int(&w->settings, SET_EXTRAS))), batch, seq);
 	worker_say(w, "work      %s FLOP a micro-step\n", str_si(a, worker_flops(w)));
 	if (settings_int(&w->settings, SET_VOCAB_COMPACT))
 		worker_say(w, "compact   %d of %d rows occur in the data: the classifier has only those\n", worker_rows(w), c->vocab);
@@ -276,8 +277,14 @@ int cmd_power(struct worker *w, int argc, char **argv, struct err *e)
 
 static int mil_build(struct worker *w, struct program *p, int id, struct err *e)
 {
+	struct model_options how = trainer_options(&w->settings);
 	struct program_shape shape = {.batch = settings_int(&w->settings, SET_BATCH), .seq = settings_int(&w->settings, SET_SEQ),
-				      .separate = trainer_options(&w->settings).separate};
+				      .separate = how.separate};
+	static const struct device_caps none = {0};
+	const struct device_caps *caps = w->dev ? device_caps(w->dev) : &none;
+	struct extras_plan x;
+	extras_plan(&x, caps, &w->params->config, &how, shape.batch * shape.seq, worker_rows(w), 1);
+	extras_shape(&shape, &x, caps, worker_rows(w));
 	return program_build(p, (enum program_id)id, &w->params->config, &shape, MIL_BARE, e);
 }
 
@@ -289,10 +296,12 @@ static enum program_id mil_first(const struct worker *w)
 
 static int mil_list(struct worker *w, struct err *e)
 {
-	int first = (int)mil_first(w), end = first < PROGRAM_STATIC_N ? PROGRAM_STATIC_N : PROGRAM_DYN_KV_BWD + 1;
-	worker_say(w, "%-10s %7s %7s  %s\n", "program", "lines", "weights", "what it does");
-	for (int id = first; id < end; id++) {
+	int first = (int)mil_first(w), end = first < PROGRAM_STATIC_N ? PROGRAM_STATIC_N : PROGRAM_EXTRAS;
+	worker_say(w, "%-13s %7s %7s  %s\n", "program", "lines", "weights", "what it does");
+	for (int id = first; id < PROGRAM_N; id++) {
 		struct program p;
+		if (id >= PROGRAM_EXTRAS ? !settings_int(&w->settings, SET_EXTRAS) : id >= end)
+			continue;
 		int rc = mil_build(w, &p, id, e), lines = 0;
 		if (rc)
 			return rc;
@@ -300,7 +309,7 @@ static int mil_list(struct worker *w, struct err *e)
 			p.nweight += p.channel[i].weight;
 		for (const char *s = p.text.s; s && *s; s++)
 			lines += *s == '\n';
-		worker_say(w, "%-10s %7d %7d  %s\n", p.name, lines, p.nweight, program_about((enum program_id)id));
+		worker_say(w, "%-13s %7d %7d  %s\n", p.name, lines, p.nweight, program_about((enum program_id)id));
 		program_done(&p);
 	}
 	return 0;

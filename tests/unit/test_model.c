@@ -315,7 +315,7 @@ static void compact_edges(void **state)
 	occurring(&r, &a);
 	r.o.active = &a;
 	rig_model(&r, NULL);
-	assert_true(model_bytes(&r.p->config, 1, 16, a.n) != model_bytes(&r.p->config, 1, 16, 0));
+	assert_true(model_bytes(&r.p->config, 1, 16, a.n, 0) != model_bytes(&r.p->config, 1, 16, 0, 0));
 	for (int v = 0; v < 61; v++)
 		if (a.at[v] < 0)
 			r.y[5] = v;
@@ -339,6 +339,120 @@ static void compact_edges(void **state)
 	rig_close(&s);
 	active_done(&a);
 	active_done(&all);
+}
+
+/* --- extras: the same gradients, whichever way the vocabulary is cut --- */
+
+static const struct extras_case {
+	const char *what;
+	int host_memory, overlaps, max_channels, max_conv_in, compact;
+} extras_cases[] = {
+	{"extras", 1, 0, 0, 0, 0}, {"extras, own surfaces", 0, 0, 0, 0, 0}, {"extras, overlapping", 1, 1, 0, 0, 0},
+	{"extras in parts", 1, 0, 10, 0, 0}, {"extras, products for convolutions", 1, 0, 0, 5, 0},
+	{"extras in parts, own surfaces, overlapping, products", 0, 1, 7, 6, 0}, {"extras, compact", 1, 0, 0, 0, 1},
+	{"extras, compact, in parts, own surfaces, overlapping", 0, 1, 3, 0, 1},
+};
+
+static void extras_step(struct rig *r, const struct active_rows *a, double scale, const char *how)
+{
+	double loss;
+	step(r, (float)scale, &loss);
+	if (a)
+		compare_smaller(r, a, loss, how);
+	else
+		compare(r, loss, scale, how);
+}
+
+static void extras(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
+		for (size_t i = 0; i < sizeof extras_cases / sizeof *extras_cases; i++) {
+			const struct extras_case *x = &extras_cases[i];
+			struct rig r;
+			struct active_rows a = {0};
+			struct err e = {0};
+			rig_open(&r, &shapes[k], 2, 1);
+			if (x->compact)
+				occurring(&r, &a);
+			r.o = (struct model_options){.extras = 1, .active = x->compact ? &a : NULL};
+			r.device->caps.host_memory = x->host_memory;
+			r.device->caps.overlaps = x->overlaps;
+			r.device->caps.max_channels = x->max_channels;
+			r.device->caps.max_conv_in = x->max_conv_in;
+			rig_model(&r, NULL);
+			extras_step(&r, x->compact ? &a : NULL, 1, x->what);
+			/* Changed weights count, and nothing of the first micro-step is left. */
+			for (size_t w = 0; w < r.p->total; w++) {
+				r.p->w[w] *= 1.25f;
+				r.p->g[w] = 0;
+			}
+			assert_int_equal(model_update(r.m, &e), 0);
+			extras_step(&r, x->compact ? &a : NULL, x->compact ? 1 : 0.5, x->what);
+			r.device->caps.overlaps = 0;
+			rig_close(&r);
+			active_done(&a);
+		}
+}
+
+/* Blocks of tokens, the last one shorter; only the losses; threads. */
+static void extras_blocks(void **state)
+{
+	(void)state;
+	static const struct tiny wide = {"many rows", 16, 8, 1, 1, 1, 16, 400000, 1, ROPE_HALF, 1, 1, 50};
+	for (int parts = 0; parts < 2; parts++) {
+		struct rig r, s;
+		struct err e = {0};
+		double loss, plain, same;
+		rig_open(&r, &wide, 2, 1);
+		r.device->caps.max_channels = parts ? 150000 : 0;
+		r.o.extras = 1;
+		rig_model(&r, NULL);
+		assert_int_equal(model_loss(r.m, r.x, r.y, &plain, &e), 0);
+		step(&r, 1, &loss);
+		assert_true(plain == loss);
+		compare(&r, loss, 1, parts ? "blocks and parts" : "blocks");
+		assert_int_equal(r.timing->row[timing_row(r.timing, "softmax", TIMING_PROGRAM)].last_calls, parts ? 6 : 2);
+		rig_open(&s, &wide, 3, 1);
+		s.device->caps.max_channels = r.device->caps.max_channels;
+		s.o.extras = 1;
+		rig_model(&s, NULL);
+		step(&s, 1, &same);
+		assert_true(loss == same);
+		assert_memory_equal(r.p->g, s.p->g, r.p->total * sizeof(float));
+		rig_close(&r);
+		rig_close(&s);
+	}
+}
+
+/* The programs are there to be looked at, copy nothing on the cpu device, and are none without extras. */
+static void extras_programs(void **state)
+{
+	(void)state;
+	struct rig r;
+	double loss;
+	rig_open(&r, &shapes[0], 1, 1);
+	r.o.extras = 1;
+	rig_model(&r, NULL);
+	step(&r, 1, &loss);
+	static const char *const names[] = {"finalNorm", "classifier", "softmax", "classifierBwd", "normBwd"};
+	static const unsigned calls[] = {1, 1, 1, 1, 5};
+	for (int i = 0; i < PROGRAM_N - PROGRAM_EXTRAS; i++) {
+		struct kernel_plan_info info;
+		const struct program *p = model_program(r.m, PROGRAM_EXTRAS + i);
+		assert_non_null(p);
+		assert_string_equal(p->name, names[i]);
+		kernel_plan(model_kernel(r.m, PROGRAM_EXTRAS + i), &info);
+		assert_int_equal(info.ncopy, 0);
+		assert_int_equal(r.timing->row[timing_row(r.timing, names[i], TIMING_PROGRAM)].last_calls, calls[i]);
+	}
+	assert_true(model_bytes(&r.p->config, 1, 16, 0, 1) > model_bytes(&r.p->config, 1, 16, 0, 0));
+	model_free(r.m);
+	r.o.extras = 0;
+	rig_model(&r, NULL);
+	assert_null(model_program(r.m, PROGRAM_CLASSIFIER));
+	assert_null(model_kernel(r.m, PROGRAM_NORM_BWD));
+	rig_close(&r);
 }
 
 static void loss_only(void **state)
@@ -500,7 +614,7 @@ static void refusals(void **state)
 	assert_int_equal(e.code, ERR_RANGE);
 	assert_null(model_new(r.device, r.p, r.pool, 1 << 24, 16, NULL, NULL, NULL, &e));
 	assert_true(e.code < 0);
-	if (model_bytes(&r.p->config, 1 << 20, 16, 0) > mem_available()) {
+	if (model_bytes(&r.p->config, 1 << 20, 16, 0, 0) > mem_available()) {
 		assert_null(model_new(r.device, r.p, r.pool, 1 << 20, 16, NULL, NULL, NULL, &e));
 		assert_int_equal(e.code, ERR_NOMEM);
 		assert_non_null(strstr(e.msg, "needed for activations"));
@@ -542,7 +656,7 @@ static void rows(void **state)
 	assert_non_null(model_kernel(r.m, PROGRAM_SDPA_BWD2));
 	assert_null(model_program(r.m, PROGRAM_N));
 	assert_null(model_kernel(r.m, -1));
-	assert_true(model_bytes(&r.p->config, 1, 16, 0) > 0);
+	assert_true(model_bytes(&r.p->config, 1, 16, 0, 0) > 0);
 	rig_close(&r);
 }
 
@@ -551,7 +665,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gradients), cmocka_unit_test(other_devices), cmocka_unit_test(threads_do_not_matter),
 		cmocka_unit_test(loss_only), cmocka_unit_test(live_weights), cmocka_unit_test(nothing_is_copied), cmocka_unit_test(frozen_weights), cmocka_unit_test(cancelled), cmocka_unit_test(refusals),
-		cmocka_unit_test(rows), cmocka_unit_test(compacted), cmocka_unit_test(compact_edges),
+		cmocka_unit_test(rows), cmocka_unit_test(compacted), cmocka_unit_test(compact_edges), cmocka_unit_test(extras),
+		cmocka_unit_test(extras_blocks), cmocka_unit_test(extras_programs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

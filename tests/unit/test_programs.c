@@ -150,7 +150,7 @@ static void texts_parse(void **state)
 	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
 		for (int how = 0; how < 4; how++) {
 			const struct tiny *t = &shapes[k];
-			struct program_shape shape = {t->batch, t->seq, how & 1};
+			struct program_shape shape = {.batch = t->batch, .seq = t->seq, .separate = how & 1};
 			enum mil_dialect dialect = how & 2 ? MIL_VERBOSE : MIL_BARE;
 			struct model_config c;
 			struct program p[PROGRAM_N];
@@ -184,7 +184,7 @@ static void presets_parse(void **state)
 		for (int id = 0; id < PROGRAM_N; id++) {
 			struct program p;
 			struct mil_graph *g;
-			assert_int_equal(program_build(&p, (enum program_id)id, &c, &(struct program_shape){c.batch, c.seq, 0}, MIL_BARE, &e), 0);
+			assert_int_equal(program_build(&p, (enum program_id)id, &c, &(struct program_shape){.batch = c.batch, .seq = c.seq, .separate = 0}, MIL_BARE, &e), 0);
 			if (mil_parse(&g, p.text.s, p.text.len, &e))
 				fail_msg("%s: %s: %s", *n, p.name, e.msg);
 			mil_free(g);
@@ -213,12 +213,12 @@ static void refusals(void **state)
 	struct program p;
 	struct err e = {0};
 	tiny_config(&c, &shapes[0]);
-	assert_int_equal(program_build(&p, PROGRAM_FWD_ATTN, &c, &(struct program_shape){0, 8, 0}, MIL_BARE, &e), ERR_RANGE);
+	assert_int_equal(program_build(&p, PROGRAM_FWD_ATTN, &c, &(struct program_shape){.batch = 0, .seq = 8, .separate = 0}, MIL_BARE, &e), ERR_RANGE);
 	assert_non_null(strstr(e.msg, "batch 0"));
-	assert_int_equal(program_build(&p, PROGRAM_FWD_ATTN, &c, &(struct program_shape){1 << 20, 1 << 20, 0}, MIL_BARE, &e), ERR_RANGE);
+	assert_int_equal(program_build(&p, PROGRAM_FWD_ATTN, &c, &(struct program_shape){.batch = 1 << 20, .seq = 1 << 20, .separate = 0}, MIL_BARE, &e), ERR_RANGE);
 	assert_non_null(strstr(e.msg, "smaller batch"));
 	c.kv_heads = 3;
-	assert_int_equal(program_build(&p, PROGRAM_FWD_ATTN, &c, &(struct program_shape){1, 8, 0}, MIL_BARE, &e), ERR_RANGE);
+	assert_int_equal(program_build(&p, PROGRAM_FWD_ATTN, &c, &(struct program_shape){.batch = 1, .seq = 8, .separate = 0}, MIL_BARE, &e), ERR_RANGE);
 	assert_non_null(strstr(e.msg, "kv_heads"));
 	program_done(&p);
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "device/gemm.h"
+#include "model/extras.h"
 #include "model/host.h"
 #include "model/model_state.h"
 
@@ -10,6 +11,16 @@ int head_block(int rows, int tokens)
 {
 	int64_t n = (64 << 20) / (4 * (int64_t)rows) / 16 * 16;
 	return (int)MIN(MAX(n, 16), tokens);
+}
+
+const float *head_weights(const struct model *m)
+{
+	return m->active ? m->table : m->p->w + params_head(m->p)->offset;
+}
+
+float *head_grad(const struct model *m)
+{
+	return m->active ? m->table_grad : m->p->g + params_head(m->p)->offset;
 }
 
 void head_gather(struct model *m)
@@ -31,10 +42,8 @@ static void back_to_hidden(struct model *m, const float *w, int t0, int n)
 /* Tokens [t0, t0 + n): logits[n, V] = xf W^T, losses; with grad dxf = W^T dlogits^T and dW += dlogits^T xf. */
 static void head_rows(struct model *m, const int *y, int t0, int n, float each, int grad)
 {
-	const struct param *head = params_head(m->p);
-	const float *w = m->active ? m->table : m->p->w + head->offset, *xf = m->xf + (size_t)t0 * (size_t)m->c->dim;
+	const float *w = head_weights(m), *xf = m->xf + (size_t)t0 * (size_t)m->c->dim;
 	int64_t D = m->c->dim, V = m->rows;
-	float *g = m->active ? m->table_grad : m->p->g + head->offset;
 	double flops = 2.0 * (double)D * (double)V * n;
 	uint64_t t[4];
 	t[0] = clock_ns();
@@ -44,7 +53,7 @@ static void head_rows(struct model *m, const int *y, int t0, int n, float each, 
 	t[2] = clock_ns();
 	if (grad) {
 		back_to_hidden(m, w, t0, n);
-		gemm(m->pool, 1, 0, V, D, n, 1, m->logits, V, xf, D, !m->active || t0 > 0, g, D);
+		gemm(m->pool, 1, 0, V, D, n, 1, m->logits, V, xf, D, !m->active || t0 > 0, head_grad(m), D);
 	}
 	t[3] = clock_ns();
 	timing_add(m->timing, m->row[ROW_CLASSIFIER], t[1] - t[0] + t[3] - t[2], grad ? 3 * flops : flops);
@@ -61,38 +70,44 @@ static const int *head_targets(struct model *m, const int *y)
 	return m->target;
 }
 
+/* Losses, and with grad m->dxf and the classifier's gradient. */
+static int host_head(struct model *m, const int *y, float each, int grad, struct err *e)
+{
+	uint64_t t0 = clock_ns();
+	host_norm(m->pool, m->xf, m->layer[m->c->layers - 1].place[PLACE_Y], params_w(m->p, PARAM_NORM_OUT, -1), m->T, m->c->dim, m->c->norm_eps);
+	timing_add(m->timing, m->row[ROW_NORM], clock_ns() - t0, 0);
+	for (int t = 0; t < m->T; t += m->logit_rows) {
+		int r = model_cancelled(m, e);
+		if (r)
+			return r;
+		head_rows(m, y, t, MIN(m->logit_rows, m->T - t), each, grad);
+	}
+	return 0;
+}
+
 int head_run(struct model *m, const int *y, float scale, int grad, double *loss, struct err *e)
 {
-	int D = m->c->dim, T = m->T, last = m->c->layers - 1, valid = 0;
-	float *out = m->layer[last].place[PLACE_Y];
-	const float *w = params_w(m->p, PARAM_NORM_OUT, -1);
-	uint64_t t0 = clock_ns();
-	host_norm(m->pool, m->xf, out, w, T, D, m->c->norm_eps);
-	timing_add(m->timing, m->row[ROW_NORM], clock_ns() - t0, 0);
+	int T = m->T, valid = 0;
+	float *out = m->layer[m->c->layers - 1].place[PLACE_Y];
+	double sum = 0;
 	for (int t = 0; t < T; t++)
 		valid += y[t] >= 0;
 	float each = valid ? scale / (float)valid : 0;
 	y = head_targets(m, y);
-	for (int t = 0; t < T; t += m->logit_rows) {
-		int r = model_cancelled(m, e);
-		if (r)
-			return r;
-		head_rows(m, y, t, MIN(m->logit_rows, T - t), each, grad);
-	}
-	double sum = 0;
+	int r = m->extras ? extras_head(m, y, each, grad ? head_grad(m) : NULL, e) : host_head(m, y, each, grad, e);
+	if (r)
+		return r;
 	for (int t = 0; t < T; t++)
 		sum += m->loss[t];
 	*loss = valid ? sum / valid : 0;
-	if (grad && m->active) {
-		t0 = clock_ns();
-		active_scatter_add(m->pool, m->p->g + params_head(m->p)->offset, m->table_grad, m->active, D);
-		timing_add(m->timing, m->row[ROW_ROWS], clock_ns() - t0, 0);
-	}
-	if (grad) {
-		t0 = clock_ns();
-		host_norm_back(m->pool, out, params_g(m->p, PARAM_NORM_OUT, -1), m->dxf, out, w, NULL, m->norm_part, T, D,
-			       m->c->norm_eps);
-		timing_add(m->timing, m->row[ROW_NORM_BWD], clock_ns() - t0, 0);
-	}
-	return 0;
+	return grad ? pass_norm_back(m, PARAM_NORM_OUT, -1, out, m->dxf, out, NULL, e) : 0;
+}
+
+void head_finish(struct model *m)
+{
+	if (!m->active)
+		return;
+	uint64_t t0 = clock_ns();
+	active_scatter_add(m->pool, m->p->g + params_head(m->p)->offset, m->table_grad, m->active, m->c->dim);
+	timing_add(m->timing, m->row[ROW_ROWS], clock_ns() - t0, 0);
 }

@@ -85,7 +85,7 @@ void host_embed_back(struct pool *pool, float *g, const float *dx, const int *id
 struct norm_args {
 	const struct host_loops *loops;
 	float *out, *partial;
-	const float *dn, *x, *w, *res;
+	const float *dn, *x, *w, *res, *dx;
 	int T, D;
 	float eps;
 };
@@ -141,15 +141,36 @@ size_t host_norm_scratch(int T, int D)
 	return (size_t)blocks(T, BLOCK) * (size_t)D;
 }
 
+static void add_partial(float *dw, const float *partial, int T, int D)
+{
+	for (int i = 0; i < blocks(T, BLOCK); i++)
+		for (int c = 0; c < D; c++)
+			dw[c] += partial[(size_t)i * D + c];
+}
+
 void host_norm_back(struct pool *pool, float *out, float *dw, const float *dn, const float *x, const float *w, const float *res,
 		    float *scratch, int T, int D, float eps)
 {
-	struct norm_args a = {loops(), out, scratch, dn, x, w, res, T, D, eps};
-	int n = blocks(T, BLOCK);
-	pool_run(pool, n, norm_back_task, &a);
-	for (int i = 0; i < n; i++)
-		for (int c = 0; c < D; c++)
-			dw[c] += scratch[(size_t)i * D + c];
+	struct norm_args a = {loops(), out, scratch, dn, x, w, res, NULL, T, D, eps};
+	pool_run(pool, blocks(T, BLOCK), norm_back_task, &a);
+	add_partial(dw, scratch, T, D);
+}
+
+static void norm_rest_task(void *arg, int task, int thread)
+{
+	const struct norm_args *a = arg;
+	int t0 = task * BLOCK;
+	(void)thread;
+	a->loops->norm_rest(a->out, a->partial + (size_t)task * a->D, a->dn, a->x, a->dx, a->res, a->T, a->D, t0, MIN(BLOCK, a->T - t0),
+			    a->eps);
+}
+
+void host_norm_rest(struct pool *pool, float *out, float *dw, const float *dn, const float *x, const float *dx, const float *res,
+		    float *scratch, int T, int D, float eps)
+{
+	struct norm_args a = {loops(), out, scratch, dn, x, NULL, res, dx, T, D, eps};
+	pool_run(pool, blocks(T, BLOCK), norm_rest_task, &a);
+	add_partial(dw, scratch, T, D);
 }
 
 /* --- element by element --- */
@@ -250,4 +271,53 @@ void host_cross_entropy(struct pool *pool, double *loss, float *logits, const in
 {
 	struct loss_args a = {loops(), loss, logits, target, n, V, each, grad};
 	pool_run(pool, blocks(n, LOSS_ROWS), loss_task, &a);
+}
+
+/* --- loss after a softmax that a program has made --- */
+
+struct probs_args {
+	const struct host_loops *loops;
+	double *sum;
+	float *grad; /* the probabilities, when they are written over */
+	const float *logits, *probs, *factor;
+	const int *target;
+	float each;
+	int first, V, N;
+};
+
+static void log_sums_task(void *arg, int task, int thread)
+{
+	const struct probs_args *a = arg;
+	int t0 = task * LANES;
+	(void)thread;
+	a->loops->log_sums(a->sum, a->logits, a->probs, a->V, a->N, t0, MIN(LANES, a->N - t0));
+}
+
+void host_log_sums(struct pool *pool, double *sum, const float *logits, const float *probs, int V, int N)
+{
+	struct probs_args a = {.loops = loops(), .sum = sum, .probs = probs, .logits = logits, .V = V, .N = N};
+	pool_run(pool, blocks(N, LANES), log_sums_task, &a);
+}
+
+enum { GRAD_ROWS = 64 };
+
+static void softmax_grad_task(void *arg, int task, int thread)
+{
+	const struct probs_args *a = arg;
+	int v0 = task * GRAD_ROWS, v1 = MIN(a->V, v0 + GRAD_ROWS);
+	(void)thread;
+	for (int v = v0; v < v1; v++)
+		a->loops->softmax_grad(a->grad + (size_t)v * (size_t)a->N, a->factor, a->N);
+	for (int t = 0; t < a->N; t++) {
+		int v = a->target[t] < 0 ? -1 : a->target[t] - a->first;
+		if (v >= v0 && v < v1)
+			a->grad[(size_t)v * (size_t)a->N + (size_t)t] -= a->each;
+	}
+}
+
+void host_softmax_grad(struct pool *pool, float *probs, const float *factor, const int *target, float each, int first, int V, int N)
+{
+	struct probs_args a = {.loops = loops(), .grad = probs, .factor = factor, .target = target, .each = each, .first = first,
+			       .V = V, .N = N};
+	pool_run(pool, blocks(V, GRAD_ROWS), softmax_grad_task, &a);
 }

@@ -43,6 +43,18 @@ void host_cross_entropy(struct pool *pool, double *loss, float *logits, const in
 struct host_scan { uint32_t top; uint64_t zeros; };
 struct host_scan host_scan(struct pool *pool, const float *x, size_t n);
 
+/* The rest of host_norm_back when a program has made dx: out = dx + res (res may be NULL, out may be x), dw[D] += sum over tokens of
+ * dn * x * r. */
+void host_norm_rest(struct pool *pool, float *out, float *dw, const float *dn, const float *x, const float *dx, const float *res,
+		    float *scratch, int T, int D, float eps);
+
+/* logits[V, N] and probs[V, N], their softmax over V: sum[t] = log sum exp(logits) of column t. Told by the likeliest row alone, as z - log p:
+ * that is as exact as z and p are, however small other probabilities have become. */
+void host_log_sums(struct pool *pool, double *sum, const float *logits, const float *probs, int V, int N);
+/* probs[V, N], rows from `first` of the vocabulary: column t becomes factor[t] * probs, zero where the factor is 0, and less `each` at
+ * row target[t] (-1: none). */
+void host_softmax_grad(struct pool *pool, float *probs, const float *factor, const int *target, float each, int first, int V, int N);
+
 /* "AVX-512", "AVX2", "base": which of the compiled loops are in use. */
 const char *host_loops_name(void);
 

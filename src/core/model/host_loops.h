@@ -16,11 +16,15 @@ struct host_loops {
 	void (*norm)(float *out, const float *x, const float *w, int T, int D, int t0, int n, float eps);
 	void (*norm_back)(float *out, float *partial, const float *dn, const float *x, const float *w, const float *res, int T, int D,
 			  int t0, int n, float eps);
+	void (*norm_rest)(float *out, float *partial, const float *dn, const float *x, const float *dx, const float *res, int T, int D,
+			  int t0, int n, float eps);
 	double (*cross_entropy)(float *row, int target, int V, float each, int grad);
 	void (*add_norm)(float *sum, float *out, const float *x, const float *o, float alpha, const float *w, int T, int D, int t0, int n,
 			 float eps);
 	void (*swiglu_back)(float *dh1, float *dh3, const float *dgate, const float *h1, const float *h3, int n);
 	void (*scan)(const float *x, size_t n, uint32_t *top, uint64_t *zeros);
+	void (*log_sums)(double *sum, const float *logits, const float *probs, int V, int N, int t0, int n);
+	void (*softmax_grad)(float *row, const float *factor, int N);
 };
 
 #endif
@@ -179,6 +183,36 @@ static void norm_back(float *out, float *partial, const float *dn, const float *
 		norm_back_n(out, partial, dn, x, w, res, T, D, t0, n, eps);
 }
 
+static void norm_rest(float *out, float *partial, const float *dn, const float *x, const float *dx, const float *res, int T, int D,
+		      int t0, int n, float eps)
+{
+	vf ss[BLOCK / LANES] = {{0}}, r[BLOCK / LANES];
+	for (int c = 0; c < D; c++)
+		for (int j = 0; j * LANES < n; j++) {
+			vf v = {0};
+			load(&v, x + (size_t)c * T + t0 + j * LANES, width(n, j));
+			ss[j] += v * v;
+		}
+	for (int j = 0; j * LANES < n; j++)
+		inverse_root(&r[j], &ss[j], D, eps);
+	for (int c = 0; c < D; c++) {
+		size_t at = (size_t)c * T + t0;
+		vf sum = {0};
+		for (int j = 0; j * LANES < n; j++) {
+			vf v = {0}, d = {0}, z = {0}, y = {0};
+			load(&v, x + at + j * LANES, width(n, j));
+			load(&d, dn + at + j * LANES, width(n, j));
+			load(&y, dx + at + j * LANES, width(n, j));
+			if (res)
+				load(&z, res + at + j * LANES, width(n, j));
+			sum += d * v * r[j];
+			z += y;
+			store(out + at + j * LANES, &z, width(n, j));
+		}
+		partial[c] = lanes_sum(&sum);
+	}
+}
+
 /* exp for x <= 0, below -87 zero, NaN stays NaN: 2^n * p(x - n ln 2), Cephes' polynomial, within 2 ulp. */
 static inline __attribute__((always_inline)) void exp_lanes(vf *px)
 {
@@ -304,6 +338,39 @@ static void scan(const float *x, size_t n, uint32_t *top, uint64_t *zeros)
 	}
 }
 
-const struct host_loops HOST_LOOPS = {HOST_LOOPS_NAME, norm, norm_back, cross_entropy, add_norm, swiglu_back, scan};
+/* Columns [t0, t0 + n), n <= LANES. A NaN in the first row stays; one elsewhere has made the whole column NaN. */
+static void log_sums(double *sum, const float *logits, const float *probs, int V, int N, int t0, int n)
+{
+	vf p = {0}, z = {0}, best = {0}, at = {0};
+	load(&best, probs + t0, n);
+	load(&at, logits + t0, n);
+	for (int v = 1; v < V; v++) {
+		size_t i = (size_t)v * (size_t)N + (size_t)t0;
+		load(&p, probs + i, n);
+		load(&z, logits + i, n);
+		vi more = p > best;
+		best = (vf)((more & (vi)p) | (~more & (vi)best));
+		at = (vf)((more & (vi)z) | (~more & (vi)at));
+	}
+	for (int j = 0; j < n; j++)
+		sum[t0 + j] = (double)at[j] - log((double)best[j]);
+}
+
+static void softmax_grad(float *row, const float *factor, int N)
+{
+	for (int i = 0; i < N; i += LANES) {
+		int k = N - i < LANES ? N - i : LANES;
+		vf p = {0}, f = {0};
+		load(&p, row + i, k);
+		load(&f, factor + i, k);
+		vi none = f == 0;
+		p = (vf)((vi)(p * f) & ~none);
+		store(row + i, &p, k);
+	}
+}
+
+const struct host_loops HOST_LOOPS = {
+	HOST_LOOPS_NAME, norm, norm_back, norm_rest, cross_entropy, add_norm, swiglu_back, scan, log_sums, softmax_grad,
+};
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/extras.h"
 #include "model/host.h"
 #include "model/model_state.h"
 #include "model/pages.h"
@@ -21,7 +22,7 @@ static int build_programs(struct model *m, struct err *e)
 	m->first = dynamic ? PROGRAM_STATIC_N : 0;
 	m->end = m->train ? (dynamic ? PROGRAM_DYN_KV_BWD : PROGRAM_QKV_BWD) + 1 : (dynamic ? PROGRAM_DYN_FFN : PROGRAM_FWD_FFN) + 1;
 	for (int i = m->first; i < m->end; i++) {
-		int r = program_build(&m->program[i], (enum program_id)i, m->c, &(struct program_shape){m->B, m->S, m->o.separate}, MIL_BARE, e);
+		int r = program_build(&m->program[i], (enum program_id)i, m->c, &(struct program_shape){.batch = m->B, .seq = m->S, .separate = m->o.separate}, MIL_BARE, e);
 		if (r)
 			return r;
 	}
@@ -39,9 +40,11 @@ static void make_rows(struct model *m)
 	};
 	for (int i = m->first; i < m->end; i++)
 		m->program_row[i] = timing_row(m->timing, program_name((enum program_id)i), TIMING_PROGRAM);
+	for (int i = PROGRAM_EXTRAS; m->o.extras && i < PROGRAM_N; i++)
+		m->program_row[i] = timing_row(m->timing, program_name((enum program_id)i), TIMING_PROGRAM);
 	const struct device_caps *caps = device_caps(m->device);
 	const int used[ROW_N] = {
-		[ROW_EMBED] = 1, [ROW_NORM] = 1, [ROW_CLASSIFIER] = 1, [ROW_LOSS] = 1, [ROW_NORM_BWD] = m->train,
+		[ROW_EMBED] = 1, [ROW_NORM] = !m->o.extras, [ROW_CLASSIFIER] = !m->o.extras, [ROW_LOSS] = 1, [ROW_NORM_BWD] = m->train,
 		[ROW_EMBED_BWD] = m->train, [ROW_COPY] = !caps->host_memory || caps->fp16, [ROW_UPDATE] = dynamic ? !caps->host_memory : !caps->weights_live,
 		[ROW_NORM_FWD] = dynamic, [ROW_SWIGLU] = dynamic && m->train,
 		[ROW_ROWS] = m->train && m->active,
@@ -82,7 +85,10 @@ static int fill(struct model *m, struct err *e)
 	if (m->train && !(m->dw = dw_new(m->pool, device_caps(m->device)->overlaps, m->timing, e)))
 		return e ? e->code : ERR_NOMEM;
 	make_rows(m);
-	return model_make_calls(m, e);
+	if ((r = model_make_calls(m, e)) || !m->o.extras)
+		return r;
+	m->extras = extras_new(m, e);
+	return m->extras ? 0 : e ? e->code : ERR_NOMEM;
 }
 
 struct model *model_new(struct device *d, struct params *p, struct pool *pool, int batch, int seq, const struct model_options *o,
@@ -124,6 +130,7 @@ void model_free(struct model *m)
 	if (!m)
 		return;
 	dw_free(m->dw);
+	extras_free(m->extras);
 	model_free_calls(m);
 	for (int id = 0; id < PROGRAM_N; id++)
 		program_done(&m->program[id]);
@@ -136,6 +143,8 @@ void model_free(struct model *m)
 
 const struct program *model_program(const struct model *m, int id)
 {
+	if (id >= PROGRAM_EXTRAS && id < PROGRAM_N)
+		return m->extras ? extras_program(m->extras, (enum program_id)id) : NULL;
 	return id >= m->first && id < m->end ? &m->program[id] : NULL;
 }
 
@@ -146,5 +155,7 @@ const struct model_options *model_how(const struct model *m)
 
 const struct kernel *model_kernel(const struct model *m, int id)
 {
+	if (id >= PROGRAM_EXTRAS && id < PROGRAM_N)
+		return m->extras ? extras_kernel(m->extras, (enum program_id)id) : NULL;
 	return id >= m->first && id < m->end ? m->layer[0].kernel[id] : NULL;
 }

@@ -25,6 +25,7 @@ enum model_pipeline {
 struct model_options {
 	enum model_pipeline pipeline;
 	int separate; /* dynamic: every weight is an input of its own, not packed beside the activations */
+	int extras;   /* final norm, classifier, softmax and the norms' gradients run on the device too */
 	const struct active_rows *active; /* the classifier has only these rows, targets must be among them; NULL: all. The caller's, must stay */
 };
 
@@ -65,7 +66,7 @@ const struct program *model_program(const struct model *m, int id);
 const struct kernel *model_kernel(const struct model *m, int id);
 /* How it was made. */
 const struct model_options *model_how(const struct model *m);
-/* Bytes of activations and scratch; `rows` of the vocabulary in the classifier, 0: all. */
-uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows);
+/* Bytes of activations and scratch; `rows` of the vocabulary in the classifier, 0: all; with extras or without. */
+uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows, int extras);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/extras.h"
 #include "model/model_state.h"
 
 /* --- weights --- */
@@ -165,7 +166,10 @@ static int own_programs(const struct model *m)
 
 int model_compiles(const struct model *m)
 {
-	return device_caps(m->device)->weights_live ? 0 : m->c->layers * own_programs(m);
+	struct extras_plan x = {0};
+	if (m->o.extras)
+		extras_plan(&x, device_caps(m->device), m->c, &m->o, m->T, m->rows, m->train);
+	return device_caps(m->device)->weights_live ? 0 : m->c->layers * own_programs(m) + x.recompiles;
 }
 
 static int check_budget(const struct model *m, int want, struct err *e)
@@ -215,6 +219,8 @@ int model_update(struct model *m, struct err *e)
 	for (int l = 0; want && l < m->c->layers && !r; l++)
 		for (int id = m->first; id < m->end && !r; id++)
 			r = refreeze(m, l, (enum program_id)id, e);
+	if (!r && m->extras)
+		r = extras_update(m, e);
 	timing_add(m->timing, m->row[ROW_UPDATE], clock_ns() - t0, 0);
 	return r;
 }
@@ -305,7 +311,10 @@ static int bind(struct model *m, int l, enum program_id id, struct err *e)
 
 int model_make_calls(struct model *m, struct err *e)
 {
-	int own = own_programs(m), once = m->end - m->first - own, rc = check_budget(m, m->c->layers * own + once, e);
+	struct extras_plan x = {0};
+	if (m->o.extras)
+		extras_plan(&x, device_caps(m->device), m->c, &m->o, m->T, m->rows, m->train);
+	int own = own_programs(m), once = m->end - m->first - own, rc = check_budget(m, m->c->layers * own + once + x.compiles, e);
 	if (rc)
 		return rc;
 	for (int l = 0; l < m->c->layers; l++)

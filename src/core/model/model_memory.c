@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/extras.h"
 #include "model/host.h"
 #include "model/model_state.h"
 #include "model/pages.h"
@@ -124,11 +125,16 @@ static uint64_t total_floats(const struct model_config *c, enum model_pipeline p
 	return n + 64 * 16; /* every part begins on a cache line */
 }
 
-uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows)
+uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows, int extras)
 {
 	if (batch < 1 || seq < 1 || (double)batch * seq > INT32_MAX)
 		return UINT64_MAX;
-	return total_floats(c, PIPELINE_STATIC, batch, seq, rows ? rows : c->vocab, 1, 1) * sizeof(float);
+	if (!rows)
+		rows = c->vocab;
+	struct extras_plan x = {0};
+	if (extras)
+		extras_plan(&x, &(struct device_caps){0}, c, &(struct model_options){0}, batch * seq, rows, 1);
+	return (total_floats(c, PIPELINE_STATIC, batch, seq, rows, 1, 1) + x.floats) * sizeof(float);
 }
 
 /* --- cutting --- */

@@ -66,6 +66,7 @@ struct model {
 	uint64_t ticket[SCRATCH_SETS]; /* of the last product that reads what a layer's backward pass left in a set of scratch */
 	int nset;                  /* two sets when weight gradients are made beside the device */
 	struct dw *dw;
+	struct extras *extras; /* NULL: the host does it */
 	struct model_seen seen;
 	struct surface *shared[PROGRAM_N][CALL_SURFACES]; /* the device's own surfaces, one set for all layers */
 
@@ -90,6 +91,11 @@ struct model {
 int head_block(int rows, int tokens);
 /* The classifier's rows as the weights are now, where they are a copy. */
 void head_gather(struct model *m);
+/* The classifier's matrix [rows, D], and where its gradient goes: the parameters, or the copy of the rows that take part. */
+const float *head_weights(const struct model *m);
+float *head_grad(const struct model *m);
+/* When all products are done: a copy's gradient goes to the parameters'. */
+void head_finish(struct model *m);
 
 /* Final norm, classifier, loss; with `grad` also the gradient: of the classifier's matrix into p->g, of the last layer's output over that
  * output (PLACE_Y of the last layer). scale multiplies the gradient. */
@@ -117,11 +123,14 @@ int model_own_weights(const struct program *p);
 
 /* --- pass.c, and the two ways through a layer: pass_static.c, pass_dynamic.c --- */
 int pass_run(struct model *m, int layer, enum program_id id, struct err *e);
+/* Runs a program: copies where surfaces are the device's own, times it. layer: for messages, -1 outside layers. */
+int pass_call(struct model *m, const struct call *c, enum program_id id, int layer, struct err *e);
 /* dW[out, in] += scale * grad[out, T] * input[in, T]^T for one matrix. A ticket for dw_wait. */
 uint64_t pass_weight_grad(struct model *m, enum param_kind kind, int layer, float scale, const float *grad, const float *input);
 uint64_t pass_qkv_grads(struct model *m, int layer);
-/* out = gradient through the norm `kind` of a layer, of dn, at x, + res; x is overwritten when out is x. */
-void pass_norm_back(struct model *m, enum param_kind kind, int layer, float *out, const float *dn, const float *x, const float *res);
+/* out = gradient through the norm `kind` of a layer, of dn, at x, + res (may be NULL); x is overwritten when out is x. */
+int pass_norm_back(struct model *m, enum param_kind kind, int layer, float *out, const float *dn, const float *x, const float *res,
+		   struct err *e);
 int static_forward(struct model *m, int layer, struct err *e);
 int static_backward(struct model *m, int layer, struct err *e);
 int dynamic_forward(struct model *m, int layer, struct err *e);

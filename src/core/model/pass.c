@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "model/extras.h"
 #include "model/host.h"
 #include "model/model_state.h"
 
@@ -50,7 +51,10 @@ static void look(struct model *m, const struct call *c, int layer, enum program_
 		struct host_scan seen = host_scan(m->pool, t->host, n);
 		if (seen.top >= FP16_TOP && !s->overflow) {
 			s->overflow = forward ? OVERFLOW_FORWARD : OVERFLOW_BACKWARD;
-			snprintf(s->where, sizeof s->where, "%.20s of layer %d", program_name(id), layer);
+			if (layer < 0)
+				snprintf(s->where, sizeof s->where, "%.20s", program_name(id));
+			else
+				snprintf(s->where, sizeof s->where, "%.18s of layer %d", program_name(id), layer);
 		}
 		s->entries += t->is_gradient ? n : 0;
 		s->zeros += t->is_gradient ? seen.zeros : 0;
@@ -62,9 +66,8 @@ const struct model_seen *model_seen(const struct model *m)
 	return &m->seen;
 }
 
-int pass_run(struct model *m, int layer, enum program_id id, struct err *e)
+int pass_call(struct model *m, const struct call *c, enum program_id id, int layer, struct err *e)
 {
-	const struct call *c = &m->layer[layer].call[id];
 	const struct binding_perf *perf = binding_perf(c->binding);
 	int own = !device_caps(m->device)->host_memory;
 	int r = model_cancelled(m, e);
@@ -74,7 +77,7 @@ int pass_run(struct model *m, int layer, enum program_id id, struct err *e)
 		copy_tensors(m, c, 0);
 	uint64_t before = perf->ns;
 	if ((r = binding_run(c->binding, e)))
-		return err_prefix(e, "%s: layer %d", program_name(id), layer), r;
+		return layer < 0 ? err_prefix(e, "%s", program_name(id)) : err_prefix(e, "%s: layer %d", program_name(id), layer), r;
 	timing_add(m->timing, m->program_row[id], perf->ns - before, perf->flops);
 	timing_chip(m->timing, m->program_row[id], perf->model_ns);
 	if (own)
@@ -85,6 +88,11 @@ int pass_run(struct model *m, int layer, enum program_id id, struct err *e)
 		timing_add(m->timing, m->row[ROW_COPY], clock_ns() - t0, 0);
 	}
 	return 0;
+}
+
+int pass_run(struct model *m, int layer, enum program_id id, struct err *e)
+{
+	return pass_call(m, &m->layer[layer].call[id], id, layer, e);
 }
 
 /* --- forward --- */
@@ -111,12 +119,16 @@ uint64_t pass_weight_grad(struct model *m, enum param_kind kind, int layer, floa
 	return dw_add(m->dw, t->dim[0], t->dim[1], m->T, scale, grad, input, m->p->g + t->offset);
 }
 
-void pass_norm_back(struct model *m, enum param_kind kind, int layer, float *out, const float *dn, const float *x, const float *res)
+int pass_norm_back(struct model *m, enum param_kind kind, int layer, float *out, const float *dn, const float *x, const float *res,
+		   struct err *e)
 {
+	if (m->extras)
+		return extras_norm_back(m, kind, layer, out, dn, x, res, e);
 	uint64_t t0 = clock_ns();
 	host_norm_back(m->pool, out, params_g(m->p, kind, layer), dn, x, params_w(m->p, kind, layer), res, m->norm_part, m->T,
 		       m->c->dim, m->c->norm_eps);
 	timing_add(m->timing, m->row[ROW_NORM_BWD], clock_ns() - t0, 0);
+	return 0;
 }
 
 /* dq dk dv lie one after the other; where the three matrices do too (no padding between them), one product makes all. */
@@ -142,6 +154,7 @@ static int backward(struct model *m, const int *x, struct err *e)
 			return r;
 	}
 	dw_wait_all(m->dw);
+	head_finish(m);
 	uint64_t t0 = clock_ns();
 	host_embed_back(m->pool, params_g(m->p, PARAM_EMBED, -1), m->x0, x, m->T, m->c->dim);
 	timing_add(m->timing, m->row[ROW_EMBED_BWD], clock_ns() - t0, 0);

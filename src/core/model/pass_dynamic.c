@@ -42,8 +42,7 @@ static int ffn_backward(struct model *m, int l, struct err *e)
 		return r;
 	pass_weight_grad(m, PARAM_W1, l, 1, at[PLACE_H1], at[PLACE_X2NORM]);
 	pass_weight_grad(m, PARAM_W3, l, 1, at[PLACE_H3], at[PLACE_X2NORM]);
-	pass_norm_back(m, PARAM_NORM_FFN, l, at[PLACE_X2], at[PLACE_DX2NORM], at[PLACE_X2], at[PLACE_Y]);
-	return 0;
+	return pass_norm_back(m, PARAM_NORM_FFN, l, at[PLACE_X2], at[PLACE_DX2NORM], at[PLACE_X2], at[PLACE_Y], e);
 }
 
 static int attn_backward(struct model *m, int l, struct err *e)
@@ -69,6 +68,5 @@ int dynamic_backward(struct model *m, int l, struct err *e)
 	uint64_t t0 = clock_ns();
 	host_add(m->pool, at[PLACE_DXNORM], at[PLACE_DXKV], (size_t)m->T * (size_t)m->c->dim);
 	timing_add(m->timing, m->row[ROW_NORM_BWD], clock_ns() - t0, 0);
-	pass_norm_back(m, PARAM_NORM_ATT, l, below, at[PLACE_DXNORM], below, at[PLACE_X2]);
-	return 0;
+	return pass_norm_back(m, PARAM_NORM_ATT, l, below, at[PLACE_DXNORM], below, at[PLACE_X2], e);
 }

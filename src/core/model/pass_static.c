@@ -20,8 +20,7 @@ static int ffn_backward(struct model *m, int l, struct err *e)
 	pass_weight_grad(m, PARAM_W2, l, m->c->alpha, at[PLACE_Y], at[PLACE_GATE]);
 	pass_weight_grad(m, PARAM_W1, l, 1, at[PLACE_DH1], at[PLACE_X2NORM]);
 	m->ticket[l % m->nset] = pass_weight_grad(m, PARAM_W3, l, 1, at[PLACE_DH3], at[PLACE_X2NORM]);
-	pass_norm_back(m, PARAM_NORM_FFN, l, at[PLACE_X2], at[PLACE_DX2NORM], at[PLACE_X2], at[PLACE_Y]);
-	return 0;
+	return pass_norm_back(m, PARAM_NORM_FFN, l, at[PLACE_X2], at[PLACE_DX2NORM], at[PLACE_X2], at[PLACE_Y], e);
 }
 
 int static_backward(struct model *m, int l, struct err *e)
@@ -36,6 +35,5 @@ int static_backward(struct model *m, int l, struct err *e)
 	m->ticket[l % m->nset] = pass_qkv_grads(m, l);
 	if ((r = pass_run(m, l, PROGRAM_QKV_BWD, e)))
 		return r;
-	pass_norm_back(m, PARAM_NORM_ATT, l, below, at[PLACE_DXNORM], below, at[PLACE_X2]);
-	return 0;
+	return pass_norm_back(m, PARAM_NORM_ATT, l, below, at[PLACE_DXNORM], below, at[PLACE_X2], e);
 }

@@ -14,7 +14,8 @@ struct gen {
 	enum mil_dialect dialect;
 	int64_t B, S, T, D, H, KV, HD, F, R; /* R = H / KV */
 	int64_t Q, K;                        /* H * HD, KV * HD */
-	int separate;
+	int64_t rows, N, conv_in;            /* the extras: of the vocabulary, tokens of a block, program_shape.conv_in */
+	int separate, dynamic;
 	struct mb_value input[8];            /* of a dynamic program */
 	struct mb_value weight[PROGRAM_WEIGHTS];
 	struct mb_value output[4];
@@ -59,6 +60,8 @@ struct mb_value gen_product(struct gen *g, struct mb_value x, struct mb_value w)
 struct mb_value gen_unproduct(struct gen *g, const char *name, struct mb_value y);
 /* alpha * x, or x itself when alpha is 1. */
 struct mb_value gen_alpha(struct gen *g, const char *name, struct mb_value x);
+/* 1 / sqrt(mean over channels of x^2 + eps), [1, 1, 1, T] */
+struct mb_value gen_inverse_rms(struct gen *g, struct mb_value x);
 /* w * x / sqrt(mean over channels of x^2 + eps) */
 struct mb_value gen_norm(struct gen *g, const char *name, struct mb_value x, const char *weight);
 /* [1, heads*HD, 1, T], turned by the position's angle, or back. */
@@ -91,5 +94,10 @@ void gen_dyn_wot_bwd(struct gen *g);
 void gen_dyn_sdpa_bwd1(struct gen *g);
 void gen_dyn_q_bwd(struct gen *g);
 void gen_dyn_kv_bwd(struct gen *g);
+void gen_final_norm(struct gen *g);
+void gen_classifier(struct gen *g);
+void gen_softmax(struct gen *g);
+void gen_classifier_bwd(struct gen *g);
+void gen_norm_bwd(struct gen *g);
 
 #endif

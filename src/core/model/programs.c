@@ -32,6 +32,11 @@ static const struct {
 	[PROGRAM_DYN_SDPA_BWD2] = {"sdpaBwd2", "gradient of the scores: dq and dk, rotated back", gen_sdpa_bwd2},
 	[PROGRAM_DYN_Q_BWD] = {"qBwd", "gradient through Wq: its part of the norm's output", gen_dyn_q_bwd},
 	[PROGRAM_DYN_KV_BWD] = {"kvBwd", "gradient through Wk and Wv: the rest", gen_dyn_kv_bwd},
+	[PROGRAM_FINAL_NORM] = {"finalNorm", "extras: the norm before the classifier", gen_final_norm},
+	[PROGRAM_CLASSIFIER] = {"classifier", "extras: logits", gen_classifier},
+	[PROGRAM_SOFTMAX] = {"softmax", "extras: softmax over the vocabulary", gen_softmax},
+	[PROGRAM_CLASSIFIER_BWD] = {"classifierBwd", "extras: gradient through the classifier", gen_classifier_bwd},
+	[PROGRAM_NORM_BWD] = {"normBwd", "extras: gradient through a norm", gen_norm_bwd},
 };
 
 const char *program_name(enum program_id id)
@@ -200,14 +205,19 @@ struct mb_value gen_alpha(struct gen *g, const char *name, struct mb_value x)
 	return mb_binary(&g->b, "mul", name, x, gen_number(g, "alpha", g->c->alpha));
 }
 
-struct mb_value gen_norm(struct gen *g, const char *name, struct mb_value x, const char *weight)
+struct mb_value gen_inverse_rms(struct gen *g, struct mb_value x)
 {
 	struct mil_builder *b = &g->b;
 	struct mb_value square = mb_binary(b, "mul", "square", x, x);
 	struct mb_value mean = mb_reduce(b, "reduce_mean", "mean", square, 1);
 	struct mb_value safe = mb_binary(b, "add", "mean_eps", mean, gen_number(g, "eps", g->c->norm_eps));
-	struct mb_value r = mb_binary(b, "pow", "rrms", safe, mb_const_float(b, -0.5));
-	struct mb_value scaled = mb_binary(b, "mul", "xhat", x, r);
+	return mb_binary(b, "pow", "rrms", safe, mb_const_float(b, -0.5));
+}
+
+struct mb_value gen_norm(struct gen *g, const char *name, struct mb_value x, const char *weight)
+{
+	struct mil_builder *b = &g->b;
+	struct mb_value scaled = mb_binary(b, "mul", "xhat", x, gen_inverse_rms(g, x));
 	return mb_binary(b, "mul", name, scaled, gen_weight(g, weight, mb_t4(MIL_FP16, 1, x.type.dim[1], 1, 1)));
 }
 
@@ -334,7 +344,9 @@ int program_build(struct program *p, enum program_id id, const struct model_conf
 		return err_nomem(e, "program generator", sizeof *g);
 	*g = (struct gen){.p = p, .c = c, .dialect = dialect, .B = batch, .S = seq, .T = (int64_t)batch * seq, .D = c->dim,
 			  .H = c->heads, .KV = c->kv_heads, .HD = c->head_dim, .F = c->hidden, .R = c->heads / c->kv_heads,
-			  .Q = model_q_dim(c), .K = model_kv_dim(c), .separate = shape->separate};
+			  .Q = model_q_dim(c), .K = model_kv_dim(c), .separate = shape->separate, .dynamic = shape->dynamic,
+			  .rows = shape->rows ? shape->rows : c->vocab, .N = shape->tokens ? shape->tokens : (int64_t)batch * seq,
+			  .conv_in = shape->conv_in};
 	rows[id].generate(g);
 	r = mb_end(&g->b, g->output, g->noutput, &p->text, e);
 	if (!r && g->overflow)

@@ -29,13 +29,20 @@ enum program_id {
 	PROGRAM_DYN_SDPA_BWD2, /* probs, dp, q, k -> dq, dk: the static one */
 	PROGRAM_DYN_Q_BWD,     /* dq -> dxq: its part of dxnorm */
 	PROGRAM_DYN_KV_BWD,    /* dk, dv -> dxkv: the rest */
+	/* The extras, beside either set: what the host does when `extras` is off. */
+	PROGRAM_FINAL_NORM,     /* x -> xf */
+	PROGRAM_CLASSIFIER,     /* xf -> logits of a part of the vocabulary, for a block of tokens */
+	PROGRAM_SOFTMAX,        /* logits -> probs over that part */
+	PROGRAM_CLASSIFIER_BWD, /* dlogits -> dxf: what comes from that part */
+	PROGRAM_NORM_BWD,       /* dy, x -> dx */
 	PROGRAM_N,
-	PROGRAM_STATIC_N = PROGRAM_DYN_SDPA_FWD
+	PROGRAM_STATIC_N = PROGRAM_DYN_SDPA_FWD, /* [0, here) */
+	PROGRAM_EXTRAS = PROGRAM_FINAL_NORM      /* [here, PROGRAM_N) */
 };
 
 static inline int program_is_backward(enum program_id id)
 {
-	return (id > PROGRAM_FWD_FFN && id < PROGRAM_STATIC_N) || id > PROGRAM_DYN_FFN;
+	return (id > PROGRAM_FWD_FFN && id < PROGRAM_STATIC_N) || (id > PROGRAM_DYN_FFN && id < PROGRAM_EXTRAS) || id >= PROGRAM_CLASSIFIER_BWD;
 }
 
 /* Elements [offset, offset + count) along an axis of the surface `surface` (an input or output of the program) are `name`. */
@@ -52,6 +59,10 @@ enum { PROGRAM_CHANNELS = 24, PROGRAM_WEIGHTS = 12 };
 struct program_shape {
 	int batch, seq;
 	int separate; /* dynamic: every weight is an input of its own, called like the weight */
+	/* Of the extras. */
+	int rows, tokens; /* of the vocabulary, of a block; 0: all */
+	int conv_in;      /* the device's limit of a convolution's input channels, 0: none */
+	int dynamic;      /* weights are inputs */
 };
 
 struct program {
@@ -69,7 +80,9 @@ struct program {
  *   mask               [1, 1, R*S, S], R = heads / kv_heads: 0 where key <= row mod S, else -1e4
  *   rope_cos rope_sin  HD/2 rows of B*S columns: cos and sin of (t mod S) * theta^(-2i/HD)
  *   eps scale alpha    one number each, only where fp16 text can not say it exactly: norm_eps, 1/sqrt(HD), the residual scale
- * wqt wkt wvt wot w1t w2t w3t are the matrices seen transposed. */
+ *   rms                whichever norm's weight it is the gradient of
+ * wqt wkt wvt wot w1t w2t w3t are the matrices seen transposed; rmsf is the last norm's weight, cls [rows, D] some rows of the classifier,
+ * clst the same seen transposed. */
 
 const char *program_name(enum program_id id);
 /* The program of that name, or -1. Two names are in both sets: the one in the set of `like` is taken then. */

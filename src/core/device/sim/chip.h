@@ -35,7 +35,8 @@ struct chip {
 	const char *source;       /* of the engine's speeds, in words */
 };
 
-enum { CHIP_CHANNELS = 65536 }; /* longest channel axis, on every chip */
+/* Longest channel axis, and the input channels from which on a convolution is refused, on every chip. */
+enum { CHIP_CHANNELS = 65536, CHIP_CONV_IN = 8192 };
 
 /* NULL and "chip: m9: no such chip (one of m1, m1pro, ...)". The name may be written M4 Max, m4max, m4-max. */
 const struct chip *chip_find(const char *name, struct err *e);

@@ -175,7 +175,7 @@ int rules_breaks_op(struct rules_look *l, enum rule_id id)
 	case RULE_CAST_INT: return op->code == MIL_OP_CAST && x && is_float(x->dtype) && l->g->value[op->result[0]].type.dtype == MIL_INT32;
 	case RULE_GATHER: return op->code == MIL_OP_GATHER && !is_constant(l, mil_arg(op, "indices"));
 	case RULE_OPSET: return too_new(l);
-	case RULE_CONV_INPUTS: return op->code == MIL_OP_CONV && x->dim[1] > 8192 ? breaks(l, (long long)x->dim[1], "input channels") : 0;
+	case RULE_CONV_INPUTS: return op->code == MIL_OP_CONV && x->dim[1] > CHIP_CONV_IN ? breaks(l, (long long)x->dim[1], "input channels") : 0;
 	case RULE_CONV_WIDTH_OLD: return wide_conv(l, 13, 29);
 	case RULE_CONV_WIDTH: return wide_conv(l, 16, 32);
 	case RULE_CONV_WEIGHT: return op->code == MIL_OP_CONV && weight && !is_constant(l, mil_arg(op, "weight"));
