@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "device/device.h"
 #include "device/sim/cost.h"
+#include "model/programs.h"
 #include "support/upstream.h"
 
 static const struct chip *chip_of(const char *name)
@@ -272,6 +273,45 @@ static void forward_device(void **state)
 	}
 }
 
+/* Our own generators at the same shape: not the same programs, but nearly the same work. */
+static double ours_ms(const struct chip *chip, int first, int end, int separate)
+{
+	const struct model_config c = {.name = "stories110m", .dim = 768, .hidden = 2048, .layers = 12, .heads = 12, .kv_heads = 12, .head_dim = 64, .vocab = 32000,
+				       .context = 256, .seq = 256, .tied = 1, .rope_theta = 10000, .norm_eps = 1e-5f, .alpha = 1};
+	const struct program_shape shape_of = {.batch = 1, .seq = 256, .separate = separate};
+	double ns = 0;
+	for (int id = first; id < end; id++) {
+		struct program p;
+		struct mil_graph *g = NULL;
+		struct err e = {0};
+		struct cost cost;
+		if (program_build(&p, (enum program_id)id, &c, &shape_of, MIL_BARE, &e) || mil_parse(&g, p.text.s, p.text.len, &e))
+			fail_msg("%s: %s", p.name, e.msg);
+		cost_of_graph(&cost, chip, g);
+		ns += 12 * cost.ns;
+		mil_free(g);
+		program_done(&p);
+	}
+	return ns / 1e6;
+}
+
+static void our_programs(void **state)
+{
+	static const struct { int first, end, separate; enum upstream_pipeline theirs; } sets[] = {
+		{PROGRAM_FWD_ATTN, PROGRAM_STATIC_N, 0, UPSTREAM_STATIC},
+		{PROGRAM_DYN_SDPA_FWD, PROGRAM_DYN_KV_BWD + 1, 0, UPSTREAM_DYNAMIC},
+		{PROGRAM_DYN_SDPA_FWD, PROGRAM_DYN_KV_BWD + 1, 1, UPSTREAM_SEPARATE},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+		struct step_work w;
+		upstream_work(&w, chip_of("m4"), sets[i].theirs, &upstream_stories);
+		double theirs = (w.device_forward_ns + w.device_backward_ns) / 1e6, ours = ours_ms(chip_of("m4"), sets[i].first, sets[i].end, sets[i].separate);
+		print_message("# m4, all programs of a micro-step: ours %.1f ms, upstream's %.1f\n", ours, theirs);
+		near("our programs beside upstream's", ours, theirs, 0.10);
+	}
+}
+
 /* The M5 Max's one guessed constant comes from the larger model's report, with coefficients that know nothing of an M5 Max. */
 static void m5max_rate(void **state)
 {
@@ -289,7 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(chips),     cmocka_unit_test(adds_up), cmocka_unit_test(notch),
 		cmocka_unit_test(devices_tell), cmocka_unit_test(left_out), cmocka_unit_test(the_fit),
-		cmocka_unit_test(forward_device), cmocka_unit_test(m5max_rate),
+		cmocka_unit_test(forward_device), cmocka_unit_test(our_programs), cmocka_unit_test(m5max_rate),
 	};
 	return cmocka_run_group_tests_name("sim_cost", tests, setup, NULL);
 }
