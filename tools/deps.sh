@@ -62,6 +62,7 @@ if [ $want_check = yes ]; then
 	pc cmocka  || add "$(pick libcmocka-dev libcmocka-devel cmocka cmocka)"
 	pc vterm   || add "$(pick libvterm-dev libvterm-devel libvterm libvterm)"
 	have tmux  || add "$(pick tmux tmux tmux tmux)"
+	have clang || add "$(pick clang clang clang -)"
 	have python3 || add "$(pick python3 python3 python python)"
 fi
 
