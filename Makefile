@@ -101,13 +101,13 @@ $(O)/tests/test_%: $(O)/tests/unit/test_%.o $(call obj,$(HELP_SRC)) $(O)/libanet
 	@echo "  link  $@"
 	@$(CC) $(OPT_$(BUILD)) -pthread -o $@ $^ $(TEST_LIBS) $(PKG_LIBS) $(PLAT_LIBS) -lutil -lm $(LDFLAGS)
 
-# The stand-in for macOS' libraries that test_ane opens; it exports names without prototypes, as those do.
+# The stand-in for macOS' libraries that the tests of the ane device open; it exports names without prototypes, as those do.
 $(O)/tests/libstandin.so: tests/ane/standin.c tests/ane/standin.h Makefile
 	@mkdir -p $(@D)
 	@echo "  link  $@"
 	@$(CC) $(filter-out -Wmissing-prototypes,$(CFLAGS_ALL)) -Itests -fPIC -shared -o $@ $<
 
-$(O)/tests/test_ane: | $(O)/tests/libstandin.so
+$(O)/tests/test_ane $(O)/tests/test_ane_train: | $(O)/tests/libstandin.so
 
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) src/main.c $(UNIT_SRC) $(HELP_SRC)))
 
