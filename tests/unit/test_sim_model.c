@@ -22,8 +22,10 @@ enum { BATCH = 1, SEQ = 128 };
 
 static const struct model_options ways[] = {
 	{.pipeline = PIPELINE_STATIC}, {.pipeline = PIPELINE_DYNAMIC}, {.pipeline = PIPELINE_DYNAMIC, .separate = 1},
+	{.pipeline = PIPELINE_STATIC, .extras = 1}, {.pipeline = PIPELINE_DYNAMIC, .extras = 1},
+	{.pipeline = PIPELINE_DYNAMIC, .separate = 1, .extras = 1},
 };
-static const char *const way_names[] = {"static", "dynamic", "separate inputs"};
+static const char *const way_names[] = {"static", "dynamic", "separate inputs", "static, extras", "dynamic, extras", "separate inputs, extras"};
 
 /* |g - want| / |want| and the cosine between them; g is divided by `scale`. */
 static void nearness(const float *g, const double *want, size_t n, double scale, double *distance, double *cosine)
