@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "repl/options.h"
 #include "repl/plain.h"
+#include "repl/restart.h"
 #include "repl/script.h"
 #include "repl/shell.h"
 #include "repl/wake.h"
@@ -99,7 +100,7 @@ static int wants_screen(const struct options *o)
 	return 0;
 }
 
-static int run_screen(struct engine *g, const struct options *o, const struct script *s, const char *history)
+static int run_screen(struct engine *g, const struct options *o, const struct script *s, const char *history, const struct handover *from)
 {
 	/* With -e or -x it is theirs to say what begins; --resume is a wish to go on training. */
 	const struct tui_options t = {
@@ -107,11 +108,12 @@ static int run_screen(struct engine *g, const struct options *o, const struct sc
 		.autostart = !o->given[OPTION_COMMAND] && !o->given[OPTION_FILE],
 		.on_hup = o->on_hup,
 		.history = history,
+		.from = from,
 	};
 	return tui_run(g, &t);
 }
 
-static int run_plain(struct engine *g, const struct options *o, const struct script *s, const char *history)
+static int run_plain(struct engine *g, const struct options *o, const struct script *s, const char *history, const struct handover *from)
 {
 	const struct plain_options p = {
 		.script = s,
@@ -119,13 +121,14 @@ static int run_plain(struct engine *g, const struct options *o, const struct scr
 		.read_input = !o->ncommand && !o->given[OPTION_COMMAND] && !o->given[OPTION_FILE],
 		.on_hup = o->on_hup,
 		.history = history,
+		.from = from,
 	};
 	return plain_run(g, &p);
 }
 
-static int run(const struct options *o, const struct script *s, struct err *e)
+static int run(const struct options *o, const struct script *s, const struct handover *from, struct err *e)
 {
-	const struct engine_options eo = {.run_dir = o->run_dir, .resume = o->given[OPTION_RESUME], .wake = wake_engine};
+	const struct engine_options eo = {.run_dir = o->run_dir, .resume = o->given[OPTION_RESUME], .wake = wake_engine, .from = from};
 	char path[4200], *history = NULL;
 	if (wake_open(e))
 		return 1;
@@ -134,11 +137,11 @@ static int run(const struct options *o, const struct script *s, struct err *e)
 	signal(SIGXFSZ, SIG_IGN);
 	if (!file_state_dir(path, sizeof path - 16, NULL))
 		history = strcat(path, "/history");
-	int screen = wants_screen(o);
+	int screen = from ? tui_handed_over(from) : wants_screen(o);
 	struct engine *g = engine_start(&eo, e);
 	if (!g)
 		return 1;
-	int status = screen ? run_screen(g, o, s, history) : run_plain(g, o, s, history);
+	int status = screen ? run_screen(g, o, s, history, from) : run_plain(g, o, s, history, from);
 	engine_free(g);
 	if (status > 128) {
 		/* The caller should see what ended us. */
@@ -169,11 +172,17 @@ static int start(const struct options *o, struct err *e)
 	if (o->ncommand && !strcmp(o->command[0], "attach"))
 		return later("attach", e);
 	set_locale();
-	if (collect(&s, o, e))
+	struct handover *from = restart_from(e);
+	if (from)
+		tui_guard(from);
+	if (e->code)
+		status = 1;
+	else if (from ? script_take_over(&s, from, e) : collect(&s, o, e))
 		status = e->code == ERR_USAGE ? 2 : 1;
 	else
-		status = run(o, &s, e);
+		status = run(o, &s, from, e);
 	script_done(&s);
+	handover_free(from);
 	return status;
 }
 
@@ -190,6 +199,7 @@ int main(int argc, char **argv)
 	struct options o;
 	struct err e = {0};
 	hold_streams();
+	restart_init(argv);
 	int status = options_parse(&o, argc, argv, &e) ? 2 : start(&o, &e);
 	if (e.msg[0])
 		fprintf(stderr, "anetui: %s\n", e.msg);

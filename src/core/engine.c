@@ -106,6 +106,13 @@ static void answer(struct worker *w, const struct engine_cmd *c)
 		rc = err_set(&e, ERR_CANCEL, "command: interrupted before it began");
 	else
 		rc = dispatch(w, c, argc, argv, &e);
+	if (rc == ERR_BUDGET) {
+		if (worker_restarts(w, c, &e)) {
+			str_clear(&w->answer);
+			return;
+		}
+		rc = e.code;
+	}
 	worker_flush_answer(w);
 	worker_rest_state(w);
 	if (rc == ERR_CANCEL)
@@ -117,7 +124,7 @@ static void answer(struct worker *w, const struct engine_cmd *c)
 static void answer_all(struct worker *w)
 {
 	struct engine_cmd c;
-	while (!w->stop && ring_pop(w->g->commands, &c))
+	while (!w->stop && !w->restart && ring_pop(w->g->commands, &c))
 		answer(w, &c);
 }
 
@@ -157,14 +164,25 @@ static void train_or_stop(struct worker *w)
 	int rc = worker_train_slice(w, &e);
 	if (rc == ERR_CANCEL) {
 		take_cancel(w);
+	} else if (rc == ERR_BUDGET && worker_restarts(w, NULL, &e)) {
+		return;
 	} else if (rc < 0) {
 		if (!worker_is_awaited(w)) /* else the answer tells */
 			worker_log(w, LOG_ERROR, "%s", e.msg);
-		worker_stop_training(w, rc, e.msg);
+		worker_stop_training(w, e.code, e.msg);
 	} else {
 		worker_check_pending(w);
 		if (w->pause_wanted && !(w->trainer && trainer_begun(w->trainer)))
 			worker_stop_training(w, 0, "");
+	}
+}
+
+static void deliver_all(struct worker *w)
+{
+	while (w->nlate && !atomic_load(&w->g->ending)) {
+		struct timespec ms5 = {0, 5000000};
+		nanosleep(&ms5, NULL);
+		worker_deliver_late(w);
 	}
 }
 
@@ -178,18 +196,23 @@ static void leave(struct worker *w)
 	while (ring_pop(w->g->commands, &c))
 		worker_done(w, c.id, ERR_CANCEL, "engine: it has ended");
 	worker_emit(w, &ev, 1);
-	while (w->nlate && !atomic_load(&w->g->ending)) {
-		struct timespec ms5 = {0, 5000000};
-		nanosleep(&ms5, NULL);
-		worker_deliver_late(w);
-	}
+	deliver_all(w);
+}
+
+/* What is unanswered stays so: the new process has the commands too. */
+static void leave_for_restart(struct worker *w)
+{
+	struct engine_event ev = {.kind = EV_RESTART};
+	worker_publish(w, 1);
+	worker_emit(w, &ev, 1);
+	deliver_all(w);
 }
 
 static void turn(struct worker *w)
 {
 	take_cancel(w);
 	answer_all(w);
-	if (w->stop)
+	if (w->stop || w->restart)
 		return;
 	if (atomic_load(&w->g->ending)) {
 		struct err e;
@@ -208,6 +231,35 @@ static void turn(struct worker *w)
 	worker_deliver_late(w);
 }
 
+static void *worker_loop(void *arg)
+{
+	struct worker *w = &((struct engine *)arg)->w;
+	while (!w->stop && !w->restart)
+		turn(w);
+	if (w->stop)
+		leave(w);
+	else
+		leave_for_restart(w);
+	return NULL;
+}
+
+/* In the place of another process: as if it were the same. */
+static void *worker_main_again(void *arg)
+{
+	struct worker *w = &((struct engine *)arg)->w;
+	struct engine_cmd *c = w->again;
+	struct err e = {0};
+	if (worker_machine(w, &e))
+		worker_log(w, LOG_ERROR, "%s (nothing can be trained)", e.msg);
+	worker_tell_restart(w);
+	w->again = NULL;
+	if (c)
+		answer(w, c);
+	free(c);
+	worker_publish(w, 1);
+	return worker_loop(arg);
+}
+
 static void *worker_main(void *arg)
 {
 	struct engine *g = arg;
@@ -219,10 +271,7 @@ static void *worker_main(void *arg)
 		worker_log(w, LOG_ERROR, "%s", e.msg);
 	worker_rest_state(w);
 	worker_publish(w, 1);
-	while (!w->stop)
-		turn(w);
-	leave(w);
-	return NULL;
+	return worker_loop(g);
 }
 
 /* --- the door --------------------------------------------------------------------------------------------------- */
@@ -249,6 +298,23 @@ static void worker_done_all(struct worker *w)
 	str_done(&w->new_line);
 	str_done(&w->script);
 	free(w->late);
+	free(w->again);
+}
+
+static void engine_done(struct engine *g)
+{
+	worker_done_all(&g->w);
+	ring_free(g->commands);
+	ring_free(g->events);
+	pthread_cond_destroy(&g->wake);
+	pthread_mutex_destroy(&g->lock);
+	free(g);
+}
+
+static int start_thread(struct engine *g, void *(*fn)(void *), struct err *e)
+{
+	int rc = thread_start(&g->thread, fn, g);
+	return rc ? err_set(e, ERR_IO, "engine: the worker thread can not be started: %s", strerror(rc)) : 0;
 }
 
 struct engine *engine_start(const struct engine_options *o, struct err *e)
@@ -272,16 +338,12 @@ struct engine *engine_start(const struct engine_options *o, struct err *e)
 	g->snap.settings = g->w.settings;
 	g->snap.power.watts = g->snap.power.joules = NAN;
 	g->snap.ckpt_age = g->snap.remaining = -1;
-	int rc = g->commands && g->events ? thread_start(&g->thread, worker_main, g) : ENOMEM;
-	if (rc) {
-		err_set(e, ERR_IO, "engine: the worker thread can not be started: %s", strerror(rc));
-		ring_free(g->commands);
-		ring_free(g->events);
-		power_close(g->w.power);
-		free(g);
-		return NULL;
-	}
-	return g;
+	if (!g->commands || !g->events)
+		err_nomem(e, "engine", COMMAND_RING * sizeof(struct engine_cmd) + EVENT_RING * sizeof(struct engine_event));
+	else if (!(o->from && worker_take_over(&g->w, e)) && !start_thread(g, o->from ? worker_main_again : worker_main, e))
+		return g;
+	engine_done(g);
+	return NULL;
 }
 
 void engine_free(struct engine *g)
@@ -290,13 +352,28 @@ void engine_free(struct engine *g)
 		return;
 	atomic_store(&g->ending, 1);
 	engine_cancel(g);
-	pthread_join(g->thread, NULL);
-	worker_done_all(&g->w);
-	ring_free(g->commands);
-	ring_free(g->events);
-	pthread_cond_destroy(&g->wake);
-	pthread_mutex_destroy(&g->lock);
-	free(g);
+	if (!g->joined)
+		pthread_join(g->thread, NULL);
+	engine_done(g);
+}
+
+int engine_go_on(struct engine *g, const char *why, struct err *e)
+{
+	struct worker *w = &g->w;
+	struct engine_cmd *c = w->again;
+	if (!g->joined)
+		pthread_join(g->thread, NULL);
+	g->joined = 1;
+	w->restart = 0;
+	w->again = NULL;
+	worker_log(w, LOG_ERROR, "%s", why);
+	if (c)
+		worker_done(w, c->id, ERR_DEVICE, why);
+	free(c);
+	worker_stop_training(w, ERR_DEVICE, why);
+	int rc = start_thread(g, worker_loop, e);
+	g->joined = rc != 0;
+	return rc;
 }
 
 uint32_t engine_next_id(struct engine *g)

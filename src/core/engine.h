@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/handover.h"
 #include "meter/power.h"
 #include "meter/proc.h"
 #include "meter/timing.h"
@@ -67,6 +68,7 @@ enum engine_event_kind {
 	EV_SAMPLE,       /* a piece of it (whole characters), to standard output for id != 0 */
 	EV_SAMPLE_END,   /* text: "200 tokens in 1.9 s" */
 	EV_STOPPED, /* the worker has ended; nothing follows */
+	EV_RESTART, /* the worker has ended, for this process compiles no more: engine_hand_over and exec(), or engine_go_on; nothing follows until then */
 };
 enum log_level { LOG_INFO, LOG_GOOD, LOG_WARN, LOG_ERROR };
 
@@ -130,6 +132,7 @@ struct engine_snapshot {
 	double loss_scale;              /* of the latest step; 0: the device computes in fp32 */
 	double flushed;                 /* share of gradient entries that came back as zero, over the last steps; NAN: unknown */
 	uint64_t skipped;               /* updates left out */
+	int restarts;                   /* of the program since it was started */
 	int queued;                     /* commands not yet answered */
 	uint64_t dropped_logs;
 	struct settings settings;
@@ -145,11 +148,17 @@ struct engine_options {
 	int resume;            /* --resume: continue the newest run, or run_dir's */
 	void (*wake)(void *);  /* called from the worker when events are there after none were; must only write a byte. May be NULL */
 	void *wake_arg;
+	const struct handover *from; /* what the process before this one has left, or NULL; run_dir and resume were its business. Must stay until engine_free */
 };
 
 struct engine *engine_start(const struct engine_options *o, struct err *e);
 /* Waits for the worker and frees. A CMD_STOP_* that was sent is carried out, other commands are no longer begun; without one it stops without saving. */
 void engine_free(struct engine *g);
+
+/* After EV_RESTART: everything that the engine has, commands without an answer too, goes into h. Nothing else may be called then but engine_go_on. */
+int engine_hand_over(struct engine *g, struct handover *h, struct err *e);
+/* After EV_RESTART, when no new process could be had: the worker runs again, training ends with ERR_DEVICE and this reason. */
+int engine_go_on(struct engine *g, const char *why, struct err *e);
 
 /* Both never wait. engine_send: 0, or ERR_STATE when 256 commands are queued already. */
 uint32_t engine_next_id(struct engine *g);

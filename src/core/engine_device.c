@@ -60,7 +60,8 @@ void worker_device_notes(struct worker *w)
 {
 	const char *text;
 	while (w->dev && (text = device_note(w->dev)))
-		worker_log(w, LOG_WARN, "%s", text);
+		if (!w->notes_told)
+			worker_log(w, LOG_WARN, "%s", text);
 }
 
 void worker_chip(const struct worker *w, struct chip_view *out)
@@ -139,6 +140,8 @@ static void say_device(struct worker *w)
 	worker_say(w, "%s: %s\n", c->name, c->about);
 	if (c->compiles_left >= 0)
 		worker_say(w, "compiles: %d used in this process, %d left\n", c->compiles_used, c->compiles_left);
+	if (w->restarts)
+		worker_say(w, "restarts: %d\n", w->restarts);
 	worker_say(w, "BLAS: %s, %s kernels, %d threads, sgemm %.0f GFLOP/s\n", b->library, b->kernels, pool_threads(w->pool), gflops);
 	worker_say(w, "%s%s", b->note, b->note[0] ? "\n" : "");
 }
@@ -168,6 +171,7 @@ int cmd_device(struct worker *w, int argc, char **argv, struct err *e)
 	if ((rc = join(spec, sizeof spec, argc, argv, e)) || (rc = change(w, spec, e)))
 		return rc;
 	w->device_chosen = 1;
+	w->notes_told = 0;
 	if (strcmp(old, spec))
 		record(w, old);
 	worker_log(w, LOG_INFO, "device: %s -> %s (%s)", old, spec, device_caps(w->dev)->about);

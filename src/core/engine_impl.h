@@ -98,6 +98,13 @@ struct worker {
 	uint64_t next_sample_ns;
 	int auto_samples;
 	int stop;                    /* 1: leave the loop */
+	int restart;                 /* 1: leave the loop, a new process goes on */
+	int restarts;                /* so far */
+	int notes_told;              /* 1: by the process before this one */
+	char restart_line[300];      /* why: for the log of the new process */
+	int budget_hinted;           /* the hint was given */
+	int after_due;               /* what follows an update was not finished: the new process does it */
+	struct engine_cmd *again;    /* a command that could not be begun for want of compiles: the new process begins it again */
 
 	/* answering */
 	uint32_t cmd_id;             /* of the command that is being answered */
@@ -114,6 +121,7 @@ struct engine {
 	struct engine_options opt;
 	char run_dir_opt[1024];
 	pthread_t thread;
+	int joined;                  /* it has ended for a restart; of the caller's thread */
 
 	/* both threads, atomically */
 	atomic_int cancel;
@@ -233,6 +241,12 @@ int cmd_info(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_power(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_mil(struct worker *w, int argc, char **argv, struct err *e);
+
+/* --- engine_handover.c: a new process in the place of this one --- */
+/* After ERR_BUDGET in e: 1: the worker ends for a new process (c: with this command first; may be NULL). 0: that would not help, and e says so. */
+int worker_restarts(struct worker *w, const struct engine_cmd *c, struct err *e);
+int worker_take_over(struct worker *w, struct err *e);        /* before the worker thread runs */
+void worker_tell_restart(struct worker *w);                   /* the one line */
 
 /* --- engine_sample.c --- */
 int cmd_sample(struct worker *w, int argc, char **argv, struct err *e);

@@ -315,14 +315,20 @@ static int due(const struct worker *w, enum setting_id every)
 	return n && w->state.step % n == 0;
 }
 
-/* What is due after an update. Its failures do not stop training. */
-static int after_step(struct worker *w)
+/* What is due after an update. Its failures do not stop training; ERR_BUDGET: an evaluation needs a new process. */
+static int after_step(struct worker *w, struct err *budget)
 {
 	struct err e = {0};
+	w->after_due = 0;
 	if (due(w, SET_EVAL_EVERY) && can_evaluate(w)) {
 		int rc = worker_eval(w, &e);
 		if (rc == ERR_CANCEL)
 			return rc;
+		if (rc == ERR_BUDGET) {
+			w->after_due = 1;
+			*budget = e;
+			return rc;
+		}
 		if (rc)
 			worker_log(w, LOG_WARN, "%s", e.msg);
 	}
@@ -339,10 +345,14 @@ int worker_train_slice(struct worker *w, struct err *e)
 		rc = worker_need_trainer(w, e);
 		worker_state(w, ENGINE_TRAINING, NULL);
 	}
+	if (!rc && w->after_due) {
+		rc = after_step(w, e);
+		return rc ? rc : 1;
+	}
 	if (!rc)
 		rc = trainer_micro(w->trainer, &r, e);
 	worker_device_notes(w);
-	if (rc == ERR_CANCEL)
+	if (rc == ERR_CANCEL || rc == ERR_BUDGET)
 		return rc;
 	if (rc) {
 		worker_event_error(w, e->msg);
@@ -358,6 +368,6 @@ int worker_train_slice(struct worker *w, struct err *e)
 	observe_step(w, &r);
 	if (w->timing.micro >= MEASURE_AFTER && !(blas_open()->gflops > 0))
 		blas_measure(w->pool);
-	rc = after_step(w);
+	rc = after_step(w, e);
 	return rc ? rc : 1;
 }

@@ -170,6 +170,7 @@ static void publish_progress(const struct worker *w, struct engine_snapshot *s, 
 	s->flushed = w->flushed;
 	s->skipped = w->state.skipped;
 	s->lr_now = optim_lr(&w->settings, w->state.step);
+	s->restarts = w->restarts;
 	s->dropped_logs = w->dropped;
 	s->settings = w->settings;
 	s->timing = w->timing;

@@ -79,7 +79,7 @@ void worker_halt(struct worker *w)
 {
 	if (w->trainer)
 		trainer_drop(w->trainer);
-	w->training = w->pause_wanted = 0;
+	w->training = w->pause_wanted = w->after_due = 0;
 	worker_rest_state(w);
 }
 

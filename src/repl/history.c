@@ -71,25 +71,45 @@ static int is_keepable(const char *s, size_t n)
 	return 1;
 }
 
+static void lines_split(struct lines *l, const char *s, size_t len)
+{
+	char line[HISTORY_LINE_MAX];
+	for (const char *end = s + len; s && s < end;) {
+		const char *nl = memchr(s, '\n', (size_t)(end - s));
+		size_t n = (size_t)((nl ? nl : end) - s);
+		if (is_keepable(s, n)) {
+			snprintf(line, sizeof line, "%.*s", (int)n, s);
+			lines_add(l, line);
+		}
+		s += n + 1;
+	}
+}
+
 static void lines_read(struct lines *l, const char *path)
 {
 	struct str text = {0};
-	char line[HISTORY_LINE_MAX];
-	if (!file_read(&text, path, "history", 16 << 20, NULL)) {
-		for (const char *s = text.s, *end = s + text.len; s && s < end;) {
-			const char *nl = memchr(s, '\n', (size_t)(end - s));
-			size_t n = (size_t)((nl ? nl : end) - s);
-			if (is_keepable(s, n)) {
-				snprintf(line, sizeof line, "%.*s", (int)n, s);
-				lines_add(l, line);
-			}
-			s += n + 1;
-		}
-	}
+	if (!file_read(&text, path, "history", 16 << 20, NULL))
+		lines_split(l, text.s, text.len);
 	str_done(&text);
 }
 
-struct history *history_open(const char *path, struct err *e)
+static void lines_put(const struct lines *l, const char *name, struct handover *to)
+{
+	struct str text = {0};
+	for (int i = 0; i < l->n; i++)
+		str_printf(&text, "%s\n", l->line[i]);
+	handover_put(to, name, text.s, text.len);
+	str_done(&text);
+}
+
+static void lines_take(struct lines *l, const char *name, const struct handover *from)
+{
+	size_t n;
+	const char *s = handover_find(from, name, &n);
+	lines_split(l, s, n);
+}
+
+static struct history *make(const char *path, struct err *e)
 {
 	struct history *h = mem_zalloc(1, sizeof *h);
 	if (!h || (path && !(h->path = mem_strdup(path)))) {
@@ -103,8 +123,30 @@ struct history *history_open(const char *path, struct err *e)
 		free(h->path);
 		h->path = real;
 	}
-	if (h->path)
+	return h;
+}
+
+struct history *history_open(const char *path, struct err *e)
+{
+	struct history *h = make(path, e);
+	if (h && h->path)
 		lines_read(&h->all, h->path);
+	return h;
+}
+
+void history_hand_over(const struct history *h, struct handover *to)
+{
+	lines_put(&h->all, "history", to);
+	lines_put(&h->fresh, "history.fresh", to);
+}
+
+struct history *history_take_over(const char *path, const struct handover *from, struct err *e)
+{
+	struct history *h = make(path, e);
+	if (h) {
+		lines_take(&h->all, "history", from);
+		lines_take(&h->fresh, "history.fresh", from);
+	}
 	return h;
 }
 

@@ -6,6 +6,7 @@
 #define ANETUI_REPL_HISTORY_H
 
 #include "base/err.h"
+#include "base/handover.h"
 
 enum { HISTORY_LINES = 1000, HISTORY_LINE_MAX = 1000 };  /* lines kept; bytes from which on a line is not kept */
 
@@ -14,6 +15,9 @@ struct history;
 /* Reads the file; one that is missing, or lines in it that are no text, are no error. path NULL: nothing is kept. NULL only without memory. */
 struct history *history_open(const char *path, struct err *e);
 void history_close(struct history *h);   /* does not save */
+/* For a restarted process: all lines, and which of them are not in the file yet. */
+void history_hand_over(const struct history *h, struct handover *to);
+struct history *history_take_over(const char *path, const struct handover *from, struct err *e);
 int history_count(const struct history *h);
 const char *history_line(const struct history *h, int i);   /* 0 is the oldest */
 /* 1: kept; 0: not, as it is empty, begins with a blank, repeats the latest, or is too long. */

@@ -23,6 +23,8 @@
 /* Where a vi user is, guessed from the keys: libedit does not tell. Only for showing it. */
 enum vi_mode { VI_INSERT, VI_COMMAND, VI_CHANGE, VI_CHARACTER, VI_CHANGE_CHARACTER };
 
+enum { KEYS_MAX = 2048 };
+
 struct lineedit {
 	struct lineedit_host host;
 	struct history *history;
@@ -37,6 +39,11 @@ struct lineedit {
 	HistoryW *keys;            /* what Up and ^R go through, filled from history */
 	int master;
 	FILE *in, *out, *null;
+
+	wchar_t keys_log[KEYS_MAX]; /* what the line that is being typed was made with; completions as if typed */
+	int nlog;                  /* KEYS_MAX: there were more, so only the line itself is known */
+	const wchar_t *again;      /* of another process, to be read first */
+	size_t nagain;
 
 	char *view;                /* the line in UTF-8, and the search behind it */
 	size_t view_cap;
@@ -58,6 +65,28 @@ static struct lineedit *of(EditLine *el)
 	void *l = NULL;
 	el_get(el, EL_CLIENTDATA, &l);
 	return l;
+}
+
+/* --- the keys of a line --- */
+
+static void log_key(struct lineedit *l, wchar_t c)
+{
+	if (l->nlog < KEYS_MAX)
+		l->keys_log[l->nlog++] = c;
+}
+
+/* The next character: another process's first. Tab is kept as what it did: later it may find something else. */
+static int take_char(struct lineedit *l, wchar_t *c)
+{
+	if (l->nagain) {
+		*c = *l->again++;
+		l->nagain--;
+	} else if (!l->host.next(l->host.ctx, c)) {
+		return 0;
+	}
+	if (*c != L'\t')
+		log_key(l, *c);
+	return 1;
 }
 
 static void watch_vi(struct lineedit *l, wchar_t c)
@@ -98,7 +127,7 @@ static int next_char(EditLine *el, wchar_t *c)
 {
 	struct lineedit *l = of(el);
 	l->asked = 1;
-	if (l->ended || !l->host.next(l->host.ctx, c)) {
+	if (l->ended || !take_char(l, c)) {
 		l->ended = 1;
 		*c = 0;
 		return 0;
@@ -280,7 +309,7 @@ static void close_libedit(struct lineedit *l)
 	l->is_vi = 0;
 }
 
-struct lineedit *lineedit_new(const struct lineedit_host *h, const char *history, struct err *e)
+struct lineedit *lineedit_new(const struct lineedit_host *h, const char *history, const struct handover *from, struct err *e)
 {
 	struct lineedit *l = mem_zalloc(1, sizeof *l);
 	if (!l) {
@@ -289,7 +318,11 @@ struct lineedit *lineedit_new(const struct lineedit_host *h, const char *history
 	}
 	l->host = *h;
 	l->master = -1;
-	l->history = history_open(history, e);
+	l->history = from ? history_take_over(history, from, e) : history_open(history, e);
+	if (from) {
+		l->again = handover_find(from, "line.keys", &l->nagain);
+		l->nagain /= sizeof *l->again;
+	}
 	if (!l->history) {
 		lineedit_free(l);
 		return NULL;
@@ -356,8 +389,10 @@ static void run_small(struct lineedit *l)
 {
 	struct small_editor *s = l->small;
 	wchar_t c;
-	while (l->host.next(l->host.ctx, &c)) {
+	while (take_char(l, &c)) {
 		enum small_result r = small_key(s, c);
+		if (r == SMALL_LINE || c == LE_CANCEL)
+			l->nlog = 0;
 		if (r == SMALL_COMPLETE && l->host.complete)
 			l->host.complete(l->host.ctx);
 		if (r != SMALL_LINE)
@@ -380,7 +415,7 @@ void lineedit_run(struct lineedit *l)
 	l->ended = 0;
 	do {
 		int n = 0;
-		l->asked = 0;
+		l->asked = l->nlog = 0;
 		const wchar_t *text = el_wgets(l->el, &n);
 		if (l->ended)
 			break;
@@ -431,6 +466,8 @@ void lineedit_state(struct lineedit *l, struct lineedit_view *v)
 
 static void insert_wide(struct lineedit *l, const wchar_t *w)
 {
+	for (const wchar_t *c = w; *c; c++)
+		log_key(l, *c);
 	if (l->small)
 		small_insert(l->small, w);
 	else
@@ -461,6 +498,8 @@ void lineedit_replace(struct lineedit *l, size_t from, const char *utf8)
 	lineedit_state(l, &v);
 	if (from < v.cursor) {
 		int n = count_chars(v.line + from, v.cursor - from);
+		for (int i = 0; i < n; i++)
+			log_key(l, 127);
 		if (l->small)
 			small_delete_before(l->small, n);
 		else
@@ -478,4 +517,20 @@ void lineedit_set(struct lineedit *l, const char *utf8)
 	else
 		el_cursor(l->el, count_chars(v.line, strlen(v.line)));
 	lineedit_replace(l, 0, utf8);
+}
+
+/* --- a restart --- */
+
+void lineedit_hand_over(struct lineedit *l, struct handover *to)
+{
+	history_hand_over(l->history, to);
+	if (l->nlog == KEYS_MAX) {
+		struct lineedit_view v;
+		lineedit_state(l, &v);
+		int n = count_chars(v.line, strlen(v.line)), back = count_chars(v.line + v.cursor, strlen(v.line) - v.cursor);
+		n = (int)wide_from_utf8(l->keys_log, (size_t)MIN(n + 1, KEYS_MAX - 1), v.line);
+		for (l->nlog = n; back-- > 0 && l->nlog < KEYS_MAX;)
+			l->keys_log[l->nlog++] = LE_LEFT;
+	}
+	handover_put(to, "line.keys", l->keys_log, (size_t)l->nlog * sizeof *l->keys_log);
 }

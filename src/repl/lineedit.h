@@ -7,6 +7,7 @@
 #include <wchar.h>
 
 #include "base/err.h"
+#include "base/handover.h"
 
 struct lineedit;
 
@@ -18,8 +19,11 @@ struct lineedit_host {
 	void (*complete)(void *ctx);                /* Tab: the host reads lineedit_state and calls lineedit_insert or shows candidates */
 };
 
-/* history: file path (mode 0600), or NULL for none. To be called after setlocale and before the screen is opened. */
-struct lineedit *lineedit_new(const struct lineedit_host *h, const char *history, struct err *e);
+/* history: file path (mode 0600), or NULL for none. from: what another process has handed over, or NULL. To be called after setlocale and before the screen is opened. */
+struct lineedit *lineedit_new(const struct lineedit_host *h, const char *history, const struct handover *from, struct err *e);
+/* The history, and the keys of the line that is being typed: with them as `from` another editor comes to the same line, cursor, mode, search and place in the
+ * history before it asks its host for the first character. */
+void lineedit_hand_over(struct lineedit *l, struct handover *to);
 void lineedit_free(struct lineedit *l);    /* writes the history (merging what another session added) */
 /* Writes the history now; for hosts that want to tell why it failed. */
 int lineedit_save(struct lineedit *l, struct err *e);

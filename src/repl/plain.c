@@ -12,11 +12,21 @@
 #include "base/mem.h"
 #include "repl/plain_out.h"
 #include "repl/plain_tty.h"
+#include "repl/restart.h"
 #include "repl/shell.h"
 #include "repl/wake.h"
 #include "repl/words.h"
 
 enum quit_kind { QUIT_NOT, QUIT_SAVE, QUIT_NOW };
+enum phase { IN_SCRIPT, IN_INPUT, IN_END };
+
+/* Standard input as a script. */
+struct reader {
+	struct str text;
+	size_t at;   /* where the next line begins */
+	size_t len;  /* of the line that was read last: a zero byte in it is seen by that */
+	int ended, number;
+};
 
 struct plain {
 	const struct plain_options *o;
@@ -33,14 +43,56 @@ struct plain {
 	int status;
 	int hung_up;
 	int at_prompt;
+	enum phase phase;
+	int line;               /* of the script: the next one */
+	int keep_going;         /* the line that runs may fail */
+	char where[1100];       /* ... and where it came from */
+	struct reader in;
+	struct plain_tty *tty;
+};
+
+static const struct handover_field fields[] = {
+#define F(name) HANDOVER_FIELD(struct plain, name)
+	F(waiting), F(code), F(text), F(quit), F(interrupts), F(signal), F(status), F(hung_up), F(phase), F(line), F(keep_going), F(where), F(in.ended),
+	F(in.number),
+#undef F
 };
 
 /* --- events and signals --- */
+
+static int take_signals(struct plain *p);
+
+/* Comes back only when there is no new process to be had: then this one goes on without what needed it. */
+static void restart(struct plain *p)
+{
+	struct err e = {0};
+	struct handover *h = handover_new(&e);
+	restart_hold_signals();
+	take_signals(p);
+	if (h && !engine_hand_over(p->engine, h, &e)) {
+		handover_put_fields(h, "plain", fields, ARRAY_LEN(fields), p);
+		handover_put(h, "plain.input", p->in.text.s ? p->in.text.s + p->in.at : "", p->in.text.len - p->in.at);
+		script_hand_over(p->o->script, h);
+		plain_out_flush(p->out);
+		plain_out_hand_over(p->out, h);
+		if (p->tty)
+			plain_tty_save(p->tty);
+		restart_exec(h, &e);
+	}
+	handover_free(h);
+	restart_release_signals();
+	if (engine_go_on(p->engine, e.msg, &e)) {
+		plain_out_line(p->out, "", e.msg);
+		p->stopped = p->status = 1;
+	}
+}
 
 static void take_event(struct plain *p, const struct engine_event *ev)
 {
 	if (ev->kind == EV_STOPPED)
 		p->stopped = 1;
+	if (ev->kind == EV_RESTART)
+		restart(p);
 	if (ev->kind == EV_DONE && ev->id == p->waiting) {
 		p->waiting = 0;
 		p->code = ev->code;
@@ -141,30 +193,42 @@ static int look(struct plain *p, int fd)
 
 /* --- one line --- */
 
-/* Runs a line to its end. 0: go on; -1: the script ends here (p->status, or quit). */
+/* 0: go on; -1: the script ends here (p->status, or quit). */
+static int end_line(struct plain *p, int64_t rc, const char *msg)
+{
+	plain_out_flush(p->out);
+	if (rc < 0 && p->quit == QUIT_NOT) {
+		plain_out_line(p->out, p->where, msg);
+		if (!p->keep_going)
+			p->status = rc == ERR_USAGE ? 2 : 1;
+	}
+	return p->quit != QUIT_NOT || p->stopped || (rc < 0 && !p->keep_going) ? -1 : 0;
+}
+
+static int wait_for_line(struct plain *p)
+{
+	struct err e = {0};
+	while (p->waiting && !p->stopped)
+		look(p, -1);
+	int rc = p->waiting ? err_set(&e, ERR_STATE, "engine: ended by itself") : p->code;
+	if (rc < 0 && !p->waiting)
+		err_set(&e, (enum err_code)rc, "%s", p->text);
+	plain_out_command_done(p->out);
+	return end_line(p, rc, e.msg);
+}
+
+/* Runs a line to its end. */
 static int run_line(struct plain *p, const char *text, const char *where)
 {
 	struct err e = {0};
-	int keep_going;
-	words_begin(text, &keep_going);
+	words_begin(text, &p->keep_going);
+	snprintf(p->where, sizeof p->where, "%s", where);
 	p->interrupts = 0;
 	int64_t rc = shell_line(p->shell, text, &e);
-	if (rc > 0) {
-		p->waiting = (uint32_t)rc;
-		while (p->waiting && !p->stopped)
-			look(p, -1);
-		rc = p->waiting ? err_set(&e, ERR_STATE, "engine: ended by itself") : p->code;
-		if (rc < 0 && !p->waiting)
-			err_set(&e, (int)rc, "%s", p->text);
-		plain_out_command_done(p->out);
-	}
-	plain_out_flush(p->out);
-	if (rc < 0 && p->quit == QUIT_NOT) {
-		plain_out_line(p->out, where, e.msg);
-		if (!keep_going)
-			p->status = rc == ERR_USAGE ? 2 : 1;
-	}
-	return p->quit != QUIT_NOT || p->stopped || (rc < 0 && !keep_going) ? -1 : 0;
+	if (rc <= 0)
+		return end_line(p, rc, e.msg);
+	p->waiting = (uint32_t)rc;
+	return wait_for_line(p);
 }
 
 /* Is there the run that was to be gone on with? The engine has told when not. A pause of what does not train yet is answered when that is known. */
@@ -181,24 +245,20 @@ static int check_resumed(struct plain *p)
 
 static int run_script(struct plain *p, const struct script *s)
 {
-	for (int i = 0; i < s->n; i++)
-		if (run_line(p, s->line[i].text, s->line[i].where))
+	while (p->line < s->n) {
+		const struct script_line *l = &s->line[p->line++];
+		if (run_line(p, l->text, l->where))
 			return -1;
+	}
 	return 0;
 }
 
 /* --- standard input --- */
 
-struct reader {
-	struct str text;
-	size_t at;   /* where the next line begins */
-	size_t len;  /* of the line that was read last: a zero byte in it is seen by that */
-	int ended, number;
-};
-
 /* The next line of standard input (until the next call), or NULL at its end. Waiting for it does not keep signals from being seen. */
-static char *read_line(struct plain *p, struct reader *r)
+static char *read_line(struct plain *p)
 {
+	struct reader *r = &p->in;
 	char block[4096];
 	for (;;) {
 		char *from = r->text.s ? r->text.s + r->at : NULL, *nl = from ? memchr(from, '\n', r->text.len - r->at) : NULL;
@@ -229,11 +289,10 @@ static char *read_line(struct plain *p, struct reader *r)
 
 static void run_pipe(struct plain *p)
 {
-	struct reader r = {.number = 0};
 	char where[32], *line;
-	while ((line = read_line(p, &r))) {
-		snprintf(where, sizeof where, "stdin:%d", r.number);
-		if (strlen(line) != r.len) {
+	while ((line = read_line(p))) {
+		snprintf(where, sizeof where, "stdin:%d", p->in.number);
+		if (strlen(line) != p->in.len) {
 			plain_out_line(p->out, where, "script: a zero byte (no text?)");
 			if (*line == '-')
 				continue;
@@ -243,7 +302,6 @@ static void run_pipe(struct plain *p)
 		if (run_line(p, line, where))
 			break;
 	}
-	str_done(&r.text);
 }
 
 static int while_typing(void *ctx)
@@ -257,7 +315,7 @@ static int while_typing(void *ctx)
 /* A prompt on the terminal itself. A failed command is told and forgotten. */
 static void run_prompt(struct plain *p)
 {
-	struct plain_tty *t = plain_tty_new(p->o->history, plain_out_snapshot(p->out), while_typing, p);
+	struct plain_tty *t = p->tty = plain_tty_new(p->o->history, plain_out_snapshot(p->out), while_typing, p);
 	if (!t) {
 		run_pipe(p);
 		return;
@@ -274,6 +332,7 @@ static void run_prompt(struct plain *p)
 		p->status = 0;
 		plain_out_snapshot(p->out); /* for completion */
 	}
+	p->tty = NULL;
 	plain_tty_free(t);
 }
 
@@ -317,7 +376,10 @@ static void finish(struct plain *p)
 	signal(SIGTERM, SIG_DFL);
 	if (!p->hung_up && !is_ignored(SIGHUP))
 		signal(SIGHUP, SIG_DFL);
-	p->waiting = p->stopped ? 0 : send_op(p, p->quit == QUIT_NOW ? CMD_STOP_NOW : CMD_STOP_SAVE, reason(p));
+	/* In a new process it is on its way already. */
+	if (p->phase != IN_END)
+		p->waiting = p->stopped ? 0 : send_op(p, p->quit == QUIT_NOW ? CMD_STOP_NOW : CMD_STOP_SAVE, reason(p));
+	p->phase = IN_END;
 	uint32_t asked = p->waiting;
 	while (asked && !p->stopped)
 		look(p, -1);
@@ -330,6 +392,50 @@ static void finish(struct plain *p)
 	}
 }
 
+/* As it was when the process before this one came to its end. */
+static int take_over(struct plain *p, const struct handover *h, struct err *e)
+{
+	size_t n;
+	const char *text = handover_find(h, "plain.input", &n);
+	int rc = handover_get_fields(h, "plain", fields, ARRAY_LEN(fields), p, e);
+	if (text && n)
+		str_add(&p->in.text, text, n);
+	return rc ? rc : plain_out_take_over(p->out, h, e);
+}
+
+static void handle_signals(struct plain *p)
+{
+	if (p->phase != IN_END) {
+		wake_on_signal(SIGINT);
+		wake_on_signal(SIGTERM);
+		if (!is_ignored(SIGHUP)) /* nohup */
+			wake_on_signal(SIGHUP);
+	}
+	restart_signals_on(p->o->from);
+}
+
+/* Script, then input, each from where it is. */
+static void run_all(struct plain *p)
+{
+	const struct plain_options *o = p->o;
+	if (p->phase == IN_END)
+		return;
+	int prompt = p->phase == IN_INPUT && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	if (o->from && p->waiting && wait_for_line(p) && !prompt)
+		return;
+	if (prompt)
+		p->status = 0;
+	if (!o->from && o->resumed && check_resumed(p))
+		return;
+	if (p->phase == IN_SCRIPT && (run_script(p, o->script) || !o->read_input))
+		return;
+	p->phase = IN_INPUT;
+	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+		run_prompt(p);
+	else
+		run_pipe(p);
+}
+
 int plain_run(struct engine *g, const struct plain_options *o)
 {
 	struct plain p = {.o = o, .engine = g};
@@ -337,22 +443,16 @@ int plain_run(struct engine *g, const struct plain_options *o)
 	struct err e = {0};
 	p.out = plain_out_new(g, &e);
 	p.shell = p.out ? shell_new(g, &host, 1, &e) : NULL;
-	if (!p.shell) {
+	if (!p.shell || (o->from && take_over(&p, o->from, &e))) {
+		shell_free(p.shell);
 		fprintf(stderr, "anetui: %s\n", e.msg);
 		plain_out_free(p.out);
 		return 1;
 	}
-	wake_on_signal(SIGINT);
-	wake_on_signal(SIGTERM);
-	if (!is_ignored(SIGHUP)) /* nohup */
-		wake_on_signal(SIGHUP);
-	if (!(o->resumed && check_resumed(&p)) && !run_script(&p, o->script) && o->read_input) {
-		if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
-			run_prompt(&p);
-		else
-			run_pipe(&p);
-	}
+	handle_signals(&p);
+	run_all(&p);
 	finish(&p);
+	str_done(&p.in.text);
 	shell_free(p.shell);
 	plain_out_free(p.out);
 	return p.signal ? 128 + p.signal : p.status;

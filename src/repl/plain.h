@@ -13,9 +13,11 @@ struct plain_options {
 	int read_input;               /* 1: then standard input: a prompt when it is a terminal, else a script */
 	enum on_hup on_hup;
 	const char *history;          /* file of the prompt's history, or NULL */
+	const struct handover *from;  /* what the process before this one has left, or NULL */
 };
 
-/* Runs until the script, the input or `quit` ends it, saves what is unsaved and waits for the engine's end (which the caller frees). wake_open comes before.
+/* When the device compiles no more in this process, a new one takes its place, and goes on where this one was (o->from).
+ * Runs until the script, the input or `quit` ends it, saves what is unsaved and waits for the engine's end (which the caller frees). wake_open comes before.
  * Returns the exit status: 0, 1 a command failed, 2 wrong words; 128 + N after signal N: the caller raises it again. */
 int plain_run(struct engine *g, const struct plain_options *o);
 

@@ -48,6 +48,24 @@ void plain_out_free(struct plain_out *o)
 	free(o);
 }
 
+static const struct handover_field fields[] = {
+#define F(name) HANDOVER_FIELD(struct plain_out, name)
+	F(muted), F(failed), F(step), F(step_waits), F(step_ns), F(doing_ns), F(doing),
+#undef F
+};
+
+void plain_out_hand_over(const struct plain_out *o, struct handover *h)
+{
+	handover_put_fields(h, "out", fields, ARRAY_LEN(fields), o);
+	handover_put_text(h, "out.sample", o->sample.s);
+}
+
+int plain_out_take_over(struct plain_out *o, const struct handover *h, struct err *e)
+{
+	str_puts(&o->sample, handover_text(h, "out.sample"));
+	return handover_get_fields(h, "out", fields, ARRAY_LEN(fields), o, e);
+}
+
 const struct engine_snapshot *plain_out_snapshot(struct plain_out *o)
 {
 	engine_snapshot(o->engine, &o->snap);
@@ -204,6 +222,7 @@ void plain_out_event(struct plain_out *o, const struct engine_event *ev)
 		break;
 	case EV_DONE:     /* plain.c */
 	case EV_STOPPED:
+	case EV_RESTART:
 	case EV_CKPT:     /* the log has told */
 	case EV_MARK:
 	case EV_RESET:

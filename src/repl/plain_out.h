@@ -8,6 +8,9 @@
 struct plain_out;
 struct plain_out *plain_out_new(struct engine *g, struct err *e);
 void plain_out_free(struct plain_out *o);
+/* For a restarted process: what is held back, and whether anything is printed. */
+void plain_out_hand_over(const struct plain_out *o, struct handover *h);
+int plain_out_take_over(struct plain_out *o, const struct handover *h, struct err *e);
 void plain_out_event(struct plain_out *o, const struct engine_event *ev);
 void plain_out_text(struct plain_out *o, const char *s);                     /* an answer */
 void plain_out_line(struct plain_out *o, const char *where, const char *s);  /* a message: "where: s" on standard error */

@@ -144,6 +144,11 @@ struct plain_tty *plain_tty_new(const char *history, const struct engine_snapsho
 	return t;
 }
 
+void plain_tty_save(struct plain_tty *t)
+{
+	history_save(t->history, NULL);
+}
+
 void plain_tty_free(struct plain_tty *t)
 {
 	if (!t)

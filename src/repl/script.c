@@ -32,6 +32,30 @@ int script_add(struct script *s, const char *text, const char *where, struct err
 	return 0;
 }
 
+void script_hand_over(const struct script *s, struct handover *h)
+{
+	struct str all = {0};
+	for (int i = 0; i < s->n; i++) {
+		str_add(&all, s->line[i].text, strlen(s->line[i].text) + 1);
+		str_add(&all, s->line[i].where, strlen(s->line[i].where) + 1);
+	}
+	handover_put(h, "script.lines", all.s, all.len);
+	str_done(&all);
+}
+
+int script_take_over(struct script *s, const struct handover *h, struct err *e)
+{
+	size_t n;
+	const char *at = handover_find(h, "script.lines", &n), *end = at ? at + n : at;
+	int rc = 0;
+	while (at < end && !rc) {
+		const char *text = at, *where = text + strlen(text) + 1;
+		rc = script_add(s, text, where, e);
+		at = where + strlen(where) + 1;
+	}
+	return rc;
+}
+
 int script_add_file(struct script *s, const char *path, struct err *e)
 {
 	struct str text = {0};

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/handover.h"
 
 struct script {
 	struct script_line {
@@ -18,6 +19,9 @@ struct script {
 
 void script_done(struct script *s);
 int script_add(struct script *s, const char *text, const char *where, struct err *e);
+/* For a restarted process: the lines as they are, whatever has become of the files. */
+void script_hand_over(const struct script *s, struct handover *h);
+int script_take_over(struct script *s, const struct handover *h, struct err *e);
 /* Every line of a file. Refuses what is no text. */
 int script_add_file(struct script *s, const char *path, struct err *e);
 

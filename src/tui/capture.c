@@ -15,10 +15,10 @@
 #endif
 
 static struct {
-	int read_fd, out, err_fd;
+	int read_fd, write_fd, out, err_fd;
 	size_t len;
 	char buf[1024];
-} cap = {.read_fd = -1, .out = -1, .err_fd = -1};
+} cap = {.read_fd = -1, .write_fd = -1, .out = -1, .err_fd = -1};
 
 static int close_on_exec(int fd)
 {
@@ -40,9 +40,9 @@ int capture_begin(int *out, int *err_fd, struct err *e)
 		fcntl(close_on_exec(p[i]), F_SETFL, O_NONBLOCK);
 	cap.read_fd = p[0];
 	cap.len = 0;
+	cap.write_fd = p[1];
 	dup2(p[1], 1);
 	dup2(p[1], 2);
-	close(p[1]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	rescue_drain(cap.read_fd);
 #if defined(__SANITIZE_ADDRESS__)
@@ -88,6 +88,23 @@ int capture_read(void (*line)(void *ctx, const char *text), void *ctx)
 	}
 }
 
+void capture_pause(void (*line)(void *ctx, const char *text), void *ctx)
+{
+	fflush(stdout);
+	fflush(stderr);
+	capture_read(line, ctx);
+	if (cap.len)
+		take_line(cap.len, cap.len, line, ctx);
+	dup2(cap.out, 1);
+	dup2(cap.err_fd, 2);
+}
+
+void capture_resume(void)
+{
+	dup2(cap.write_fd, 1);
+	dup2(cap.write_fd, 2);
+}
+
 static void print_line(void *ctx, const char *text)
 {
 	(void)ctx;
@@ -115,8 +132,9 @@ void capture_end(int gone)
 	if (cap.len)
 		fprintf(stderr, "%.*s\n", (int)cap.len, cap.buf);
 	close(cap.read_fd);
+	close(cap.write_fd);
 	close(cap.out);
 	close(cap.err_fd);
-	cap.read_fd = cap.out = cap.err_fd = -1;
+	cap.read_fd = cap.write_fd = cap.out = cap.err_fd = -1;
 	cap.len = 0;
 }

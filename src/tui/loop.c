@@ -114,6 +114,8 @@ static void take_event(struct ui *u, const struct engine_event *ev, const char *
 	view_event(&u->view, ev, clock);
 	if (ev->kind == EV_STOPPED)
 		u->stopped = u->end = 1;
+	if (ev->kind == EV_RESTART)
+		u->restart = 1;
 	if (ev->kind != EV_STEP && ev->kind != EV_SAMPLE)
 		u->look_now = 1;
 	if (ev->kind != EV_DONE)
@@ -217,7 +219,7 @@ void ui_suspend(struct ui *u)
 	u->redraw_all = 1;
 }
 
-static void take_signals(struct ui *u)
+void ui_signals(struct ui *u)
 {
 	sigset_t got;
 	if (!wake_read(&got))
@@ -346,13 +348,16 @@ int ui_next(void *ctx, wchar_t *c)
 		}
 		ui_sync_prompt(u);
 		take_events(u);
+		/* Every key that curses has taken has had its turn. */
+		if (u->restart && !u->unread)
+			ui_restart(u);
 		script_go_on(u);
 		if (u->end)
 			return 0;
 		if (!u->hung_up)
 			draw_when_due(u);
 		wait_for_something(u, &typed, &printed);
-		take_signals(u);
+		ui_signals(u);
 		if (printed)
 			capture_read(library_line, u);
 		if (!u->hung_up)
@@ -364,8 +369,10 @@ void ui_run_headless(struct ui *u)
 {
 	while (!u->stopped) {
 		wake_wait(-1, 1000);
-		take_signals(u);
+		ui_signals(u);
 		take_events(u);
+		if (u->restart)
+			ui_restart(u);
 		script_go_on(u);
 	}
 }

@@ -14,7 +14,7 @@ enum { FATAL_N = sizeof fatal / sizeof fatal[0], STACK = 1 << 16 };
 /* A handler has no argument of ours: this is the one place with state of the process. Written by the UI thread before `live` is set. */
 static struct {
 	int fd, err_fd, drain_fd;
-	int known;
+	int known, inherited;
 	struct termios modes;
 	char reset[512];
 	size_t len;
@@ -69,6 +69,8 @@ static void on_fatal(int sig)
 int rescue_remember(int fd)
 {
 	guard.fd = fd;
+	if (guard.inherited)
+		return 0;
 	guard.known = !tcgetattr(fd, &guard.modes);
 	return guard.known ? 0 : -1;
 }
@@ -97,6 +99,26 @@ void rescue_arm(const char *reset, int err_fd)
 		sigemptyset(&a.sa_mask);
 		sigaction(fatal[i], &a, NULL);
 	}
+}
+
+void rescue_hand_over(struct handover *h)
+{
+	handover_put(h, "rescue.modes", &guard.modes, guard.known ? sizeof guard.modes : 0);
+	handover_put(h, "rescue.reset", guard.reset, sizeof guard.reset);
+	handover_put(h, "rescue.len", &guard.len, sizeof guard.len);
+}
+
+void rescue_take_over(const struct handover *h)
+{
+	char reset[sizeof guard.reset + 1] = "";
+	size_t len = 0;
+	if (handover_get(h, "rescue.reset", reset, sizeof guard.reset, NULL) || handover_get(h, "rescue.len", &len, sizeof len, NULL) ||
+	    len > sizeof guard.reset)
+		return;
+	guard.known = guard.inherited = !handover_get(h, "rescue.modes", &guard.modes, sizeof guard.modes, NULL);
+	guard.fd = STDOUT_FILENO;
+	reset[len] = 0;
+	rescue_arm(reset, STDERR_FILENO);
 }
 
 void rescue_disarm(void)

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "tui/screen.h"
 
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdio.h>
@@ -160,7 +161,7 @@ static void arm(struct screen *s, int err_fd)
 	str_done(&reset);
 }
 
-static void set_modes(struct screen *s)
+static void set_modes(void)
 {
 	raw();
 	noecho();
@@ -172,13 +173,42 @@ static void set_modes(struct screen *s)
 	set_escdelay(25);
 	define_key("\033[200~", KEY_PASTE_ON);
 	define_key("\033[201~", KEY_PASTE_OFF);
-	say(s, "\033[?2004h");
 }
 
-struct screen *screen_open(int out, int err_fd, struct err *e)
+/* Curses has begun with its output going nowhere, and draws there what the terminal shows already: so it knows all and has switched, cleared and written
+ * nothing. Then it gets the terminal, with the modes as they are. */
+static int settle(struct screen *s, const struct grid *shown)
+{
+	char *cup = tigetstr("cup");
+	struct str place = {0};
+	int y, x;
+	typeahead(-1); /* keys that wait must not cut this drawing short */
+	resizeterm(shown->h, shown->w);
+	screen_show(s, shown, 1);
+	typeahead(STDIN_FILENO);
+	if (fflush(s->out) || dup2(s->fd, fileno(s->out)) < 0)
+		return -1;
+	fcntl(fileno(s->out), F_SETFD, FD_CLOEXEC);
+	def_shell_mode();
+	def_prog_mode();
+	getyx(stdscr, y, x);
+	add_capability(&place, "sgr0");
+	if (cup && cup != (char *)-1)
+		str_puts(&place, tparm(cup, y, x));
+	say(s, place.s ? place.s : "");
+	str_done(&place);
+	return 0;
+}
+
+const struct grid *screen_shown(const struct screen *s)
+{
+	return &s->shown;
+}
+
+struct screen *screen_open(int out, int err_fd, const struct grid *shown, struct err *e)
 {
 	struct screen *s = mem_zalloc(1, sizeof *s);
-	int fd = s ? dup(out) : -1;
+	int fd = !s ? -1 : shown ? open("/dev/null", O_WRONLY | O_CLOEXEC) : fcntl(out, F_DUPFD_CLOEXEC, 3);
 	if (!s || fd < 0 || !(s->out = fdopen(fd, "w"))) {
 		free(s);
 		err_set(e, ERR_IO, "screen: the terminal cannot be opened");
@@ -198,7 +228,14 @@ struct screen *screen_open(int out, int err_fd, struct err *e)
 	set_term(s->term);
 	arm(s, err_fd);
 	set_looks(s);
-	set_modes(s);
+	if (shown && settle(s, shown)) {
+		screen_close(s, 0);
+		err_set(e, ERR_IO, "screen: the terminal cannot be taken over");
+		return NULL;
+	}
+	set_modes();
+	if (!shown)
+		say(s, "\033[?2004h");
 	return s;
 }
 

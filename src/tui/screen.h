@@ -11,8 +11,11 @@
 
 struct screen;
 
-/* Takes the terminal behind `out` (output) and descriptor 0 (keys) into raw mode and its other screen. LC_CTYPE is set before. NULL and an error. */
-struct screen *screen_open(int out, int err_fd, struct err *e);
+/* Takes the terminal behind `out` (output) and descriptor 0 (keys) into raw mode and its other screen. LC_CTYPE is set before. shown: another process has done all that, and
+ * this is what its terminal shows: not a cell changes. NULL and an error. */
+struct screen *screen_open(int out, int err_fd, const struct grid *shown, struct err *e);
+/* What the terminal shows. */
+const struct grid *screen_shown(const struct screen *s);
 /* Leaves everything as it was. dead: the terminal is gone, nothing is written. NULL is allowed. */
 void screen_close(struct screen *s, int dead);
 /* Why a terminal of this description cannot be used (it knows no cursor movement, nobody knows it), or NULL. */

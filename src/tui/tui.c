@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "repl/restart.h"
 #include "repl/wake.h"
 #include "tui/capture.h"
 #include "tui/ui.h"
@@ -33,12 +34,13 @@ static void set_locale(void)
 		setlocale(LC_CTYPE, others[i]);
 }
 
-static void take_signals(void)
+static void take_signals(const struct handover *from)
 {
 	static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP, SIGCONT};
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		wake_on_signal(ours[i]);
 	signal(SIGPIPE, SIG_IGN);
+	restart_signals_on(from);
 }
 
 static void default_signals(void)
@@ -50,6 +52,7 @@ static void default_signals(void)
 
 static int open_all(struct ui *u, struct err *e)
 {
+	const struct handover *from = u->o->from;
 	struct shell_host host;
 	const struct lineedit_host editor = {.ctx = u, .next = ui_next, .line = ui_line, .complete = ui_complete};
 	int out, err_fd, rc;
@@ -60,18 +63,24 @@ static int open_all(struct ui *u, struct err *e)
 	u->shell = shell_new(u->engine, &host, 0, e);
 	u->script_shell = u->shell ? shell_new(u->engine, &host, 1, e) : NULL;
 	/* Before the screen: libedit must not meet the terminal description that curses will use. */
-	u->editor = u->script_shell ? lineedit_new(&editor, u->o->history, e) : NULL;
-	if (!u->editor)
+	u->editor = u->script_shell ? lineedit_new(&editor, u->o->history, from, e) : NULL;
+	if (!u->editor || (from && ui_take_over(u, from, e)))
 		return e->code;
+	if (u->headless) {
+		take_signals(from);
+		return 0;
+	}
 	rc = capture_begin(&out, &err_fd, e);
 	if (rc)
 		return rc;
 	/* Before curses: a signal that somebody handles already it leaves alone. Its own way with SIGTSTP is to ignore it during each refresh; one that came then was lost. */
-	take_signals();
-	u->screen = screen_open(out, err_fd, e);
+	take_signals(from);
+	if (from && ui_take_grid(from, &u->grid, e))
+		return e->code;
+	u->screen = screen_open(out, err_fd, from ? &u->grid : NULL, e);
 	if (!u->screen)
 		return e->code;
-	if (lineedit_warning(u->editor))
+	if (lineedit_warning(u->editor) && !from)
 		ui_log(u, LOG_WARN, lineedit_warning(u->editor));
 	return 0;
 }
@@ -132,11 +141,14 @@ int tui_run(struct engine *g, const struct tui_options *o)
 		default_signals();
 		fprintf(stderr, "anetui: %s\n", e.msg);
 	} else {
-		lineedit_run(u->editor);
-		int gone = is_gone(u);
-		close_all(u, gone);
-		if (!u->stopped)
+		if (!u->headless) {
+			lineedit_run(u->editor);
+			close_all(u, is_gone(u));
+		}
+		if (!u->stopped) {
+			u->headless = 1;
 			ui_run_headless(u);
+		}
 		default_signals();
 		last_words(u);
 		status = u->signal ? 128 + u->signal : u->failure[0] || !u->stopping;

@@ -54,6 +54,8 @@ struct ui {
 	uint32_t stop_id;
 	int end;                  /* the loop is to be left */
 	int stopped;              /* the worker has ended */
+	int restart;              /* ... for a new process to go on */
+	int headless;             /* the terminal is gone, what runs goes on */
 	int signal;               /* that ends the program; 0: none */
 	int hung_up;
 	int shell_text;           /* the shell has answered by itself during this line */
@@ -76,6 +78,16 @@ void ui_suspend(struct ui *u);
 void ui_remember_run(struct ui *u);
 /* Waits for the end without a screen: after a hang-up with --on-hup=checkpoint,continue. */
 void ui_run_headless(struct ui *u);
+
+/* Looks at the signals that came. */
+void ui_signals(struct ui *u);
+
+/* --- handover.c --- */
+/* Comes back only when there is no new process to be had: then training ends, and the log says why. */
+void ui_restart(struct ui *u);
+int ui_take_over(struct ui *u, const struct handover *h, struct err *e);
+/* What the terminal shows. */
+int ui_take_grid(const struct handover *h, struct grid *g, struct err *e);
 
 /* --- input.c --- */
 void ui_key(struct ui *u, const struct screen_key *k);

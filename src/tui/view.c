@@ -205,7 +205,7 @@ void view_event(struct view *v, const struct engine_event *ev, const char *clock
 			copy_text(s->note, sizeof s->note, ev->text);
 		}
 		break;
-	case EV_STOPPED: break;
+	case EV_STOPPED: case EV_RESTART: break;
 	}
 }
 

@@ -34,7 +34,7 @@ struct term {
 	int stopped, status;
 	unsigned long bytes;
 	char tail[16];       /* end of the output, to find what libvterm does not tell */
-	struct str text;
+	struct str text, raw;
 };
 
 struct report { char kind; int value; }; /* 'p' pid, 's' stopped, 'e' ended: status */
@@ -175,6 +175,7 @@ void term_free(struct term *t)
 	waitpid(t->shell, NULL, 0);
 	vterm_free(t->vt);
 	str_done(&t->text);
+	str_done(&t->raw);
 	free(t);
 }
 
@@ -209,6 +210,7 @@ static void take(struct term *t, double seconds)
 	select((t->master > t->report ? t->master : t->report) + 1, &set, NULL, NULL, &tv);
 	for (ssize_t n; t->master >= 0 && (n = read(t->master, buf, sizeof buf)) > 0;) {
 		t->bytes += (unsigned long)n;
+		str_add(&t->raw, buf, (size_t)n);
 		watch_paste(t, buf, (size_t)n);
 		vterm_input_write(t->vt, buf, (size_t)n);
 	}
@@ -322,6 +324,15 @@ void term_modes(struct term *t, struct termios *out)
 unsigned long term_bytes(const struct term *t)
 {
 	return t->bytes;
+}
+
+int term_count(const struct term *t, unsigned long from, const char *bytes)
+{
+	size_t n = strlen(bytes);
+	int k = 0;
+	for (const char *p = t->raw.s + from, *end = t->raw.s + t->raw.len; p && (p = memmem(p, (size_t)(end - p), bytes, n)); p += n)
+		k++;
+	return k;
 }
 
 pid_t term_program(const struct term *t)

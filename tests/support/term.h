@@ -30,6 +30,8 @@ int term_paste_on(const struct term *t);      /* 1: bracketed paste was switched
 void term_cursor(struct term *t, int *x, int *y);
 void term_modes(struct term *t, struct termios *out);
 unsigned long term_bytes(const struct term *t); /* that the program wrote so far */
+/* How often these bytes stand in what it wrote, from byte `from` on. */
+int term_count(const struct term *t, unsigned long from, const char *bytes);
 
 pid_t term_program(const struct term *t);
 /* Closes the terminal under the program, as a lost connection does. Nothing can be read after it. */

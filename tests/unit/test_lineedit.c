@@ -88,7 +88,7 @@ static struct play *open_editor(const char *history)
 	struct err e = {0};
 	memset(&play, 0, sizeof play);
 	play.from = SIZE_MAX;
-	play.l = lineedit_new(&host, history, &e);
+	play.l = lineedit_new(&host, history, NULL, &e);
 	if (!play.l)
 		fail_msg("%s", e.msg);
 	return &play;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,31 +37,77 @@ static int open_regular(const char *path, const char *what, size_t *size, struct
 	return -1;
 }
 
-int file_map(struct file_map *m, const char *path, const char *what, struct err *e)
+int file_map_fd(struct file_map *m, int fd, size_t size, struct err *e)
 {
 	*m = (struct file_map){0};
-	int fd = open_regular(path, what, &m->size, e);
+	void *p = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+	if (p == MAP_FAILED)
+		return err_set(e, ERR_IO, "can not be mapped: %s", strerror(errno));
+	m->data = p;
+	m->size = size;
+	return 0;
+}
+
+static int map_path(struct file_map *m, const char *path, const char *what, int keep, struct err *e)
+{
+	size_t size = 0;
+	*m = (struct file_map){0};
+	int fd = open_regular(path, what, &size, e);
 	if (fd < 0)
 		return ERR_IO;
-	if (m->size) {
-		void *p = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (p == MAP_FAILED) {
-			err_set(e, ERR_IO, "%s: %s: can not be mapped: %s", what, path, strerror(errno));
-			close(fd);
-			m->size = 0;
-			return ERR_IO;
-		}
-		m->data = p;
-	}
-	close(fd);
-	return 0;
+	int rc = file_map_fd(m, fd, size, e);
+	if (rc)
+		err_prefix(e, "%s: %s", what, path);
+	if (!rc && keep && fd > 2)
+		m->fd = fd;
+	else
+		close(fd);
+	return rc;
+}
+
+int file_map(struct file_map *m, const char *path, const char *what, struct err *e)
+{
+	return map_path(m, path, what, 0, e);
+}
+
+int file_map_keep(struct file_map *m, const char *path, const char *what, struct err *e)
+{
+	return map_path(m, path, what, 1, e);
 }
 
 void file_unmap(struct file_map *m)
 {
 	if (m->data)
 		munmap((void *)m->data, m->size);
+	if (m->fd)
+		close(m->fd);
 	*m = (struct file_map){0};
+}
+
+int file_in_memory(const char *name, size_t bytes)
+{
+#ifdef __linux__
+	int fd = memfd_create(name, MFD_CLOEXEC);
+#else
+	char path[32];
+	int fd = -1;
+	(void)name;
+	for (int i = 0; i < 100 && fd < 0; i++) {
+		snprintf(path, sizeof path, "/anetui-%d-%d", (int)getpid() % 100000, i);
+		fd = shm_open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+		if (fd >= 0)
+			shm_unlink(path);
+		else if (errno != EEXIST)
+			break;
+	}
+#endif
+	if (fd >= 0 && ftruncate(fd, (off_t)bytes)) {
+		int saved = errno;
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
 }
 
 int file_read(struct str *out, const char *path, const char *what, size_t max, struct err *e)
@@ -136,21 +183,26 @@ int file_config_dir(char *out, size_t n, struct err *e)
 	return xdg(out, n, "XDG_CONFIG_HOME", ".config", e);
 }
 
-static int program_dir(char *out, size_t n)
+int file_program(char *out, size_t n, struct err *e)
 {
 #ifdef __APPLE__
-	char raw[4096];
+	char raw[4096], real[PATH_MAX];
 	uint32_t len = sizeof raw;
-	if (_NSGetExecutablePath(raw, &len) || len >= n)
-		return -1;
-	snprintf(out, n, "%s", raw);
+	if (_NSGetExecutablePath(raw, &len) || !realpath(raw, real) || strlen(real) >= n)
+		return err_set(e, ERR_IO, "program: its path can not be told");
+	snprintf(out, n, "%s", real);
 #else
 	ssize_t len = readlink("/proc/self/exe", out, n - 1);
 	if (len <= 0)
-		return -1;
+		return err_set(e, ERR_IO, "program: /proc/self/exe: %s", strerror(errno));
 	out[len] = 0;
 #endif
-	char *slash = strrchr(out, '/');
+	return 0;
+}
+
+static int program_dir(char *out, size_t n)
+{
+	char *slash = file_program(out, n, NULL) ? NULL : strrchr(out, '/');
 	if (!slash)
 		return -1;
 	*slash = 0;

@@ -9,15 +9,23 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* A read-only view of a whole file. The descriptor is closed; a file that is cut while mapped raises SIGBUS. */
+/* A read-only view of a whole file; a file that is cut while mapped raises SIGBUS. */
 struct file_map {
 	const unsigned char *data; /* NULL when the file is empty */
 	size_t size;
+	int fd;                    /* kept open by file_map_keep (0, 1 and 2 are the standard streams'), else 0 */
 };
 
 /* Refuses folders and what is no regular file. Messages name the path: "data: x.bin: No such file or directory". */
 int file_map(struct file_map *m, const char *path, const char *what, struct err *e);
+/* The same, with the descriptor kept, so that a restarted process can map the very same file. */
+int file_map_keep(struct file_map *m, const char *path, const char *what, struct err *e);
+/* The first `size` bytes of what is open; m->fd stays 0. */
+int file_map_fd(struct file_map *m, int fd, size_t size, struct err *e);
 void file_unmap(struct file_map *m);
+
+/* A nameless file in memory, zero-filled, whose pages come when they are touched; closes on exec. -1: see errno. */
+int file_in_memory(const char *name, size_t bytes);
 
 /* The whole file into `out` (NUL-terminated); at most `max` bytes, else ERR_RANGE. */
 int file_read(struct str *out, const char *path, const char *what, size_t max, struct err *e);
@@ -33,6 +41,8 @@ int file_cache_dir(char *out, size_t n, struct err *e);
 int file_state_dir(char *out, size_t n, struct err *e);
 int file_config_dir(char *out, size_t n, struct err *e);
 
+/* The absolute path of the program that runs. */
+int file_program(char *out, size_t n, struct err *e);
 /* The installed data folder (assets): $ANETUI_ASSETS, else ./assets beside the program, else PREFIX/share/anetui. */
 int file_asset(char *out, size_t n, const char *name, struct err *e);
 

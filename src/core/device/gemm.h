@@ -24,6 +24,8 @@ struct blas_info {
 const struct blas_info *blas_open(void);
 /* sgemm(1024) on this pool for at most ~100 ms, GFLOP/s; remembered in blas_info. */
 double blas_measure(struct pool *p);
+/* What an earlier process has measured. */
+void blas_measured(double gflops);
 
 /* C[m,n] = alpha * op(A)[m,k] * op(B)[k,n] + beta * C, row-major. lda is the row stride of A as it is stored
  * (A[m,k], or A[k,m] when ta). beta == 0 does not read C. */

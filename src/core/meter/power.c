@@ -243,6 +243,12 @@ void power_look(const struct power *p, struct power_view *out)
 	*out = (struct power_view){.watts = NAN, .joules = NAN};
 }
 
+void power_carry(struct power *p, double joules)
+{
+	if (p)
+		p->view.joules = joules;
+}
+
 void power_estimate(struct power *p, double watts)
 {
 	if (!p)

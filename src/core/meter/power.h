@@ -44,6 +44,8 @@ void power_poll(struct power *p, uint64_t now, int busy);
 void power_look(const struct power *p, struct power_view *out);
 /* watts > 0: counts with that where no source works; 0: ends it. */
 void power_estimate(struct power *p, double watts);
+/* Joules that an earlier process has counted are counted on; NAN: none. */
+void power_carry(struct power *p, double joules);
 /* Lines for `power`: every path that was tried, what was found, how to mend it. */
 void power_report(const struct power *p, struct str *out);
 

@@ -6,7 +6,6 @@
 #include "model/params.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/pages.h"
@@ -119,36 +119,11 @@ static int check_memory(const struct model_config *c, uint64_t need, struct err 
 	return 0;
 }
 
-/* A nameless file in memory, zero-filled, whose pages come when they are touched. */
-static int arena_file(size_t bytes)
-{
-#ifdef __linux__
-	int fd = memfd_create("anetui-weights", MFD_CLOEXEC);
-#else
-	char name[32];
-	int fd = -1;
-	for (int i = 0; i < 100 && fd < 0; i++) {
-		snprintf(name, sizeof name, "/anetui-%d-%d", (int)getpid() % 100000, i);
-		fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
-		if (fd >= 0)
-			shm_unlink(name);
-		else if (errno != EEXIST)
-			break;
-	}
-#endif
-	if (fd >= 0 && ftruncate(fd, (off_t)bytes)) {
-		int saved = errno;
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
-}
-
-static int arena_map(struct params *p, struct err *e)
+/* fd: an arena that is there, or -1. */
+static int arena_map(struct params *p, int fd, struct err *e)
 {
 	p->map_bytes = p->total * sizeof(float) * 3;
-	p->fd = arena_file(p->map_bytes);
+	p->fd = fd >= 0 ? fd : file_in_memory("anetui-weights", p->map_bytes);
 	if (p->fd < 0)
 		return err_set(e, ERR_IO, "model: %s: a file in memory: %s", p->config.name, strerror(errno));
 	p->map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->fd, 0);
@@ -160,10 +135,20 @@ static int arena_map(struct params *p, struct err *e)
 	return 0;
 }
 
-struct params *params_new(const struct model_config *c, struct err *e)
+/* Gradients, and the moments' place in the arena. */
+static int gradients(struct params *p, struct err *e)
 {
-	if (model_config_check(c, e) || check_memory(c, params_bytes(c, 0), e))
-		return NULL;
+	size_t bytes = p->total * sizeof(float);
+	p->g = pages_new(bytes);
+	if (!p->g)
+		return err_nomem(e, "model: gradients", bytes);
+	p->m = p->w + p->total;
+	p->v = p->m + p->total;
+	return 0;
+}
+
+static struct params *make(const struct model_config *c, int fd, struct err *e)
+{
 	struct params *p = mem_zalloc(1, sizeof *p);
 	if (!p || !(p->table = mem_zalloc((size_t)table_rows(c), sizeof *p->table))) {
 		free(p);
@@ -174,7 +159,32 @@ struct params *params_new(const struct model_config *c, struct err *e)
 	p->n = table_rows(c);
 	p->total = table_fill(c, p->table);
 	p->fd = -1;
-	if (arena_map(p, e)) {
+	if (arena_map(p, fd, e)) {
+		params_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+struct params *params_new(const struct model_config *c, struct err *e)
+{
+	if (model_config_check(c, e) || check_memory(c, params_bytes(c, 0), e))
+		return NULL;
+	return make(c, -1, e);
+}
+
+/* Only the gradients are made anew. */
+struct params *params_adopt(const struct model_config *c, int fd, int train, struct err *e)
+{
+	struct stat st;
+	if (model_config_check(c, e))
+		return NULL;
+	if (fstat(fd, &st) || (uint64_t)st.st_size != block_floats(c) * sizeof(float) * 3) {
+		err_set(e, ERR_FORMAT, "model: %s: %lld bytes of weights and moments are no arena of its size", c->name, (long long)st.st_size);
+		return NULL;
+	}
+	struct params *p = make(c, fd, e);
+	if (p && train && gradients(p, e)) {
 		params_free(p);
 		return NULL;
 	}
@@ -198,16 +208,8 @@ int params_train(struct params *p, struct err *e)
 {
 	if (p->g)
 		return 0;
-	size_t bytes = p->total * sizeof(float);
-	int r = check_memory(&p->config, 3 * (uint64_t)bytes, e);
-	if (r)
-		return r;
-	p->g = pages_new(bytes);
-	if (!p->g)
-		return err_nomem(e, "model: gradients", bytes);
-	p->m = p->w + p->total;
-	p->v = p->m + p->total;
-	return 0;
+	int r = check_memory(&p->config, 3 * (uint64_t)p->total * sizeof(float), e);
+	return r ? r : gradients(p, e);
 }
 
 /* Two independent standard normals from one draw (Box and Muller 1958); the tail ends at 6.7 sigma. */

@@ -53,6 +53,8 @@ struct params {
 
 /* Lays out and maps; weights are zero. Refuses what does not fit in memory, saying how much is needed and there is. */
 struct params *params_new(const struct model_config *c, struct err *e);
+/* Over an arena that another process has left open (its params->fd), with the moments in it when `train`; takes over the descriptor when it succeeds. */
+struct params *params_adopt(const struct model_config *c, int fd, int train, struct err *e);
 void params_free(struct params *p);
 /* Gradients (separate memory) and moments (in the arena, zero). */
 int params_train(struct params *p, struct err *e);

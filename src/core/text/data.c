@@ -26,6 +26,27 @@ void data_close(struct data *d)
 	*d = (struct data){0};
 }
 
+void data_hand_over(const struct data *d, struct handover *h)
+{
+	handover_put(h, "data", d, sizeof *d);
+	handover_put_fd(h, "data.file", d->map.fd);
+}
+
+int data_take_over(struct data *d, const struct handover *h, struct err *e)
+{
+	struct data was;
+	int rc = handover_get(h, "data", &was, sizeof was, e);
+	int fd = rc ? -1 : handover_take_fd(h, "data.file", e);
+	if (fd < 0)
+		return ERR_FORMAT;
+	rc = file_map_fd(&was.map, fd, was.map.size, e);
+	if (rc)
+		return err_prefix(e, "data: %s", was.name);
+	was.map.fd = fd;
+	*d = was;
+	return 0;
+}
+
 int data_id(const struct data *d, uint64_t i)
 {
 	const unsigned char *p = d->map.data + d->start;
@@ -84,7 +105,7 @@ int data_open_shard(struct data *d, const char *path, int vocab, double val_frac
 	*d = (struct data){0};
 	if (!(val_fraction >= 0 && val_fraction <= 0.9))
 		return err_set(e, ERR_RANGE, "data: val=%g: must be 0 to 0.9", val_fraction);
-	int rc = file_map(&d->map, path, "data", e);
+	int rc = file_map_keep(&d->map, path, "data", e);
 	if (!rc)
 		rc = d->map.size ? read_shard(d, path, vocab, val_fraction, e) : err_set(e, ERR_FORMAT, "data: %s: is empty", path);
 	if (rc)

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/handover.h"
 #include "base/rng.h"
 #include "base/str.h"
 #include "text/tokenizer.h"
@@ -37,6 +38,9 @@ int data_open_shard(struct data *d, const char *path, int vocab, double val_frac
 /* Is this file a shard (ends in .bin or .tok) rather than text? Text has no NUL bytes in its first 64 KiB. */
 int data_is_shard(const char *path);
 void data_close(struct data *d);
+/* For a restarted process: the same file goes on to be mapped, whatever has become of its name. */
+void data_hand_over(const struct data *d, struct handover *h);
+int data_take_over(struct data *d, const struct handover *h, struct err *e);
 int data_id(const struct data *d, uint64_t i);
 /* seen[id] = 1 for every id of [0, vocab) that occurs, in the training part or the validation part. */
 void data_mark(const struct data *d, unsigned char *seen, int vocab);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -196,15 +197,18 @@ static int encode_all(struct job *j, double val_fraction, int with_tail)
 	return rc;
 }
 
-/* The shard as pages of its own, so that closing is the same as for a file. */
+/* The shard as a file of its own in memory, so that closing is the same as for a file. */
 static int map_memory(struct file_map *m, const struct str *s, struct err *e)
 {
-	void *p = mmap(NULL, s->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
+	int fd = file_in_memory("anetui-data", s->len);
+	void *p = fd < 0 ? MAP_FAILED : mmap(NULL, s->len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED) {
+		if (fd >= 0)
+			close(fd);
 		return err_nomem(e, "data", s->len);
+	}
 	memcpy(p, s->s, s->len);
-	m->data = p;
-	m->size = s->len;
+	*m = (struct file_map){p, s->len, fd};
 	return 0;
 }
 
@@ -253,7 +257,7 @@ static int make_shard(struct data *d, struct source *s, const char *path, const 
 	} else {
 		rc = save_commit(&save, j->e);
 		if (!rc)
-			rc = file_map(&d->map, cache, "data", j->e);
+			rc = file_map_keep(&d->map, cache, "data", j->e);
 	}
 	str_done(&j->w.memory);
 	return rc ? rc : adopt(d, path, j->t, j->e);
@@ -273,7 +277,7 @@ int data_open_text(struct data *d, const char *path, const struct tokenizer *t, 
 	uint64_t key[] = {FORMAT, s.hash, tokenizer_info(t)->hash, (uint64_t)(val_fraction * 1e9)};
 	if (cache_path(cache, sizeof cache, text_hash(4, key, sizeof key), ".tok"))
 		cache[0] = 0;
-	if (!*cache || file_map(&d->map, cache, "data", NULL) || adopt(d, path, t, NULL)) {
+	if (!*cache || file_map_keep(&d->map, cache, "data", NULL) || adopt(d, path, t, NULL)) {
 		data_close(d);
 		struct job j = {.src = &s, .t = t, .progress = progress, .cancel = cancel, .e = e};
 		rc = make_shard(d, &s, path, cache, &j, val_fraction);
