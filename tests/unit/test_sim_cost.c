@@ -15,6 +15,7 @@
 #include "device/device.h"
 #include "device/sim/cost.h"
 #include "model/programs.h"
+#include "model/work.h"
 #include "support/upstream.h"
 
 static const struct chip *chip_of(const char *name)
@@ -312,6 +313,52 @@ static void our_programs(void **state)
 	}
 }
 
+/* Elements a token that go through the surfaces of the programs [first, end), weights left out. */
+static double io_of(const struct model_config *c, int seq, int first, int end)
+{
+	const struct program_shape shape_of = {.batch = 1, .seq = seq, .separate = 1};
+	double n = 0;
+	for (int id = first; id < end; id++) {
+		struct program p;
+		struct mil_graph *g = NULL;
+		struct err e = {0};
+		if (program_build(&p, (enum program_id)id, c, &shape_of, MIL_BARE, &e) || mil_parse(&g, p.text.s, p.text.len, &e))
+			fail_msg("%s: %s", p.name, e.msg);
+		for (int i = 0; i < g->ninput; i++) {
+			int weight = 0;
+			for (int k = 0; k < p.nchannel; k++)
+				weight |= p.channel[k].weight && !strcmp(p.channel[k].surface, g->value[g->input[i]].name);
+			n += weight ? 0 : (double)mil_count(&g->value[g->input[i]].type);
+		}
+		for (int i = 0; i < g->noutput; i++)
+			n += (double)mil_count(&g->value[g->output[i]].type);
+		mil_free(g);
+		program_done(&p);
+	}
+	return n / seq;
+}
+
+/* The host's conversions are those of the surfaces that the generators make. With no rows in the classifier what else is counted is the norms' and the embedding's. */
+static void host_work(void **state)
+{
+	enum { L = 3, D = 96, F = 160, S = 32 };
+	const struct model_config c = {.name = "gqa", .dim = D, .hidden = F, .layers = L, .heads = 6, .kv_heads = 2, .head_dim = 32, .vocab = 100, .context = S, .seq = S,
+				       .tied = 1, .rope_theta = 10000, .norm_eps = 1e-5f, .alpha = 1};
+	const struct model_options dynamic = {.pipeline = PIPELINE_DYNAMIC}, extras = {.extras = 1};
+	struct step_work w;
+	(void)state;
+	model_host_work(&w, &c, 1, S, NULL, 0);
+	near("static, forward", w.pass_forward, S * (L * 6 * io_of(&c, S, PROGRAM_FWD_ATTN, PROGRAM_FFN_BWD) + 24 * D), 1e-12);
+	near("static, backward", w.pass_backward, S * L * (6 * io_of(&c, S, PROGRAM_FFN_BWD, PROGRAM_STATIC_N) + 32 * D), 1e-12);
+	model_host_work(&w, &c, 1, S, &dynamic, 0);
+	near("dynamic, forward", w.pass_forward, S * (L * (6 * io_of(&c, S, PROGRAM_DYN_SDPA_FWD, PROGRAM_DYN_W2T_BWD) + 28 * D) + 24 * D), 1e-12);
+	near("dynamic, backward", w.pass_backward, S * L * (6 * io_of(&c, S, PROGRAM_DYN_W2T_BWD, PROGRAM_DYN_KV_BWD + 1) + 44 * D + 28 * F), 1e-12);
+	model_host_work(&w, &c, 1, S, NULL, 100);
+	assert_true(w.product == 2.0 * 100 * D * S && w.beside > w.product);
+	model_host_work(&w, &c, 1, S, &extras, 100);
+	assert_true(w.product == 0 && w.product_bytes == 0 && w.beside > 0);
+}
+
 /* The M5 Max's one guessed constant comes from the larger model's report, with coefficients that know nothing of an M5 Max. */
 static void m5max_rate(void **state)
 {
@@ -329,7 +376,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(chips),     cmocka_unit_test(adds_up), cmocka_unit_test(notch),
 		cmocka_unit_test(devices_tell), cmocka_unit_test(left_out), cmocka_unit_test(the_fit),
-		cmocka_unit_test(forward_device), cmocka_unit_test(our_programs), cmocka_unit_test(m5max_rate),
+		cmocka_unit_test(forward_device), cmocka_unit_test(our_programs), cmocka_unit_test(host_work), cmocka_unit_test(m5max_rate),
 	};
 	return cmocka_run_group_tests_name("sim_cost", tests, setup, NULL);
 }

@@ -26,6 +26,23 @@ static double dynamic_backward_io(const struct per_token *t)
 	return 5 * t->D + 6 * t->Q + 7 * t->K + 3 * t->F + 2 * t->scores;
 }
 
+/* Norms back, classifier and loss on the host. */
+static void plain_work(struct step_work *w, const struct per_token *t, double layers, double T, double V)
+{
+	w->pass_backward += layers * 2 * 16 * t->D; /* two norms: x, dn and the residual read, the result written */
+	w->pass_forward += T * (V * 16 + 8 * t->D * 3); /* the loss goes over the logits twice; embedding, final norm and its gradient */
+	w->product = 2 * V * t->D * T;
+	w->product_bytes = 4 * (V * t->D + V * T);
+}
+
+/* The same on the device: logits go in and out of its surfaces instead, the host takes their gradient and the norms' weights' from what comes back. */
+static void extras_work(struct step_work *w, const struct per_token *t, double layers, double T, double V)
+{
+	w->pass_backward += layers * 2 * (6 * 3 + 8 + 12) * t->D; /* dy and x in, dx out; the weight's gradient; the residual */
+	w->pass_forward += T * (V * (6 * 4 + 8) + t->D * (8 + 6 * 4));
+	w->product = w->product_bytes = 0;
+}
+
 void model_host_work(struct step_work *w, const struct model_config *c, int batch, int seq, const struct model_options *o, int rows)
 {
 	const struct per_token t = {c->dim, model_q_dim(c), model_kv_dim(c), c->hidden, 2.0 * c->heads * seq};
@@ -34,14 +51,14 @@ void model_host_work(struct step_work *w, const struct model_config *c, int batc
 	int dynamic = o && o->pipeline == PIPELINE_DYNAMIC;
 	w->pass_forward = layers * 6 * (dynamic ? dynamic_forward_io(&t) : static_forward_io(&t));
 	w->pass_backward = layers * 6 * (dynamic ? dynamic_backward_io(&t) : static_backward_io(&t));
-	w->pass_backward += layers * 2 * 16 * t.D; /* two norms back: x, dn and the residual read, the result written */
 	if (dynamic) {
 		w->pass_forward += layers * (2 * 8 + 12) * t.D; /* two norms, the first residual */
 		w->pass_backward += layers * (28 * t.F + 12 * t.D); /* SwiGLU back, the two parts of dxnorm */
 	}
-	w->pass_forward += T * (V * 16 + 8 * t.D * 3); /* the loss goes over the logits twice; embedding, final norm and its gradient */
-	w->product = 2 * V * t.D * T;
-	w->product_bytes = 4 * (V * t.D + V * T);
+	if (o && o->extras)
+		extras_work(w, &t, layers, T, V);
+	else
+		plain_work(w, &t, layers, T, V);
 	w->beside = 2 * T * (matrices + V * t.D);
 	w->beside_bytes = 8 * (matrices + V * t.D);
 }
