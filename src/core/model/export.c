@@ -167,6 +167,8 @@ int model_export(const struct model *m, const char *dir, enum mil_dialect dialec
 		str_printf(report, "%d programs, %d layers: %d folders, %s in %s (%s)%s\n", m->end - m->first, m->c->layers, j.folders,
 			   str_bytes(size, j.bytes), dir, dialect == MIL_BARE ? "program(1.3), ios18" : "program(1.0), ios16",
 			   again ? "; an export of the same programs was there and is replaced" : "");
+	if (!r && m->o.extras)
+		str_puts(report, "the extras' programs are not among them (mil show NAME prints their texts)\n");
 	str_done(&j.list);
 	return r;
 }
