@@ -284,7 +284,7 @@ static int mil_build(struct worker *w, struct program *p, int id, struct err *e)
 	const struct device_caps *caps = w->dev ? device_caps(w->dev) : &none;
 	struct extras_plan x;
 	extras_plan(&x, caps, &w->params->config, &how, shape.batch * shape.seq, worker_rows(w), 1);
-	extras_shape(&shape, &x, caps, worker_rows(w));
+	extras_shape(&shape, &x, caps, &how, worker_rows(w));
 	return program_build(p, (enum program_id)id, &w->params->config, &shape, MIL_BARE, e);
 }
 

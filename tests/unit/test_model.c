@@ -346,11 +346,23 @@ static void compact_edges(void **state)
 static const struct extras_case {
 	const char *what;
 	int host_memory, overlaps, max_channels, max_conv_in, compact;
+	enum model_pipeline pipeline;
+	int separate;
 } extras_cases[] = {
-	{"extras", 1, 0, 0, 0, 0}, {"extras, own surfaces", 0, 0, 0, 0, 0}, {"extras, overlapping", 1, 1, 0, 0, 0},
-	{"extras in parts", 1, 0, 10, 0, 0}, {"extras, products for convolutions", 1, 0, 0, 5, 0},
-	{"extras in parts, own surfaces, overlapping, products", 0, 1, 7, 6, 0}, {"extras, compact", 1, 0, 0, 0, 1},
-	{"extras, compact, in parts, own surfaces, overlapping", 0, 1, 3, 0, 1},
+	{"extras", 1, 0, 0, 0, 0, PIPELINE_STATIC, 0},
+	{"extras, own surfaces", 0, 0, 0, 0, 0, PIPELINE_STATIC, 0},
+	{"extras, overlapping", 1, 1, 0, 0, 0, PIPELINE_STATIC, 0},
+	{"extras in parts", 1, 0, 10, 0, 0, PIPELINE_STATIC, 0},
+	{"extras, products for convolutions", 1, 0, 0, 5, 0, PIPELINE_STATIC, 0},
+	{"extras in parts, own surfaces, overlapping, products", 0, 1, 7, 6, 0, PIPELINE_STATIC, 0},
+	{"extras, compact", 1, 0, 0, 0, 1, PIPELINE_STATIC, 0},
+	{"extras, compact, in parts, own surfaces, overlapping", 0, 1, 3, 0, 1, PIPELINE_STATIC, 0},
+	{"dynamic extras", 1, 0, 0, 0, 0, PIPELINE_DYNAMIC, 0},
+	{"dynamic extras, own surfaces", 0, 0, 0, 0, 0, PIPELINE_DYNAMIC, 0},
+	{"dynamic extras, separate inputs", 1, 1, 0, 0, 0, PIPELINE_DYNAMIC, 1},
+	{"dynamic extras in parts, separate inputs, own surfaces", 0, 0, 10, 0, 0, PIPELINE_DYNAMIC, 1},
+	{"dynamic extras, compact, in parts, own surfaces", 0, 1, 3, 0, 1, PIPELINE_DYNAMIC, 0},
+	{"dynamic extras, compact", 1, 0, 0, 0, 1, PIPELINE_DYNAMIC, 0},
 };
 
 static void extras_step(struct rig *r, const struct active_rows *a, double scale, const char *how)
@@ -375,12 +387,13 @@ static void extras(void **state)
 			rig_open(&r, &shapes[k], 2, 1);
 			if (x->compact)
 				occurring(&r, &a);
-			r.o = (struct model_options){.extras = 1, .active = x->compact ? &a : NULL};
+			r.o = (struct model_options){.extras = 1, .active = x->compact ? &a : NULL, .pipeline = x->pipeline, .separate = x->separate};
 			r.device->caps.host_memory = x->host_memory;
 			r.device->caps.overlaps = x->overlaps;
 			r.device->caps.max_channels = x->max_channels;
 			r.device->caps.max_conv_in = x->max_conv_in;
 			rig_model(&r, NULL);
+			assert_int_equal(model_program(r.m, PROGRAM_CLASSIFIER)->nweight, x->pipeline == PIPELINE_STATIC);
 			extras_step(&r, x->compact ? &a : NULL, 1, x->what);
 			/* Changed weights count, and nothing of the first micro-step is left. */
 			for (size_t w = 0; w < r.p->total; w++) {
@@ -429,30 +442,38 @@ static void extras_blocks(void **state)
 static void extras_programs(void **state)
 {
 	(void)state;
-	struct rig r;
-	double loss;
-	rig_open(&r, &shapes[0], 1, 1);
-	r.o.extras = 1;
-	rig_model(&r, NULL);
-	step(&r, 1, &loss);
 	static const char *const names[] = {"finalNorm", "classifier", "softmax", "classifierBwd", "normBwd"};
 	static const unsigned calls[] = {1, 1, 1, 1, 5};
-	for (int i = 0; i < PROGRAM_N - PROGRAM_EXTRAS; i++) {
-		struct kernel_plan_info info;
-		const struct program *p = model_program(r.m, PROGRAM_EXTRAS + i);
-		assert_non_null(p);
-		assert_string_equal(p->name, names[i]);
-		kernel_plan(model_kernel(r.m, PROGRAM_EXTRAS + i), &info);
-		assert_int_equal(info.ncopy, 0);
-		assert_int_equal(r.timing->row[timing_row(r.timing, names[i], TIMING_PROGRAM)].last_calls, calls[i]);
+	struct rig r;
+	double loss;
+	for (int dynamic = 0; dynamic < 2; dynamic++) {
+		rig_open(&r, &shapes[0], 1, 1);
+		r.o = (struct model_options){.extras = 1, .pipeline = dynamic ? PIPELINE_DYNAMIC : PIPELINE_STATIC};
+		rig_model(&r, NULL);
+		step(&r, 1, &loss);
+		for (int i = 0; i < PROGRAM_N - PROGRAM_EXTRAS; i++) {
+			struct kernel_plan_info info;
+			const struct program *p = model_program(r.m, PROGRAM_EXTRAS + i);
+			assert_non_null(p);
+			assert_string_equal(p->name, names[i]);
+			kernel_plan(model_kernel(r.m, PROGRAM_EXTRAS + i), &info);
+			if (info.ncopy)
+				fail_msg("%s, %d: %d copies", p->name, dynamic, info.ncopy);
+			assert_int_equal(r.timing->row[timing_row(r.timing, names[i], TIMING_PROGRAM)].last_calls, calls[i]);
+		}
+		assert_true(model_bytes(&r.p->config, 1, 16, 0, 1) > model_bytes(&r.p->config, 1, 16, 0, 0));
+		model_free(r.m);
+		/* Weights that a program holds are compiled again with it; inputs are not. */
+		r.device->caps.weights_live = 0;
+		rig_model(&r, NULL);
+		assert_int_equal(model_compiles(r.m), dynamic ? 0 : 2 * 5 + 1 + 2 + 5);
+		model_free(r.m);
+		r.o.extras = 0;
+		rig_model(&r, NULL);
+		assert_null(model_program(r.m, PROGRAM_CLASSIFIER));
+		assert_null(model_kernel(r.m, PROGRAM_NORM_BWD));
+		rig_close(&r);
 	}
-	assert_true(model_bytes(&r.p->config, 1, 16, 0, 1) > model_bytes(&r.p->config, 1, 16, 0, 0));
-	model_free(r.m);
-	r.o.extras = 0;
-	rig_model(&r, NULL);
-	assert_null(model_program(r.m, PROGRAM_CLASSIFIER));
-	assert_null(model_kernel(r.m, PROGRAM_NORM_BWD));
-	rig_close(&r);
 }
 
 static void loss_only(void **state)

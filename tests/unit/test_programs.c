@@ -150,7 +150,7 @@ static void texts_parse(void **state)
 	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
 		for (int how = 0; how < 4; how++) {
 			const struct tiny *t = &shapes[k];
-			struct program_shape shape = {.batch = t->batch, .seq = t->seq, .separate = how & 1};
+			struct program_shape shape = {.batch = t->batch, .seq = t->seq, .separate = how & 1, .dynamic = how & 1};
 			enum mil_dialect dialect = how & 2 ? MIL_VERBOSE : MIL_BARE;
 			struct model_config c;
 			struct program p[PROGRAM_N];

@@ -375,7 +375,7 @@ static float *program_outputs(const char *spec, enum program_id id, int separate
 	struct dev_weight w[WEIGHTS];
 	struct device *d = open_device(spec);
 	tiny_config(&c, &shape);
-	const struct program_shape ps = {.batch = shape.batch, .seq = shape.seq, .separate = separate};
+	const struct program_shape ps = {.batch = shape.batch, .seq = shape.seq, .separate = separate, .dynamic = separate};
 	if (program_build(&p, id, &c, &ps, dialect, &e))
 		fail_msg("%s", e.msg);
 	int nw = weights_of(w, &p.text);

@@ -33,6 +33,7 @@ struct device_caps {
 	int fp16;               /* 1: every tensor that comes back is fp16, and |x| >= 32752 in one of them means overflow */
 	size_t min_surface;     /* bytes; 0: none */
 	int max_channels;       /* of a surface; 0: none */
+	int max_width;          /* of its last axis; 0: none */
 	int max_conv_in;        /* input channels of a convolution; 0: none */
 	const char *chip;       /* "m4": whose time binding_perf.model_ns tells; NULL: none */
 };

@@ -21,6 +21,7 @@ struct unit {
 	struct kernel *kernel;
 	const float *weight;
 	struct call call;
+	int borrowed; /* the kernel is another unit's */
 };
 
 struct extras {
@@ -47,25 +48,38 @@ struct extras {
 void extras_plan(struct extras_plan *x, const struct device_caps *caps, const struct model_config *c, const struct model_options *o, int tokens,
 		 int rows, int train)
 {
-	(void)o;
 	int most = head_block(rows, tokens), norms = 2 * c->layers + 1;
 	*x = (struct extras_plan){.nblock = (tokens + most - 1) / most};
 	x->block = (tokens + x->nblock - 1) / x->nblock;
-	x->parts = caps->max_channels ? (rows + caps->max_channels - 1) / caps->max_channels : 1;
-	x->recompiles = 1 + x->parts * (train ? 2 : 1) + (train ? norms : 0);
-	x->compiles = x->recompiles + x->parts;
+	int dynamic = o->pipeline == PIPELINE_DYNAMIC, limit = caps->max_channels;
+	/* Packed, the rows of a part stand behind a block of tokens in the columns. */
+	int columns = caps->max_width - (o->separate ? 0 : x->block);
+	if (dynamic && caps->max_width && (!limit || columns < limit))
+		limit = MAX(columns, 1);
+	x->parts = limit ? (rows + limit - 1) / limit : 1;
+	int weighted = 1 + x->parts * (train ? 2 : 1); /* programs that have weights, but for the norms' gradients */
+	x->compiles = weighted + x->parts + (train ? (dynamic ? 1 : norms) : 0);
+	x->recompiles = dynamic ? 0 : weighted + (train ? norms : 0);
 	uint64_t N = (uint64_t)x->block, D = (uint64_t)c->dim;
 	x->floats = (uint64_t)rows * N + 3 * D * N + (uint64_t)tokens * D + 2 * N + 2 * ((uint64_t)x->parts + 1) * N + 8 * 16;
 }
 
-void extras_shape(struct program_shape *s, const struct extras_plan *x, const struct device_caps *caps, int rows)
+void extras_shape(struct program_shape *s, const struct extras_plan *x, const struct device_caps *caps, const struct model_options *o, int rows)
 {
+	s->dynamic = o->pipeline == PIPELINE_DYNAMIC;
 	s->rows = (rows + x->parts - 1) / x->parts;
 	s->tokens = x->block;
 	s->conv_in = caps->max_conv_in;
 }
 
 /* --- programs and kernels --- */
+
+/* Of the axes of a weight as its name sees them: cls is [rows, D] as it is stored, clst [D, rows], the others [D, 1]. */
+static void weight_strides(const struct model *m, const char *name, int64_t stride[2])
+{
+	stride[0] = strcmp(name, "cls") ? 1 : m->c->dim;
+	stride[1] = strcmp(name, "clst") ? 1 : m->c->dim;
+}
 
 static int unit_weights(const struct model *m, const struct unit *u, struct dev_weight *w, char path[][64])
 {
@@ -81,27 +95,49 @@ static int unit_weights(const struct model *m, const struct unit *u, struct dev_
 			w[i].stride[a] = step;
 			step *= t->dim[a];
 		}
-		if (!strcmp(name, "clst")) { /* [rows, D] seen as [D, rows] or [1, 1, D, rows] */
-			int at = t->dim[0] == 1 ? 2 : 0;
-			w[i].stride[at] = 1;
-			w[i].stride[at + 1] = m->c->dim;
-		}
+		if (!strcmp(name, "clst")) /* [D, rows], or [1, 1, D, rows] */
+			weight_strides(m, name, w[i].stride + (t->dim[0] == 1 ? 2 : 0));
 	}
 	return u->program.nweight;
 }
 
-/* `weight`: what stands behind the one weight that is a parameter, or NULL. */
-static int unit_compile(struct model *m, struct unit *u, enum program_id id, int rows, int tokens, const float *weight, struct err *e)
+/* On a device with host_memory: the columns of inputs, which are no surfaces then. */
+static int unit_parts(const struct model *m, const struct unit *u, struct dev_part *part)
+{
+	int n = 0;
+	for (int i = 0; device_caps(m->device)->host_memory && i < u->program.nchannel; i++) {
+		const struct program_channel *c = &u->program.channel[i];
+		if (c->axis != 3)
+			continue;
+		part[n] = (struct dev_part){c->surface, c->offset, c->count, {c->count, 1}};
+		if (c->weight)
+			weight_strides(m, c->name, part[n].stride);
+		n++;
+	}
+	return n;
+}
+
+/* `weight`: what stands behind the one weight that is a parameter, or NULL. `same`: a kernel of this program, taken where weights are inputs. */
+static int unit_compile(struct model *m, struct unit *u, enum program_id id, int rows, int tokens, const float *weight, struct kernel *same,
+			struct err *e)
 {
 	struct dev_weight w[PROGRAM_WEIGHTS];
 	char path[PROGRAM_WEIGHTS][64];
 	struct program_shape shape = {.batch = m->B, .seq = m->S, .rows = rows, .tokens = tokens,
-				      .conv_in = device_caps(m->device)->max_conv_in};
+				      .conv_in = device_caps(m->device)->max_conv_in, .separate = m->o.separate,
+				      .dynamic = m->o.pipeline == PIPELINE_DYNAMIC};
+	struct dev_part part[CALL_PIECES];
 	int r = program_build(&u->program, id, m->c, &shape, MIL_BARE, e);
 	if (r)
 		return r;
 	u->weight = weight;
-	u->kernel = device_compile(m->device, u->program.text.s, u->program.text.len, w, unit_weights(m, u, w, path), e);
+	u->borrowed = same && shape.dynamic;
+	if (u->borrowed) {
+		u->kernel = same;
+		return 0;
+	}
+	u->kernel = device_compile_parts(m->device, u->program.text.s, u->program.text.len, w, unit_weights(m, u, w, path), part,
+					 unit_parts(m, u, part), e);
 	if (u->kernel)
 		return 0;
 	err_prefix(e, "model: %s", u->program.name);
@@ -125,19 +161,49 @@ struct home {
 	struct surface *surface;
 };
 
+static const struct home *home_of(const struct home *p, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+		if (!strcmp(p[i].name, name))
+			return &p[i];
+	return NULL;
+}
+
+/* What stands in the columns of an input. A norm's weight is put there with the activations: it is small, and surfaces can be shared so. */
+static void unit_pieces(const struct model *m, const struct unit *u, struct call_tensor *t, const char *surface, const struct home *p, int n)
+{
+	for (int i = 0; i < u->program.nchannel && t->npiece < CALL_PIECES; i++) {
+		const struct program_channel *c = &u->program.channel[i];
+		const struct home *h = home_of(p, n, c->name);
+		if (strcmp(c->surface, surface))
+			continue;
+		struct piece *k = &t->piece[t->npiece++];
+		*k = (struct piece){.begin = c->offset, .count = c->count, .weight = c->weight && strncmp(c->name, "rms", 3),
+				    .host = c->weight ? u->weight : h ? h->host : NULL, .stride = {c->count, 1}};
+		if (c->weight)
+			weight_strides(m, c->name, k->stride);
+	}
+}
+
 static int unit_tensor(struct model *m, struct unit *u, const struct kernel_io *io, int is_output, const struct home *p, int n, struct err *e)
 {
+	const struct home *all = p;
+	int nall = n;
 	struct call_tensor *t = &u->call.tensor[u->call.n];
-	for (; n > 0 && strcmp(p->name, io->name); n--)
-		p++;
-	if (!n || u->call.n == CALL_SURFACES)
+	int columns = 0;
+	for (int i = 0; i < u->program.nchannel; i++)
+		columns |= u->program.channel[i].axis == 3 && !strcmp(u->program.channel[i].surface, io->name);
+	p = columns ? NULL : home_of(p, n, io->name);
+	if ((!p && !columns) || u->call.n == CALL_SURFACES)
 		return err_set(e, ERR_DEVICE, "model: %s: no place for %s", u->program.name, io->name);
-	*t = (struct call_tensor){.host = p->host, .channels = io->type.dim[1], .cols = io->type.dim[3], .is_output = is_output,
-				  .is_gradient = is_output && program_is_backward(u->program.id), .shared = p->surface != NULL};
+	*t = (struct call_tensor){.host = p ? p->host : NULL, .channels = io->type.dim[1], .cols = io->type.dim[3], .is_output = is_output,
+				  .is_gradient = is_output && program_is_backward(u->program.id), .shared = p && p->surface};
 	if (device_caps(m->device)->host_memory)
 		t->surface = device_surface_over(m->device, &io->type, p->host, e);
 	else
-		t->surface = p->surface ? p->surface : device_surface(m->device, &io->type, e);
+		t->surface = t->shared ? p->surface : device_surface(m->device, &io->type, e);
+	if (columns)
+		unit_pieces(m, u, t, io->name, all, nall);
 	if (!t->surface)
 		return e ? e->code : ERR_DEVICE;
 	u->call.n++;
@@ -150,14 +216,24 @@ static int unit_bind(struct model *m, struct unit *u, const struct home *p, int 
 	int count[2] = {kernel_inputs(u->kernel, &io[0]), kernel_outputs(u->kernel, &io[1])}, r;
 	const char *names[CALL_SURFACES];
 	struct surface *surfaces[CALL_SURFACES];
+	const float *mem[CALL_PIECES];
+	int parts = 0;
+	for (int i = 0; i < u->program.nchannel; i++) {
+		const struct program_channel *c = &u->program.channel[i];
+		const struct home *h = home_of(p, n, c->name);
+		if (c->axis == 3)
+			mem[parts++] = c->weight ? u->weight : h ? h->host : NULL;
+	}
 	for (int side = 0; side < 2; side++)
 		for (int i = 0; i < count[side]; i++) {
+			if (io[side][i].nparts)
+				continue;
 			if ((r = unit_tensor(m, u, &io[side][i], side, p, n, e)))
 				return r;
 			names[u->call.n - 1] = io[side][i].name;
 			surfaces[u->call.n - 1] = u->call.tensor[u->call.n - 1].surface;
 		}
-	u->call.binding = device_bind(u->kernel, names, surfaces, u->call.n, e);
+	u->call.binding = device_bind_parts(u->kernel, names, surfaces, u->call.n, mem, e);
 	if (u->call.binding)
 		return 0;
 	err_prefix(e, "model: %s", u->program.name);
@@ -170,7 +246,8 @@ static void unit_done(struct unit *u)
 	for (int i = 0; i < u->call.n; i++)
 		if (!u->call.tensor[i].shared)
 			surface_free(u->call.tensor[i].surface);
-	kernel_free(u->kernel);
+	if (!u->borrowed)
+		kernel_free(u->kernel);
 	program_done(&u->program);
 }
 
@@ -228,15 +305,15 @@ static int make_part(struct model *m, struct extras *x, int i, struct err *e)
 	const float *w = head_weights(m) + (size_t)x->first[i] * (size_t)m->c->dim;
 	struct unit *c = &x->classifier[i], *s = &x->softmax[i], *b = &x->back[i];
 	const struct home to_logits[] = {{"xf", x->xf, i ? unit_surface(m, &x->classifier[0], "xf") : NULL}, {"logits", m->logits + at, NULL}};
-	if ((r = unit_compile(m, c, PROGRAM_CLASSIFIER, rows, N, w, e)) || (r = unit_bind(m, c, to_logits, ARRAY_LEN(to_logits), e)))
+	if ((r = unit_compile(m, c, PROGRAM_CLASSIFIER, rows, N, w, NULL, e)) || (r = unit_bind(m, c, to_logits, ARRAY_LEN(to_logits), e)))
 		return r;
 	/* Where surfaces are the device's own the logits are there already. */
 	struct surface *there = unit_surface(m, c, "logits");
 	const struct home to_probs[] = {{"logits", there ? NULL : m->logits + at, there}, {"probs", x->probs + at, NULL}};
-	if ((r = unit_compile(m, s, PROGRAM_SOFTMAX, rows, N, NULL, e)) || (r = unit_bind(m, s, to_probs, ARRAY_LEN(to_probs), e)) || !m->train)
+	if ((r = unit_compile(m, s, PROGRAM_SOFTMAX, rows, N, NULL, NULL, e)) || (r = unit_bind(m, s, to_probs, ARRAY_LEN(to_probs), e)) || !m->train)
 		return r;
 	const struct home back[] = {{"dlogits", x->probs + at, NULL}, {"dxf", i ? x->part : x->dxf, NULL}};
-	r = unit_compile(m, b, PROGRAM_CLASSIFIER_BWD, rows, N, w, e);
+	r = unit_compile(m, b, PROGRAM_CLASSIFIER_BWD, rows, N, w, NULL, e);
 	return r ? r : unit_bind(m, b, back, ARRAY_LEN(back), e);
 }
 
@@ -261,16 +338,35 @@ static int bind_norm_back(struct model *m, struct extras *x, struct unit *u, con
 static int make_norms(struct model *m, struct extras *x, struct err *e)
 {
 	const struct home place[] = {{"x", m->layer[m->c->layers - 1].place[PLACE_Y], NULL}, {"xf", m->xf, NULL}};
-	int r = unit_compile(m, &x->norm, PROGRAM_FINAL_NORM, 0, 0, params_w(m->p, PARAM_NORM_OUT, -1), e);
+	int r = unit_compile(m, &x->norm, PROGRAM_FINAL_NORM, 0, 0, params_w(m->p, PARAM_NORM_OUT, -1), NULL, e);
 	if (!r)
 		r = unit_bind(m, &x->norm, place, ARRAY_LEN(place), e);
 	static const enum param_kind kinds[] = {PARAM_NORM_ATT, PARAM_NORM_FFN};
 	for (int i = 0; i < x->nnorm_back && !r; i++) {
 		int last = i == 2 * m->c->layers;
 		const float *w = params_w(m->p, last ? PARAM_NORM_OUT : kinds[i % 2], last ? -1 : i / 2);
-		r = unit_compile(m, &x->norm_back[i], PROGRAM_NORM_BWD, 0, 0, w, e);
+		r = unit_compile(m, &x->norm_back[i], PROGRAM_NORM_BWD, 0, 0, w, i ? x->norm_back[0].kernel : NULL, e);
 	}
 	return r;
+}
+
+static void stage_unit(const struct unit *u)
+{
+	for (int i = 0; i < u->call.n; i++) {
+		const struct call_tensor *t = &u->call.tensor[i];
+		for (int k = 0; k < t->npiece; k++)
+			if (t->piece[k].weight)
+				surface_put(t->surface, t->piece[k].begin, t->piece[k].count, t->piece[k].host, t->piece[k].stride);
+	}
+}
+
+/* Dynamic, on a device with surfaces of its own: the classifier's weights stand in them. */
+static void stage(const struct model *m, const struct extras *x)
+{
+	for (int i = 0; m->o.pipeline == PIPELINE_DYNAMIC && i < x->plan.parts && x->classifier && x->back; i++) {
+		stage_unit(&x->classifier[i]);
+		stage_unit(&x->back[i]);
+	}
 }
 
 struct extras *extras_new(struct model *m, struct err *e)
@@ -288,6 +384,7 @@ struct extras *extras_new(struct model *m, struct err *e)
 		r = make_norms(m, x, e);
 	for (int i = 0; i < x->plan.parts && !r; i++)
 		r = make_part(m, x, i, e);
+	stage(m, x);
 	if (!r)
 		return x;
 	extras_free(x);
@@ -322,7 +419,8 @@ void extras_free(struct extras *x)
 int extras_update(struct model *m, struct err *e)
 {
 	struct extras *x = m->extras;
-	if (device_caps(m->device)->weights_live)
+	stage(m, x);
+	if (device_caps(m->device)->weights_live || m->o.pipeline == PIPELINE_DYNAMIC)
 		return 0;
 	int r = unit_refreeze(m, &x->norm, e);
 	for (int i = 0; i < x->plan.parts && !r; i++)

@@ -2,7 +2,7 @@
  * sums over tokens of the norms' weight gradients and the classifier's weight gradient stay the host's.
  *
  * The vocabulary is cut into parts below the device's limits; each part's softmax is over its own rows, and the host weighs the parts by
- * their share of the whole sum. All but the plan is for model.c, head.c and pass.c only. SPDX-License-Identifier: MIT */
+ * their share of the whole sum. In the dynamic pipeline weights are inputs here too: no compile after an update. All but the plan is for model.c, head.c and pass.c only. SPDX-License-Identifier: MIT */
 #ifndef ANETUI_MODEL_EXTRAS_H
 #define ANETUI_MODEL_EXTRAS_H
 
@@ -22,12 +22,12 @@ void extras_plan(struct extras_plan *x, const struct device_caps *caps, const st
 		 int rows, int train);
 
 /* The shape of the first part's programs of that plan, for program_build. */
-void extras_shape(struct program_shape *s, const struct extras_plan *x, const struct device_caps *caps, int rows);
+void extras_shape(struct program_shape *s, const struct extras_plan *x, const struct device_caps *caps, const struct model_options *o, int rows);
 
 /* With m's taps, classifier rows and queue there. NULL and an error. */
 struct extras *extras_new(struct model *m, struct err *e);
 void extras_free(struct extras *x);
-/* Freezes the weights anew where the device does so. */
+/* Freezes the weights anew where the device does so; dynamic: puts them into the inputs. */
 int extras_update(struct model *m, struct err *e);
 
 /* Final norm, classifier and loss: m->loss[t]. With g (else NULL) the classifier's gradient is added to g[rows, D], and m->dxf is made. `target`

@@ -64,6 +64,7 @@ struct mb_value gen_alpha(struct gen *g, const char *name, struct mb_value x);
 struct mb_value gen_inverse_rms(struct gen *g, struct mb_value x);
 /* w * x / sqrt(mean over channels of x^2 + eps) */
 struct mb_value gen_norm(struct gen *g, const char *name, struct mb_value x, const char *weight);
+struct mb_value gen_norm_by(struct gen *g, const char *name, struct mb_value x, struct mb_value w);
 /* [1, heads*HD, 1, T], turned by the position's angle, or back. */
 struct mb_value gen_rope(struct gen *g, const char *name, struct mb_value x, int64_t heads, int inverse);
 /* [1, heads*HD, 1, T] to [B, KV, S, HD] (heads == KV) or [B, KV, R*S, HD], and back. */

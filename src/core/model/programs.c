@@ -214,11 +214,15 @@ struct mb_value gen_inverse_rms(struct gen *g, struct mb_value x)
 	return mb_binary(b, "pow", "rrms", safe, mb_const_float(b, -0.5));
 }
 
+struct mb_value gen_norm_by(struct gen *g, const char *name, struct mb_value x, struct mb_value w)
+{
+	struct mb_value scaled = mb_binary(&g->b, "mul", "xhat", x, gen_inverse_rms(g, x));
+	return mb_binary(&g->b, "mul", name, scaled, w);
+}
+
 struct mb_value gen_norm(struct gen *g, const char *name, struct mb_value x, const char *weight)
 {
-	struct mil_builder *b = &g->b;
-	struct mb_value scaled = mb_binary(b, "mul", "xhat", x, gen_inverse_rms(g, x));
-	return mb_binary(b, "mul", name, scaled, gen_weight(g, weight, mb_t4(MIL_FP16, 1, x.type.dim[1], 1, 1)));
+	return gen_norm_by(g, name, x, gen_weight(g, weight, mb_t4(MIL_FP16, 1, x.type.dim[1], 1, 1)));
 }
 
 /* Pairs stand in an axis of their own, so that turning them is four products over whole rows of tokens and no transpose:

@@ -49,7 +49,7 @@ static void describe(struct sim *s)
 	struct device_caps *caps = &s->cpu.base.caps;
 	int threads = pool_threads(s->cpu.base.pool);
 	*caps = (struct device_caps){.name = "sim", .batch = 1, .fp16 = 1, .chip = s->opt.chip->name,
-				     .max_channels = CHIP_CHANNELS, .max_conv_in = CHIP_CONV_IN};
+				     .max_channels = CHIP_CHANNELS, .max_width = (int)s->opt.chip->side, .max_conv_in = CHIP_CONV_IN};
 	snprintf(caps->about, sizeof caps->about, "%s simulated, fp16, weights frozen; on %s (%s kernels), %s, %d thread%s", s->opt.chip->name,
 		 b->library, b->kernels, s->cpu.simd->name, threads, threads == 1 ? "" : "s");
 	count_compiles(s);
