@@ -55,6 +55,16 @@ python "and is the same run" <<'END'
 assert steps('dynamic') == steps('resumed')
 END
 
+# --- on the simulated device ---
+go sim-static 'device sim budget=1000' 'train 50' device
+check "static programs are compiled again for each of 51 states of the weights: two layers of five programs, and one without weights" in_out '^compiles: 511 used'
+go sim-dynamic 'device sim' 'pipeline dynamic' 'train 50' device
+check "dynamic ones once" in_out '^compiles: 10 used in this process, 109 left'
+go sim-separate 'device sim' 'pipeline dynamic inputs=separate' 'train 50'
+near "fp16 and static: the losses of fp32 to 5e-4" static sim-static 5e-4 50
+near "fp16 and dynamic" static sim-dynamic 5e-4 50
+near "fp16 and separate inputs" static sim-separate 5e-4 50
+
 # --- shown ---
 script pipeline 'pipeline dynamic' pipeline 'pipeline dynamic inputs=separate' info 'mil list' 'mil show qBwd'
 check "pipeline alone says what is in use" eval 'in_out "^static: " && in_out "^dynamic: .* one input"'

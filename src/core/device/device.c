@@ -303,9 +303,12 @@ static void put_task(void *arg, int task, int thread)
 void surface_put(struct surface *s, int64_t begin, int64_t count, const float *from, const int64_t stride[2])
 {
 	const struct mil_type *t = &s->type;
-	struct put p = {surface_window(s, 0, t->dim[1], SURFACE_RW) + begin, from, t->dim[1], t->dim[3], count, stride};
+	int whole = s->dev->ops->written != NULL;
+	struct put p = {surface_window(s, 0, t->dim[1], whole ? SURFACE_READ : SURFACE_RW) + begin, from, t->dim[1], t->dim[3], count, stride};
 	pool_run(s->dev->pool, (int)((p.channels + PUT_BLOCK - 1) / PUT_BLOCK), put_task, &p);
 	surface_release(s);
+	if (whole)
+		s->dev->ops->written(s, begin, count);
 }
 
 /* --- bindings --- */

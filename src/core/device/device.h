@@ -140,6 +140,9 @@ struct device_ops {
 	void (*surface_free)(struct surface *s);
 	float *(*window)(struct surface *s, int64_t c0, int64_t n, enum surface_access how);
 	void (*release)(struct surface *s);
+	/* A window over all channels is the surface itself, and after columns of it were written this alone is to be done. NULL: such a
+	 * window must be asked for and released for reading and writing. */
+	void (*written)(struct surface *s, int64_t begin, int64_t count);
 	/* in and out in the kernel's order; names and shapes have been compared. */
 	struct binding *(*bind)(struct kernel *k, struct surface *const *in, struct surface *const *out, struct err *e);
 	/* With caps.host_memory only; NULL else. in[i] is NULL for an input made of parts. */

@@ -197,6 +197,27 @@ static void sim_release(struct surface *s)
 	cpu_release(s);
 }
 
+struct column_rounding {
+	const struct cpu *c;
+	float *mem;
+	int64_t row, count;
+};
+
+static void round_row(void *arg, int task, int thread)
+{
+	const struct column_rounding *r = arg;
+	float *at = r->mem + task * r->row;
+	(void)thread;
+	r->c->simd->half(at, at, r->count, r->c->numerics.outside);
+}
+
+static void sim_written(struct surface *s, int64_t begin, int64_t count)
+{
+	const struct mil_type *t = &s->type;
+	struct column_rounding r = {(const struct cpu *)s->dev, ((struct cpu_surface *)s)->mem + begin, t->dim[3], count};
+	pool_run(count * t->dim[1] > PART ? r.c->base.pool : NULL, (int)t->dim[1], round_row, &r);
+}
+
 const struct device_ops device_sim = {
 	.name = "sim",
 	.open = sim_open,
@@ -210,6 +231,7 @@ const struct device_ops device_sim = {
 	.surface_free = cpu_surface_free,
 	.window = cpu_window,
 	.release = sim_release,
+	.written = sim_written,
 	.bind = sim_bind,
 	.binding_free = cpu_binding_free,
 	.run = sim_run,
