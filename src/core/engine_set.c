@@ -47,7 +47,8 @@ static int legal_here(const struct worker *w, enum setting_id id, double num, st
 	if ((id == SET_SEQ || id == SET_BATCH) && w->params) {
 		int batch = id == SET_BATCH ? (int)num : settings_int(&w->settings, SET_BATCH);
 		int seq = id == SET_SEQ ? (int)num : settings_int(&w->settings, SET_SEQ);
-		uint64_t need = model_bytes(&w->params->config, batch, seq, worker_rows(w), settings_int(&w->settings, SET_EXTRAS)), have = mem_available();
+		struct model_options o = trainer_options(&w->settings);
+		uint64_t need = model_bytes(&w->params->config, batch, seq, worker_rows(w), &o), have = mem_available();
 		char a[16], b[16];
 		if (have && need > have)
 			return err_set(e, ERR_RANGE, "%s: %.0f: activations need %s, there are %s (smaller batch or seq, larger accum)",

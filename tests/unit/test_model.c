@@ -315,7 +315,7 @@ static void compact_edges(void **state)
 	occurring(&r, &a);
 	r.o.active = &a;
 	rig_model(&r, NULL);
-	assert_true(model_bytes(&r.p->config, 1, 16, a.n, 0) != model_bytes(&r.p->config, 1, 16, 0, 0));
+	assert_true(model_bytes(&r.p->config, 1, 16, a.n, NULL) != model_bytes(&r.p->config, 1, 16, 0, NULL));
 	for (int v = 0; v < 61; v++)
 		if (a.at[v] < 0)
 			r.y[5] = v;
@@ -461,7 +461,7 @@ static void extras_programs(void **state)
 				fail_msg("%s, %d: %d copies", p->name, dynamic, info.ncopy);
 			assert_int_equal(r.timing->row[timing_row(r.timing, names[i], TIMING_PROGRAM)].last_calls, calls[i]);
 		}
-		assert_true(model_bytes(&r.p->config, 1, 16, 0, 1) > model_bytes(&r.p->config, 1, 16, 0, 0));
+		assert_true(model_bytes(&r.p->config, 1, 16, 0, &r.o) > model_bytes(&r.p->config, 1, 16, 0, NULL));
 		model_free(r.m);
 		/* Weights that a program holds are compiled again with it; inputs are not. */
 		r.device->caps.weights_live = 0;
@@ -635,7 +635,7 @@ static void refusals(void **state)
 	assert_int_equal(e.code, ERR_RANGE);
 	assert_null(model_new(r.device, r.p, r.pool, 1 << 24, 16, NULL, NULL, NULL, &e));
 	assert_true(e.code < 0);
-	if (model_bytes(&r.p->config, 1 << 20, 16, 0, 0) > mem_available()) {
+	if (model_bytes(&r.p->config, 1 << 20, 16, 0, NULL) > mem_available()) {
 		assert_null(model_new(r.device, r.p, r.pool, 1 << 20, 16, NULL, NULL, NULL, &e));
 		assert_int_equal(e.code, ERR_NOMEM);
 		assert_non_null(strstr(e.msg, "needed for activations"));
@@ -677,7 +677,7 @@ static void rows(void **state)
 	assert_non_null(model_kernel(r.m, PROGRAM_SDPA_BWD2));
 	assert_null(model_program(r.m, PROGRAM_N));
 	assert_null(model_kernel(r.m, -1));
-	assert_true(model_bytes(&r.p->config, 1, 16, 0, 0) > 0);
+	assert_true(model_bytes(&r.p->config, 1, 16, 0, &ways[1]) > model_bytes(&r.p->config, 1, 16, 0, NULL));
 	rig_close(&r);
 }
 

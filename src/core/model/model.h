@@ -66,7 +66,7 @@ const struct program *model_program(const struct model *m, int id);
 const struct kernel *model_kernel(const struct model *m, int id);
 /* How it was made. */
 const struct model_options *model_how(const struct model *m);
-/* Bytes of activations and scratch; `rows` of the vocabulary in the classifier, 0: all; with extras or without. */
-uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows, int extras);
+/* Bytes of activations and scratch; `rows` of the vocabulary in the classifier, 0: all; `o` as at model_new. */
+uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows, const struct model_options *o);
 
 #endif

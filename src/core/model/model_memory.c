@@ -125,16 +125,19 @@ static uint64_t total_floats(const struct model_config *c, enum model_pipeline p
 	return n + 64 * 16; /* every part begins on a cache line */
 }
 
-uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows, int extras)
+uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows, const struct model_options *o)
 {
+	static const struct model_options plain = {0};
+	if (!o)
+		o = &plain;
 	if (batch < 1 || seq < 1 || (double)batch * seq > INT32_MAX)
 		return UINT64_MAX;
 	if (!rows)
 		rows = c->vocab;
 	struct extras_plan x = {0};
-	if (extras)
+	if (o->extras)
 		extras_plan(&x, &(struct device_caps){0}, c, &(struct model_options){0}, batch * seq, rows, 1);
-	return (total_floats(c, PIPELINE_STATIC, batch, seq, rows, 1, 1) + x.floats) * sizeof(float);
+	return (total_floats(c, o->pipeline, batch, seq, rows, 1, 1) + x.floats) * sizeof(float);
 }
 
 /* --- cutting --- */
@@ -202,15 +205,27 @@ static void fill_constants(struct model *m)
 	m->numbers[2] = m->c->alpha;
 }
 
+/* Weights in surfaces of a device's own, dynamic programs only: each matrix forward, and once more backward. The device makes them. */
+static uint64_t staged_floats(const struct model *m)
+{
+	const struct model_config *c = m->c;
+	uint64_t Q = (uint64_t)model_q_dim(c), K = (uint64_t)model_kv_dim(c), D = (uint64_t)c->dim, F = (uint64_t)c->hidden;
+	if (m->o.pipeline == PIPELINE_STATIC || device_caps(m->device)->host_memory)
+		return 0;
+	return (uint64_t)c->layers * D * (2 * Q + 2 * K + 3 * F) * (m->train ? 2 : 1);
+}
+
 int model_make_memory(struct model *m, struct err *e)
 {
 	struct sizes z;
 	sizes_of(&z, m->c, m->B, m->S, m->rows);
 	uint64_t n = total_floats(m->c, m->o.pipeline, m->B, m->S, m->rows, m->nset, m->train), have = mem_available();
-	if (n > SIZE_MAX / sizeof(float) / 4 || (have && n * sizeof(float) > have)) {
+	uint64_t all = n + staged_floats(m);
+	if (all > SIZE_MAX / sizeof(float) / 4 || (have && all * sizeof(float) > have)) {
 		char a[16], b[16];
-		return err_set(e, ERR_NOMEM, "model: %s: batch %d, seq %d: %s needed for activations, %s free (choose a smaller batch or seq)",
-			       m->c->name, m->B, m->S, str_bytes(a, n * sizeof(float)), str_bytes(b, have));
+		return err_set(e, ERR_NOMEM, "model: %s: batch %d, seq %d: %s needed for activations%s, %s free (choose a smaller batch or seq)",
+			       m->c->name, m->B, m->S, str_bytes(a, all * sizeof(float)), all > n ? " and weights in the device's surfaces" : "",
+			       str_bytes(b, have));
 	}
 	m->memory_bytes = n * sizeof(float);
 	float *at = m->memory = pages_new(m->memory_bytes);
