@@ -386,11 +386,41 @@ static void every_way_out(void **state)
 	}
 }
 
+/* The terminal goes away; what runs goes on, and so do the restarts, without one. */
+static void without_its_terminal(void **state)
+{
+	(void)state;
+	char *argv[40];
+	program();
+	straight();
+	make_argv(argv, 0, "alone", (const char *const[]){CUT, "zoom log", "train 55", "quit", NULL});
+	int n = 0;
+	while (argv[n])
+		n++;
+	memmove(argv + 2, argv + 1, (size_t)n * sizeof *argv);
+	argv[1] = "--on-hup=checkpoint,continue";
+	struct term *t = term_start(80, 24, argv, no_env);
+	assert_non_null(t);
+	see(t, "restart 5:");
+	term_hang_up(t);
+	char *log = NULL;
+	for (int i = 0; i < LONG * 10 && !(log && strstr(log, "\"event\":\"stop\"")); i++) {
+		usleep(100000);
+		free(log);
+		log = contents("alone", "/metrics.jsonl");
+	}
+	assert_non_null(strstr(log, "\"reason\":\"quit\""));
+	free(log);
+	term_free(t);
+	same_run("straight", "alone");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(foreign_content_is_refused), cmocka_unit_test(scripts_go_on), cmocka_unit_test(pipes_go_on), cmocka_unit_test(no_endless_loop),
 		cmocka_unit_test(the_lock_is_never_free), cmocka_unit_test(nobody_sees_it), cmocka_unit_test(every_way_out),
+		cmocka_unit_test(without_its_terminal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
