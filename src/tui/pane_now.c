@@ -164,16 +164,19 @@ void pane_now(struct grid *g, struct view *v, struct rect r)
 	int n = list == few ? (int)ARRAY_LEN(few) : list == some ? (int)ARRAY_LEN(some) : NOW_N;
 	if (!view_data(v)->have_snap)
 		return;
-	/* A chip's row is there when a chip is; what is running out is not left out. */
+	/* A chip's row is there when a chip is. What is running out is not left out: the last row tells it where its own is not reached. */
 	const struct engine_snapshot *s = &view_data(v)->snap;
-	int most = MIN(r.h, s->chip.name[0] && list ? n - 1 : n), counts = s->compile_budget > 0 && list != NULL;
-	for (int i = 0, y = 0; i < n && y < most; i++) {
+	enum now_row kind[NOW_N];
+	int rows = 0, told = s->compile_budget == 0;
+	for (int i = 0; i < n && rows < r.h; i++) {
 		enum now_row k = list ? list[i] : (enum now_row)i;
 		if (k == NOW_CHIP && !s->chip.name[0])
 			continue;
-		now_row(g, v, r, y, counts && y == most - 1 ? NOW_MODEL : k);
-		y++;
+		told |= k == NOW_MODEL;
+		kind[rows++] = k;
 	}
+	for (int y = 0; y < rows; y++)
+		now_row(g, v, r, y, !told && y == rows - 1 ? NOW_MODEL : kind[y]);
 }
 
 /* --- power --- */

@@ -132,6 +132,26 @@ static void test_chip(void **s)
 	view_done(&v);
 }
 
+/* Compiles that run out are shown whatever the room; where there is no limit there is no such line. */
+static void test_compiles(void **s)
+{
+	(void)s;
+	struct view v;
+	assert_int_equal(fakeview_training(&v), 0);
+	v.zoom = PANE_NOW;
+	for (int h = 10; h <= 40; h += 2)
+		for (int budget = 0; budget <= 119; budget += 119) {
+			struct str got = {0};
+			v.live->snap.compiles = budget ? 36 : 0;
+			v.live->snap.compile_budget = budget;
+			draw(&v, 80, h, &got);
+			if ((strstr(got.s, "compiles  36         83 left") != NULL) != (budget > 0))
+				fail_msg("%d lines, budget %d:\n%s", h, budget, got.s);
+			str_done(&got);
+		}
+	view_done(&v);
+}
+
 static void test_prompt(void **s)
 {
 	(void)s;
@@ -302,7 +322,7 @@ int main(void)
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "en_US.UTF-8");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_chip), cmocka_unit_test(test_prompt),
+		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_chip), cmocka_unit_test(test_compiles), cmocka_unit_test(test_prompt),
 		cmocka_unit_test(test_every_size), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_answers), cmocka_unit_test(test_freeze), cmocka_unit_test(test_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
