@@ -235,6 +235,8 @@ static void compare_reference(const char *name, const char *text)
 		for (int64_t j = 0; j < count; j++)
 			scale = fmax(scale, fabs(want[i][j]));
 		for (int64_t j = 0; j < count; j++) {
+			if (isnan(want[i][j]) && isnan(x[j])) /* a root of less than 0: random numbers stand for eps too */
+				continue;
 			other += (double)x[j] != want[i][j];
 			if (!(fabs(x[j] - want[i][j]) <= 4e-3 * scale))
 				fail_msg("%s: %s[%lld] is %.9g, should be %.9g\n%s", name, r.out[i].name, (long long)j, x[j], want[i][j], text);
