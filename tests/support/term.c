@@ -30,8 +30,9 @@ struct term {
 	pid_t shell, program;
 	VTerm *vt;
 	VTermScreen *screen;
-	int alternate, cursor_shown, paste;
+	int alternate, cursor_shown, paste, saved_cursor;
 	int stopped, status;
+	struct termios first;
 	unsigned long bytes;
 	char tail[16];       /* end of the output, to find what libvterm does not tell */
 	struct str text, raw;
@@ -71,9 +72,13 @@ static void run_program(char *const argv[], char *const env[])
 static void be_shell(int report, int order, char *const argv[], char *const env[])
 {
 	int status;
+	char go;
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGTTOU, SIG_IGN);
 	signal(SIGTSTP, SIG_IGN);
+	/* Not before the terminal was looked at: a busy machine lets the program change its modes first. */
+	if (read(order, &go, 1) != 1)
+		_exit(98);
 	pid_t pid = fork();
 	if (!pid)
 		run_program(argv, env);
@@ -85,7 +90,6 @@ static void be_shell(int report, int order, char *const argv[], char *const env[
 		if (!WIFSTOPPED(status))
 			break;
 		tell(report, 's', 0);
-		char go;
 		if (read(order, &go, 1) != 1)
 			break;
 		tcsetpgrp(0, pid);
@@ -147,6 +151,7 @@ struct term *term_start(int w, int h, char *const argv[], char *const env[])
 	close(order[0]);
 	t->report = report[0];
 	t->order = order[1];
+	tcgetattr(t->master, &t->first);
 	fcntl(t->master, F_SETFL, O_NONBLOCK);
 	fcntl(t->report, F_SETFL, O_NONBLOCK);
 	t->vt = vterm_new(h, w);
@@ -156,6 +161,10 @@ struct term *term_start(int w, int h, char *const argv[], char *const env[])
 	vterm_screen_enable_altscreen(t->screen, 1);
 	vterm_screen_set_callbacks(t->screen, &callbacks, t);
 	vterm_screen_reset(t->screen, 1);
+	if (write(t->order, "g", 1) != 1) {
+		term_free(t);
+		return NULL;
+	}
 	return t;
 }
 
@@ -179,8 +188,8 @@ void term_free(struct term *t)
 	free(t);
 }
 
-/* Bracketed paste is nothing that libvterm 0.1 tells: look for its switch in the bytes. */
-static void watch_paste(struct term *t, const char *s, size_t n)
+/* What libvterm 0.1 does not tell is looked for in the bytes: the switch of bracketed paste, and whether the cursor was saved. */
+static void watch_bytes(struct term *t, const char *s, size_t n)
 {
 	char both[sizeof t->tail + 4096];
 	size_t keep = strlen(t->tail);
@@ -190,6 +199,8 @@ static void watch_paste(struct term *t, const char *s, size_t n)
 	for (char *p = both; p + 8 <= both + keep + n; p++)
 		if (!memcmp(p, "\033[?2004", 7))
 			t->paste = p[7] == 'h';
+	for (char *p = both; p + 2 <= both + keep + n; p++)
+		t->saved_cursor |= !memcmp(p, "\0337", 2);
 	size_t total = keep + n, tail = total < 7 ? total : 7;
 	for (size_t i = 0; i < tail; i++)
 		t->tail[i] = both[total - tail + i] ? both[total - tail + i] : ' ';
@@ -211,7 +222,7 @@ static void take(struct term *t, double seconds)
 	for (ssize_t n; t->master >= 0 && (n = read(t->master, buf, sizeof buf)) > 0;) {
 		t->bytes += (unsigned long)n;
 		str_add(&t->raw, buf, (size_t)n);
-		watch_paste(t, buf, (size_t)n);
+		watch_bytes(t, buf, (size_t)n);
 		vterm_input_write(t->vt, buf, (size_t)n);
 	}
 	while (read(t->report, &r, sizeof r) == (ssize_t)sizeof r) {
@@ -307,6 +318,11 @@ int term_paste_on(const struct term *t)
 	return t->paste;
 }
 
+int term_saved_cursor(const struct term *t)
+{
+	return t->saved_cursor;
+}
+
 void term_cursor(struct term *t, int *x, int *y)
 {
 	VTermPos p;
@@ -319,6 +335,11 @@ void term_modes(struct term *t, struct termios *out)
 {
 	memset(out, 0, sizeof *out);
 	tcgetattr(t->master, out);
+}
+
+const struct termios *term_first_modes(const struct term *t)
+{
+	return &t->first;
 }
 
 unsigned long term_bytes(const struct term *t)
@@ -338,6 +359,31 @@ int term_count(const struct term *t, unsigned long from, const char *bytes)
 pid_t term_program(const struct term *t)
 {
 	return t->program;
+}
+
+/* A word of /proc/PID/NAME: the line that begins with `key`, or the whole of it. */
+static void add_proc(struct str *out, pid_t pid, const char *name, const char *key)
+{
+	char path[64], line[256];
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+	FILE *f = pid > 0 ? fopen(path, "re") : NULL;
+	while (f && fgets(line, sizeof line, f))
+		if (!strncmp(line, key, strlen(key)))
+			str_printf(out, ", %s %.*s", name, (int)strcspn(line, "\n"), line);
+	if (f)
+		fclose(f);
+}
+
+const char *term_about(struct term *t)
+{
+	str_clear(&t->text);
+	str_printf(&t->text, "program %d: %lu bytes so far, %s, status %x, foreground group %d", (int)t->program, t->bytes, t->stopped ? "stopped" : "not stopped",
+		   (unsigned)t->status, t->master >= 0 ? (int)tcgetpgrp(t->master) : -1);
+	add_proc(&t->text, t->program, "status", "State:");
+	add_proc(&t->text, t->program, "wchan", "");
+	add_proc(&t->text, t->program, "syscall", "");
+	str_putc(&t->text, '\n');
+	return t->text.s ? t->text.s : "";
 }
 
 void term_signal(struct term *t, int sig)

@@ -27,12 +27,16 @@ const char *term_screen(struct term *t);
 int term_alternate(const struct term *t);     /* 1: the alternate screen is on */
 int term_cursor_shown(const struct term *t);
 int term_paste_on(const struct term *t);      /* 1: bracketed paste was switched on and not off again */
+int term_saved_cursor(const struct term *t);  /* 1: the cursor was saved by itself, without going to the other screen */
 void term_cursor(struct term *t, int *x, int *y);
 void term_modes(struct term *t, struct termios *out);
+const struct termios *term_first_modes(const struct term *t); /* as they were before the program began */
 unsigned long term_bytes(const struct term *t); /* that the program wrote so far */
 /* How often these bytes stand in what it wrote, from byte `from` on. */
 int term_count(const struct term *t, unsigned long from, const char *bytes);
 
+/* What is known of the program and its place on the terminal, for the message of a test that fails; valid until the next call. */
+const char *term_about(struct term *t);
 pid_t term_program(const struct term *t);
 /* Closes the terminal under the program, as a lost connection does. Nothing can be read after it. */
 void term_hang_up(struct term *t);

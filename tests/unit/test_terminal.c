@@ -43,39 +43,64 @@ static struct term *start_small(int w, int h, int train)
 
 static void see(struct term *t, const char *text)
 {
-	if (!term_wait(t, text, LONG))
-		fail_msg("\"%s\" does not appear:\n%s", text, term_screen(t));
+	if (term_wait(t, text, LONG))
+		return;
+	print_message("%s", term_about(t));
+	fail_msg("\"%s\" does not appear:\n%s", text, term_screen(t));
 }
 
 static void see_gone(struct term *t, const char *text)
 {
-	if (!term_wait_gone(t, text, LONG))
-		fail_msg("\"%s\" stays:\n%s", text, term_screen(t));
+	if (term_wait_gone(t, text, LONG))
+		return;
+	print_message("%s", term_about(t));
+	fail_msg("\"%s\" stays:\n%s", text, term_screen(t));
 }
 
-/* The terminal has to be as it was. */
-static void is_restored(struct term *t, const struct termios *before)
+static int same_modes(const struct termios *a, const struct termios *b)
 {
-	struct termios after;
-	term_modes(t, &after);
-	assert_int_equal(after.c_lflag, before->c_lflag);
-	assert_int_equal(after.c_iflag, before->c_iflag);
-	assert_int_equal(after.c_oflag, before->c_oflag);
-	assert_int_equal(after.c_cflag, before->c_cflag);
-	if (term_alternate(t))
-		fail_msg("the alternate screen is still on");
-	if (!term_cursor_shown(t))
-		fail_msg("the cursor is still hidden");
-	if (term_paste_on(t))
-		fail_msg("bracketed paste is still on");
+	return a->c_lflag == b->c_lflag && a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag;
+}
+
+static const char *not_restored(struct term *t)
+{
+	struct termios now;
+	term_modes(t, &now);
+	return !same_modes(&now, term_first_modes(t)) ? "the terminal's modes are not what they were"
+	     : term_alternate(t)                      ? "the alternate screen is still on"
+	     : !term_cursor_shown(t)                  ? "the cursor is still hidden"
+	     : term_paste_on(t)                       ? "bracketed paste is still on"
+						      : NULL;
+}
+
+/* The terminal has to be as it was. That the program stopped or ended may be known before its last bytes have come. */
+static void is_restored(struct term *t)
+{
+	for (int i = 0; i < 10 * LONG && not_restored(t); i++)
+		term_run(t, 0.1);
+	if (not_restored(t))
+		fail_msg("%s:\n%s", not_restored(t), term_screen(t));
+}
+
+/* Each start draws. STARTS=400 on a busy machine is the long form of it. */
+static void test_starts(void **s)
+{
+	(void)s;
+	const char *many = getenv("STARTS");
+	for (int i = 0, n = many ? atoi(many) : 5; i < n; i++) {
+		struct term *t = start_small(80, 24, i % 2);
+		see(t, i % 2 ? "raw " : "1337");
+		term_type(t, i % 2 ? "qq" : "qs");
+		assert_true(WIFEXITED(term_wait_end(t, LONG)));
+		is_restored(t);
+		term_free(t);
+	}
 }
 
 static void test_session(void **s)
 {
 	(void)s;
-	struct termios before;
 	struct term *t = start_small(80, 24, 1);
-	term_modes(t, &before);
 	see(t, "TRAIN");
 	see(t, "1 loss");
 	/* A command: typed, hinted, run, marked on the curve. */
@@ -132,7 +157,7 @@ static void test_session(void **s)
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
 		fail_msg("ended with %x:\n%s", (unsigned)status, term_screen(t));
 	see(t, "saved");
-	is_restored(t, &before);
+	is_restored(t);
 	term_free(t);
 }
 
@@ -171,9 +196,7 @@ static void test_sizes(void **s)
 static void test_suspend(void **s)
 {
 	(void)s;
-	struct termios before;
 	struct term *t = start_small(80, 24, 1);
-	term_modes(t, &before);
 	see(t, "TRAIN");
 	for (int round = 0; round < 2; round++) {
 		if (round)
@@ -182,7 +205,7 @@ static void test_suspend(void **s)
 			term_type(t, "\032");
 		if (!term_wait_stopped(t, LONG))
 			fail_msg("round %d: it does not stop:\n%s", round, term_screen(t));
-		is_restored(t, &before);
+		is_restored(t);
 		term_continue(t);
 		see(t, "TRAIN");
 		see(t, "going on");
@@ -201,9 +224,7 @@ enum whom { PROCESS, WORKER };
 
 static void end_by(int sig, int train, enum whom whom)
 {
-	struct termios before;
 	struct term *t = start_small(80, 24, train);
-	term_modes(t, &before);
 	/* With a first step the run has its folder. */
 	see(t, train ? "raw " : "1337");
 	if (whom == PROCESS || !term_signal_thread(t, sig))
@@ -211,7 +232,7 @@ static void end_by(int sig, int train, enum whom whom)
 	int status = term_wait_end(t, LONG);
 	if (status < 0 || !WIFSIGNALED(status) || WTERMSIG(status) != sig)
 		fail_msg("after signal %d: status %x\n%s", sig, (unsigned)status, term_screen(t));
-	is_restored(t, &before);
+	is_restored(t);
 	if (sig == SIGTERM)
 		see(t, "saved");
 	term_free(t);
@@ -344,7 +365,7 @@ int main(void)
 {
 	setlocale(LC_CTYPE, "C.UTF-8");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_sigterm),
+		cmocka_unit_test(test_starts), cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_sigterm),
 		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste),
 		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_no_screen),
 	};
