@@ -21,29 +21,16 @@ trap 'exit 130' INT TERM
 export HOME="$home" XDG_CACHE_HOME="${ANETUI_TEST_CACHE:-$home/cache}" XDG_STATE_HOME="$home/state" XDG_CONFIG_HOME="$home/config"
 mkdir -p "$out/log"
 
-# One test into its log.
-run_one() {
-	case $t in
-	*.sh) (cd "$home/run.$name" && timeout "$TEST_TIMEOUT" sh "$root/$t") >"$log" 2>&1 </dev/null ;;
-	*) (cd "$home/run.$name" && timeout "$TEST_TIMEOUT" "$root/$t") >"$log" 2>&1 </dev/null ;;
-	esac
-}
-
 for t in "$@"; do
 	name=$(basename "$t")
 	case $name in *${ONLY:-}*) ;; *) continue ;; esac
 	log="$root/$out/log/$name.log"
 	mkdir -p "$home/run.$name"
-	run_one
+	case $t in
+	*.sh) (cd "$home/run.$name" && timeout "$TEST_TIMEOUT" sh "$root/$t") >"$log" 2>&1 </dev/null ;;
+	*) (cd "$home/run.$name" && timeout "$TEST_TIMEOUT" "$root/$t") >"$log" 2>&1 </dev/null ;;
+	esac
 	status=$?
-	# Seldom (one start in some hundred) a program started in the emulated terminal stays silent; 400 starts below a plain
-	# pseudo-terminal never did. Until the reason is known that test has a second chance, and the first log is kept and told.
-	if [ $status -ne 0 ] && [ "$name" = test_terminal ]; then
-		echo "$name failed and is run again (first log: $out/log/$name.first.log)"
-		mv "$log" "${log%.log}.first.log"
-		run_one
-		status=$?
-	fi
 	rm -rf "$home/run.$name"
 	ok=$(grep -cE '^[[:space:]]*ok [0-9]+' "$log")
 	sk=$(grep -cE "^[[:space:]]*(not )?ok [0-9]+.*# (SKIP|skip)" "$log")

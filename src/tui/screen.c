@@ -373,8 +373,12 @@ uint64_t screen_show(struct screen *s, const struct grid *g, int all)
 	s->shown.cursor_y = g->cursor_y;
 	uint64_t start = clock_ns();
 	curs_set(0);
+	/* Hidden, it rests in the last line, where the prompt has it too. From anywhere else curses may save and restore it to scroll a few lines, and terminals
+	 * with one place for this and for the cursor that the shell left (libvterm, which is in Neovim) then gave the shell a hidden one in a wrong line. */
 	if (g->cursor_x >= 0)
 		move(g->cursor_y, g->cursor_x);
+	else
+		move(LINES - 1, 0);
 	wnoutrefresh(stdscr);
 	doupdate();
 	if (g->cursor_x >= 0)

@@ -220,6 +220,35 @@ static void test_suspend(void **s)
 	term_free(t);
 }
 
+/* Lines that move up or down by one are scrolled. Where the terminal has one place for a saved cursor that must not touch what the shell left there. */
+static void test_scrolling(void **s)
+{
+	(void)s;
+	struct term *t = start_small(80, 24, 0);
+	int x, y;
+	see(t, "1337");
+	term_type(t, "6");
+	for (int i = 0; i < 30; i++) {
+		char line[32], shown[32];
+		snprintf(line, sizeof line, ":lr 0.%d1\r", i + 1);
+		snprintf(shown, sizeof shown, "-> 0.%d1", i + 1);
+		term_type(t, line);
+		see(t, shown);
+	}
+	for (int i = 0; i < 20; i++) {
+		term_type(t, i % 4 < 2 ? "k" : "j");
+		term_run(t, 0.15);
+	}
+	term_type(t, "qq");
+	int status = term_wait_end(t, LONG);
+	assert_true(WIFEXITED(status));
+	is_restored(t);
+	assert_false(term_saved_cursor(t));
+	term_cursor(t, &x, &y);
+	assert_in_range(y, 0, 2);
+	term_free(t);
+}
+
 enum whom { PROCESS, WORKER };
 
 static void end_by(int sig, int train, enum whom whom)
@@ -365,7 +394,7 @@ int main(void)
 {
 	setlocale(LC_CTYPE, "C.UTF-8");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_starts), cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_sigterm),
+		cmocka_unit_test(test_starts), cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_sigterm),
 		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste),
 		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_no_screen),
 	};
