@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/crc32c.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -319,6 +321,60 @@ static void memory_sizes(void **state)
 	assert_true(mem_available() > 0);
 }
 
+static void group_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void memory_of_groups(void **state)
+{
+	(void)state;
+	static const char *const folders[] = {"cg", "cg/memory", "cg/memory/a", "cg/memory/a/b", "cg/slice", "cg/slice/unit"};
+	struct cgroup_memory m = cgroup_memory("cg", "no-such-file");
+	assert_true(m.limit == UINT64_MAX && m.room == UINT64_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+		assert_int_equal(mkdir(folders[i], 0755), 0);
+	group_file("self2", "1:name=systemd:/x\n0::/slice/unit\n");
+	group_file("self1", "4:cpu,memory:/a/b\n0::/\n");
+	group_file("selfgone", "4:memory:/host/name/of/this/container\n");
+	group_file("selfout", "0::/../elsewhere\n");
+	/* Version 2: the unit has no limit of its own, the slice above it has. File pages that can go are no used memory. */
+	group_file("cg/slice/unit/memory.max", "max\n");
+	group_file("cg/slice/unit/memory.current", "500\n");
+	group_file("cg/slice/memory.max", "4000\n");
+	group_file("cg/slice/memory.current", "3000\n");
+	group_file("cg/slice/memory.stat", "anon 1000\ninactive_file 1800\nactive_file 100\n");
+	m = cgroup_memory("cg", "self2");
+	assert_true(m.limit == 4000 && m.room == 4000 - (3000 - 1800));
+	group_file("cg/slice/unit/memory.max", "600\n");
+	m = cgroup_memory("cg", "self2");
+	assert_true(m.limit == 600 && m.room == 100);
+	/* More used than allowed, as after the limit was lowered. */
+	group_file("cg/slice/unit/memory.max", "400\n");
+	m = cgroup_memory("cg", "self2");
+	assert_true(m.limit == 400 && m.room == 0);
+	/* The root of what is mounted is a container's own group. */
+	m = cgroup_memory("cg", "selfout");
+	assert_true(m.limit == UINT64_MAX);
+	group_file("cg/memory.max", "7000\n");
+	group_file("cg/memory.current", "1000\n");
+	m = cgroup_memory("cg", "selfout");
+	assert_true(m.limit == 7000 && m.room == 6000);
+	/* Version 1. */
+	group_file("cg/memory/a/b/memory.limit_in_bytes", "9223372036854771712\n");
+	group_file("cg/memory/a/b/memory.usage_in_bytes", "10\n");
+	group_file("cg/memory/memory.limit_in_bytes", "90000\n");
+	group_file("cg/memory/memory.usage_in_bytes", "50000\n");
+	group_file("cg/memory/memory.stat", "inactive_file 1\ntotal_inactive_file 20000\n");
+	m = cgroup_memory("cg", "selfgone");
+	assert_true(m.limit == 90000 && m.room == 60000);
+	m = cgroup_memory("cg", "self1");
+	assert_true(m.limit == 7000 && m.room == 6000); /* both versions: the smaller */
+}
+
 static void settings_table(void **state)
 {
 	(void)state;
@@ -361,7 +417,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(err_messages), cmocka_unit_test(strings), cmocka_unit_test(numbers), cmocka_unit_test(utf8), cmocka_unit_test(random_numbers),
 		cmocka_unit_test(half_floats), cmocka_unit_test(crc), cmocka_unit_test(pool_runs_each_task_once), cmocka_unit_test(threads_take_no_signals), cmocka_unit_test(ring_keeps_order),
-		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(settings_table),
+		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(memory_of_groups), cmocka_unit_test(settings_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,8 @@
 #include <mach/mach.h>
 #include <sys/sysctl.h>
 #include <sys/types.h>
+#else
+#include "base/cgroup.h"
 #endif
 
 int mem_mul(size_t *out, size_t a, size_t b)
@@ -95,27 +97,21 @@ static uint64_t meminfo(const char *key)
 }
 
 /* A control group can allow less than the machine has (containers, systemd slices). */
-static uint64_t cgroup_limit(void)
+static struct cgroup_memory group(void)
 {
-	FILE *f = fopen("/sys/fs/cgroup/memory.max", "re");
-	unsigned long long v = 0;
-	if (f) {
-		if (fscanf(f, "%llu", &v) != 1)
-			v = 0;
-		fclose(f);
-	}
-	return v;
+	return cgroup_memory("/sys/fs/cgroup", "/proc/self/cgroup");
 }
 
 uint64_t mem_total(void)
 {
-	uint64_t t = meminfo("MemTotal:"), c = cgroup_limit();
-	return c && c < t ? c : t;
+	uint64_t total = meminfo("MemTotal:"), limit = group().limit;
+	return MIN(total, limit);
 }
 
+/* 0 would say that nothing is known. */
 uint64_t mem_available(void)
 {
-	uint64_t a = meminfo("MemAvailable:"), c = cgroup_limit();
-	return c && c < a ? c : a;
+	uint64_t have = meminfo("MemAvailable:"), room = MAX(group().room, 1);
+	return MIN(have, room);
 }
 #endif
