@@ -324,6 +324,11 @@ struct engine *engine_start(const struct engine_options *o, struct err *e)
 		err_nomem(e, "engine", sizeof *g);
 		return NULL;
 	}
+	if (o->run_dir && strlen(o->run_dir) >= sizeof g->run_dir_opt) {
+		err_set(e, ERR_USAGE, "--run: %.60s...: %zu bytes: at most %zu (choose a shorter path)", o->run_dir, strlen(o->run_dir), sizeof g->run_dir_opt - 1);
+		free(g);
+		return NULL;
+	}
 	g->opt = *o;
 	if (o->run_dir)
 		snprintf(g->run_dir_opt, sizeof g->run_dir_opt, "%s", o->run_dir);

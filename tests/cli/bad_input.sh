@@ -122,7 +122,7 @@ set seed -1 | 0 to 9
 set threads 257 | 0 to 256
 set lr.shape sine | constant cosine linear wsd
 set nan maybe | stop skip
-set clip -0.1 | 0 to 1e.09
+set clip -0.1 | 0 to 1000000000
 set sample.tempreture 1 | did you mean sample.temperature
 set lrmax 1 | did you mean lr.max
 set Batch 2 | did you mean batch
@@ -133,7 +133,7 @@ get sead | did you mean seed
 lr fast | 0 to 10
 lr 1e-3 sine | sine
 lr max=20 | 0 to 10
-lr warmup=-1 | 0 to 1e.09
+lr warmup=-1 | 0 to 1000000000
 train 0 | at least 1
 train -1 | at least 1
 train 1.5 | at least 1
@@ -242,6 +242,15 @@ first two 'set lrmax 1'
 check "wrong words: status 2" eval 'is 2 && test -f two/step-00000002.ckpt'
 first three 'data folder'
 check "a file of the wrong kind: status 1" eval 'is 1 && test -f three/step-00000002.ckpt'
+
+# --- a folder for the run, as long as there is room for, and longer ---
+part=$(printf '%0100d' 0)
+long=$part/$part/$part/$part/$part/$part/$part/$part/$part/$part
+long=$long/$(printf '%012d' 0) # 1,022 characters
+script --run "${long}1" 'data text.txt' 'train 1'
+check "--run with 1,023 characters is taken as it is" eval 'is 0 && test -f "${long}1/step-00000001.ckpt"'
+script --run "${long}12" 'data text.txt' 'train 1'
+check "--run with 1,024 is refused and nothing is made" eval '! is 0 && err_lines 1 "^anetui: --run: 000.*: 1024 bytes: at most 1023 (" && [ ! -e "${long}12" ] && [ "$(ls "$(dirname "$long")")" = "$(basename "${long}1")" ]'
 
 # --- sizes beyond the memory ---
 plain -e 'new stories110m layers=1000'
