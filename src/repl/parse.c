@@ -214,8 +214,13 @@ int shell_parse(struct parsed *p, const char *line, struct err *e)
 	const char *at = words_begin(text, &p->keep_going);
 	if (!*at || *at == '#')
 		return 0;
+	const char *word = at;
 	at = words_next(at, name, sizeof name, &open);
-	int id = open ? -1 : find(name);
+	if (open)
+		return err_set(e, ERR_USAGE, "command: %.*s: quote not closed", clip(word), word);
+	if (!*name)
+		return err_set(e, ERR_USAGE, "command: \"\": an empty name (`help` lists them)");
+	int id = find(name);
 	if (id == -2)
 		return fail_ambiguous(name, e);
 	if (id < 0)

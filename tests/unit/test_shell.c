@@ -87,7 +87,7 @@ static const struct { const char *line, *what; } lines[] = {
 	{"sample 3 むかし むかし", "sample|3|むかし むかし"}, {"step", "step"}, {"ste 3", "step|3"}, {"wait loss<2", "wait|loss<2"}, {"wait step 40", "wait|step|40"}, {"wait", "!wait: too few"},
 	{"mil run a.mil weights=w x=1.f32 out=o.f32", "mil|run|a.mil|weights=w|x=1.f32|out=o.f32"}, {"mil", "!mil: too few words"},
 	{"tain 4", "!command: tain: no such command (did you mean train?"}, {"quti", "!did you mean quit?"}, {"Train", "!did you mean train?"}, {"trainn", "!did you mean train?"},
-	{"sampel 4", "!did you mean sample?"}, {"\"train", "!no such command"}, {"\"train\" 5", "train|5"}, {"--train", "!command: -train: no such command"},
+	{"sampel 4", "!did you mean sample?"}, {"\"train", "!command: \"train: quote not closed"}, {"-\"", "!command: \": quote not closed"}, {"\"\" 5", "!command: \"\": an empty name"}, {"\"train\" 5", "train|5"}, {"--train", "!command: -train: no such command"},
 	{"xyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzy", "!command: xyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzy: no"},
 	{"help", "help"}, {"help lr", "help|lr"}, {"h lr", "help|lr"}, {"? ", "!no such command"}, {"quit", "quit"}, {"q now", "quit|now"}, {"quit now please", "!one word too many: please"},
 	{"watch 2 kernels sort=ms", "watch|2|kernels sort=ms"}, {"watch 2", "!watch: too few words"}, {"alias", "alias"}, {"alias t train  40", "alias|t|train  40"},
