@@ -41,6 +41,8 @@ limited $(((size - 2000) / 512)) --resume -e '-ckpt mine' -e 'train 1' -e 'ckpt 
 check "ckpt that fails ends a script, unless it may" eval 'is 1 && in_err "mine.ckpt: File too large" && in_err "yours.ckpt: File too large" && in_err "^step 13/13" && ! in_err "^step 14"'
 limited 8 -e 'get' -e 'get' -e 'get'
 check "standard output in a file that may not grow: status 1 and a word, no signal" eval 'is 1 && in_err "standard output: File too large"'
+limited 100 -e "$small" -e 'set seq 32' -e 'sample 5 The'
+check "a limit below the weights' size: they are no file of anybody's" eval 'is 0 && in_out "^The"'
 limited 1 -x text.txt
 check "a limit on everything: a message, no crash" eval '[ "$status" -eq 2 ]'
 

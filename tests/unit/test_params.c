@@ -7,9 +7,11 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "model/params.h"
 
@@ -55,6 +57,34 @@ static void table(void **state)
 		assert_int_equal(params_head(p)->kind, tied ? PARAM_EMBED : PARAM_HEAD);
 		params_free(p);
 	}
+}
+
+/* Under `ulimit -f` the file in memory is refused; the weights have their place all the same. */
+static void arena_without_file(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct rlimit was, few;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	few = was;
+	few.rlim_cur = 4096;
+	signal(SIGXFSZ, SIG_IGN); /* as main does */
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+	struct params *p = params_new(&small, &e);
+	setrlimit(RLIMIT_FSIZE, &was);
+	assert_non_null(p);
+	assert_int_equal(p->fd, -1);
+	assert_int_equal(params_train(p, &e), 0);
+	params_init(p, 7);
+	struct params *q = params_new(&small, &e);
+	assert_non_null(q);
+	assert_true(q->fd >= 0);
+	params_init(q, 7);
+	assert_memory_equal(p->w, q->w, p->total * sizeof(float));
+	for (size_t i = 0; i < p->total; i++)
+		assert_true(p->m[i] == 0 && p->v[i] == 0);
+	params_free(p);
+	params_free(q);
 }
 
 static void arena(void **state)
@@ -155,7 +185,7 @@ static void refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table), cmocka_unit_test(arena), cmocka_unit_test(random_start), cmocka_unit_test(refusals),
+		cmocka_unit_test(table), cmocka_unit_test(arena), cmocka_unit_test(arena_without_file), cmocka_unit_test(random_start), cmocka_unit_test(refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

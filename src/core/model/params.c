@@ -124,9 +124,9 @@ static int arena_map(struct params *p, int fd, struct err *e)
 {
 	p->map_bytes = p->total * sizeof(float) * 3;
 	p->fd = fd >= 0 ? fd : file_in_memory("anetui-weights", p->map_bytes);
-	if (p->fd < 0)
-		return err_set(e, ERR_IO, "model: %s: a file in memory: %s", p->config.name, strerror(errno));
-	p->map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->fd, 0);
+	/* A file in memory counts as a file: a limit on their size (ulimit -f) or number forbids it. Without one the same memory has no name. */
+	int flags = p->fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
+	p->map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, flags, p->fd, 0);
 	if (p->map == MAP_FAILED) {
 		p->map = NULL;
 		return err_set(e, ERR_NOMEM, "model: %s: mapping weights: %s", p->config.name, strerror(errno));

@@ -45,7 +45,7 @@ struct params {
 	float *w;            /* weights */
 	float *g;            /* gradients: NULL until params_train */
 	float *m, *v;        /* first and second moments: NULL until params_train */
-	/* The arena behind w, m, v: one file in memory. */
+	/* The arena behind w, m, v: one file in memory; -1: memory without a name, where a file of this size may not be (ulimit -f). */
 	int fd;
 	void *map;
 	size_t map_bytes;
