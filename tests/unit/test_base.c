@@ -412,12 +412,109 @@ static void settings_table(void **state)
 	assert_int_equal(setting_find("lr", &e), SET_LR_MAX);
 }
 
+/* --- every key of settings.def at its exact bounds --- */
+
+static void bound_text(char *out, size_t n, const struct setting_row *r, double v, int outside)
+{
+	if (r->kind == SETTING_INT)
+		snprintf(out, n, "%lld", (long long)v + outside);
+	else
+		snprintf(out, n, "%.17g", outside ? nextafter(v, outside * INFINITY) : v);
+}
+
+static void number_at_bounds(enum setting_id id, const struct setting_row *r)
+{
+	static struct settings s;
+	struct err e;
+	char text[64], got[SETTING_TEXT_MAX], range[80];
+	snprintf(range, sizeof range, r->kind == SETTING_INT ? "%.0f to %.0f" : "%.9g to %.9g", r->min, r->max);
+	for (int upper = 0; upper < 2; upper++) {
+		double bound = upper ? r->max : r->min;
+		settings_init(&s);
+		bound_text(text, sizeof text, r, bound, 0);
+		if (settings_set(&s, id, text, &e))
+			fail_msg("%s: %s", r->key, e.msg);
+		assert_true(s.num[id] == bound && s.set[id]);
+		setting_text(&s, id, got);
+		assert_true(strtod(got, NULL) == bound);
+		bound_text(text, sizeof text, r, bound, upper ? 1 : -1);
+		if (settings_set(&s, id, text, &e) != ERR_RANGE)
+			fail_msg("%s: %s: taken, the range is %s", r->key, text, range);
+		if (!strstr(e.msg, range) || strncmp(e.msg, r->key, strlen(r->key)))
+			fail_msg("%s does not name %s", e.msg, range);
+		assert_true(s.num[id] == bound);
+	}
+}
+
+static void words_at_bounds(enum setting_id id, const struct setting_row *r)
+{
+	static struct settings s;
+	struct err e;
+	char words[256], got[SETTING_TEXT_MAX], *rest;
+	settings_init(&s);
+	snprintf(words, sizeof words, "%s", r->kind == SETTING_BOOL ? "off on" : r->unit);
+	int n = 0;
+	for (char *w = strtok_r(words, " ", &rest); w; w = strtok_r(NULL, " ", &rest), n++) {
+		assert_int_equal(settings_set(&s, id, w, &e), 0);
+		assert_true(s.num[id] == n);
+		assert_string_equal(setting_text(&s, id, got), w);
+	}
+	assert_true(r->kind == SETTING_BOOL || n == (int)r->max + 1);
+	assert_int_equal(settings_set(&s, id, "", &e), ERR_RANGE);
+	assert_int_equal(settings_set(&s, id, "of", &e), ERR_RANGE);
+	assert_non_null(strstr(e.msg, r->kind == SETTING_BOOL ? "on or off" : r->unit));
+}
+
+static void auto_and_off(enum setting_id id)
+{
+	static const struct { const char *word; double held; } both[] = {{"auto", SETTING_IS_AUTO}, {"off", SETTING_IS_OFF}};
+	static struct settings s;
+	struct err e;
+	char got[SETTING_TEXT_MAX];
+	settings_init(&s);
+	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+		assert_int_equal(settings_set(&s, id, both[i].word, &e), 0);
+		assert_true(s.num[id] == both[i].held);
+		assert_string_equal(setting_text(&s, id, got), both[i].word);
+	}
+}
+
+static void text_at_bounds(enum setting_id id)
+{
+	static struct settings s;
+	struct err e;
+	char text[SETTING_TEXT_MAX + 1] = "", got[SETTING_TEXT_MAX];
+	settings_init(&s);
+	assert_int_equal(settings_set(&s, id, "", &e), 0);
+	memset(text, 'x', SETTING_TEXT_MAX - 1);
+	assert_int_equal(settings_set(&s, id, text, &e), 0);
+	assert_string_equal(setting_text(&s, id, got), text);
+	text[SETTING_TEXT_MAX - 1] = 'x';
+	assert_int_equal(settings_set(&s, id, text, &e), ERR_RANGE);
+}
+
+static void settings_bounds(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SET_N; i++) {
+		const struct setting_row *r = setting_row((enum setting_id)i);
+		if (r->kind == SETTING_AUTO)
+			auto_and_off((enum setting_id)i);
+		if (r->kind == SETTING_INT || r->kind == SETTING_FLOAT || r->kind == SETTING_AUTO)
+			number_at_bounds((enum setting_id)i, r);
+		else if (r->kind == SETTING_TEXT)
+			text_at_bounds((enum setting_id)i);
+		else
+			words_at_bounds((enum setting_id)i, r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(err_messages), cmocka_unit_test(strings), cmocka_unit_test(numbers), cmocka_unit_test(utf8), cmocka_unit_test(random_numbers),
 		cmocka_unit_test(half_floats), cmocka_unit_test(crc), cmocka_unit_test(pool_runs_each_task_once), cmocka_unit_test(threads_take_no_signals), cmocka_unit_test(ring_keeps_order),
-		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(memory_of_groups), cmocka_unit_test(settings_table),
+		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(memory_of_groups), cmocka_unit_test(settings_table), cmocka_unit_test(settings_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,7 +61,7 @@ static void some_state(struct train_state *s)
 	assert_int_equal(settings_set(&s->settings, SET_LR_MAX, "0.00012345678901234567", &e), 0);
 	assert_int_equal(settings_set(&s->settings, SET_LR_SHAPE, "wsd", &e), 0);
 	assert_int_equal(settings_set(&s->settings, SET_SAMPLE_STOP, "a \"b\"\n\xc3\xa4", &e), 0);
-	s->settings.num[SET_SEED] = 9007199254740992.0;
+	s->settings.num[SET_SEED] = 9007199254740991.0;
 	snprintf(s->data_name, sizeof s->data_name, "../x \\ y.txt");
 	s->data_hash = 0x8000000000000001u;
 	snprintf(s->blas, sizeof s->blas, "openblas 0.3.21 SkylakeX, 2 threads");

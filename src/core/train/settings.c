@@ -84,14 +84,23 @@ static int parse_auto(const struct setting_row *r, const char *value, double *nu
 	return 0;
 }
 
+static int fail_number(const struct setting_row *r, const char *value, const char *why, struct err *e)
+{
+	/* Whole numbers as they are typed: %g writes 1e+09. */
+	if (r->kind == SETTING_INT)
+		return err_set(e, ERR_RANGE, "%s: %s: %s%.0f to %.0f", r->key, value, why, r->min, r->max);
+	return err_set(e, ERR_RANGE, "%s: %s: %s%.9g to %.9g", r->key, value, why, r->min, r->max);
+}
+
 static int parse_number(const struct setting_row *r, const char *value, double *num, struct err *e)
 {
 	double v;
-	if (str_number(value, &v) || (r->kind == SETTING_INT && v != floor(v)))
-		return err_set(e, ERR_RANGE, "%s: %s: not a %snumber (%.9g to %.9g)", r->key, value,
-			       r->kind == SETTING_INT ? "whole " : "", r->min, r->max);
+	if (str_number(value, &v))
+		return fail_number(r, value, r->kind == SETTING_INT ? "not a whole number, must be " : "not a number, must be ", e);
+	if (r->kind == SETTING_INT && v != floor(v))
+		return fail_number(r, value, "not a whole number, must be ", e);
 	if (!(v >= r->min && v <= r->max))
-		return err_set(e, ERR_RANGE, "%s: %s: must be %.9g to %.9g", r->key, value, r->min, r->max);
+		return fail_number(r, value, "must be ", e);
 	*num = v;
 	return 0;
 }
