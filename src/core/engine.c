@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "device/blas.h"
 
 enum { COMMAND_RING = 256, EVENT_RING = 8192 };
 
@@ -343,6 +344,7 @@ struct engine *engine_start(const struct engine_options *o, struct err *e)
 	g->snap.settings = g->w.settings;
 	g->snap.power.watts = g->snap.power.joules = NAN;
 	g->snap.ckpt_age = g->snap.remaining = -1;
+	blas_prepare();
 	if (!g->commands || !g->events)
 		err_nomem(e, "engine", COMMAND_RING * sizeof(struct engine_cmd) + EVENT_RING * sizeof(struct engine_event));
 	else if (!(o->from && worker_take_over(&g->w, e)) && !start_thread(g, o->from ? worker_main_again : worker_main, e))

@@ -18,6 +18,25 @@
 #include "engine.h"
 #include "support/door.h"
 
+extern char **environ;
+
+/* The worker sets no variable: the screen's thread reads some at the same time. First of all tests: the environment is made once. */
+static void environment_is_made_before_threads(void **state)
+{
+	(void)state;
+	static struct door d;
+	unsetenv("OPENBLAS_NUM_THREADS");
+	door_open(&d, "r0", 0);
+	char **made = environ;
+	const char *threads = getenv("OPENBLAS_NUM_THREADS");
+	assert_true(threads && !strcmp(threads, "1"));
+	door_small_model(&d);
+	door_say(&d, CMD_TRAIN, "1", 0);
+	assert_ptr_equal(environ, made);
+	assert_ptr_equal(getenv("OPENBLAS_NUM_THREADS"), threads);
+	door_close(&d, 0);
+}
+
 static void trains_samples_saves(void **state)
 {
 	(void)state;
@@ -192,7 +211,7 @@ static void resume_is_exact(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(trains_samples_saves), cmocka_unit_test(live_change), cmocka_unit_test(wait_and_interrupt),
+		cmocka_unit_test(environment_is_made_before_threads), cmocka_unit_test(trains_samples_saves), cmocka_unit_test(live_change), cmocka_unit_test(wait_and_interrupt),
 		cmocka_unit_test(bad_input_is_one_line), cmocka_unit_test(resume_is_exact),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,8 +48,10 @@ static const char *core_type(void)
 	return NULL;
 }
 
-/* Must be set before the library's constructor runs. Returns the core type when it was us who named it. */
-static const char *prepare_environment(void)
+static const char *named_core; /* when it was us who named it */
+
+/* Must be set before the library's constructor runs. */
+static void set_environment(void)
 {
 	static const char *const one_thread[] = {
 		"OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
@@ -59,9 +61,22 @@ static const char *prepare_environment(void)
 	/* What the user named stays; a restarted process finds what we named before. */
 	const char *core = core_type(), *named = getenv("OPENBLAS_CORETYPE");
 	if (!core || (named && strcmp(named, core)))
-		return NULL;
+		return;
 	setenv("OPENBLAS_CORETYPE", core, 1);
-	return core;
+	named_core = core;
+}
+
+static int wants_builtin(void)
+{
+	const char *wish = getenv("ANETUI_BLAS");
+	return wish && !strcmp(wish, "built-in");
+}
+
+void blas_prepare(void)
+{
+	static pthread_once_t prepared = PTHREAD_ONCE_INIT;
+	if (!wants_builtin())
+		pthread_once(&prepared, set_environment);
 }
 
 /* dlsym gives an object pointer; POSIX promises that a function's fits. */
@@ -140,11 +155,12 @@ static void use_builtin(const char *why)
 static void find(void)
 {
 	const char *wish = getenv("ANETUI_BLAS");
-	if (wish && !strcmp(wish, "built-in")) {
+	if (wants_builtin()) {
 		use_builtin("asked for by ANETUI_BLAS");
 		return;
 	}
-	const char *core = prepare_environment();
+	blas_prepare();
+	const char *core = named_core;
 	if (wish && *wish) {
 		if (!open_library(wish, core))
 			return;

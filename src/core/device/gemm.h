@@ -19,6 +19,8 @@ struct blas_info {
 	double gflops;    /* measured by blas_measure, 0 before */
 };
 
+/* Sets the environment that the library will read. To be called before other threads begin: who reads a variable while another is set may crash. */
+void blas_prepare(void);
 /* Opens the BLAS once a process (later calls return the same). Never fails: without a library the built-in
  * kernel is used and info->note says so. $ANETUI_BLAS names a library to take, or "built-in". */
 const struct blas_info *blas_open(void);
