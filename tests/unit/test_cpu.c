@@ -378,6 +378,38 @@ static void test_refusals(void **s)
 	device_close(NULL);
 }
 
+/* Products of which all live until the last is made: refused before their memory is touched. So is a surface. */
+static void test_beyond_memory(void **s)
+{
+	(void)s;
+	struct err e = {0};
+	struct str body = {0}, text = {0};
+	struct mil_type big = {MIL_FP32, 4, {1, 30000, 1, 60000}};
+	uint64_t each = 30000ull * 60000 * 4, n = mem_available() / each + 2;
+	struct device *d = device_open("cpu", NULL, &e);
+	assert_non_null(d);
+	str_puts(&body, "bool no = const()[val=bool(false)];\nbool yes = const()[val=bool(true)];\ntensor<int32, [2]> axes = const()[val=tensor<int32, [2]>([2, 3])];\n");
+	for (uint64_t i = 0; i < n; i++)
+		str_printf(&body, "tensor<fp32, [1, 1, 30000, 60000]> t%d = matmul(x=x, y=y, transpose_x=no, transpose_y=no);\n", (int)i);
+	for (uint64_t i = 0; i < n; i++)
+		str_printf(&body, "tensor<fp32, [1, 1, 1, 1]> r%d = reduce_sum(x=t%d, axes=axes, keep_dims=yes);\n", (int)i, (int)i);
+	str_printf(&text, "program(1.3)\n{\nfunc main<ios18>(tensor<fp32, [1, 1, 30000, 1]> x, tensor<fp32, [1, 1, 1, 60000]> y) {\n%s\n} -> (r0", body.s);
+	for (uint64_t i = 1; i < n; i++)
+		str_printf(&text, ", r%d", (int)i);
+	str_puts(&text, ");\n}\n");
+	assert_null(device_compile(d, text.s, text.len, NULL, 0, &e));
+	assert_int_equal(e.code, ERR_NOMEM);
+	says(&e, "GiB needed, ");
+	says(&e, "iB free");
+	if (mem_available() < each) {
+		assert_null(device_surface(d, &big, &e));
+		says(&e, "6.7 GiB needed, ");
+	}
+	str_done(&body);
+	str_done(&text);
+	device_close(d);
+}
+
 static void test_gather_outside(void **s)
 {
 	(void)s;
@@ -426,7 +458,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ops), cmocka_unit_test(test_model_programs), cmocka_unit_test(test_plans),
-		cmocka_unit_test(test_attention), cmocka_unit_test(test_live_weights), cmocka_unit_test(test_refusals), cmocka_unit_test(test_gather_outside),
+		cmocka_unit_test(test_attention), cmocka_unit_test(test_live_weights), cmocka_unit_test(test_refusals), cmocka_unit_test(test_beyond_memory), cmocka_unit_test(test_gather_outside),
 		cmocka_unit_test(test_windows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/str.h"
 #ifdef __APPLE__
 #include <mach/mach.h>
 #include <sys/sysctl.h>
@@ -115,3 +117,13 @@ uint64_t mem_available(void)
 	return MIN(have, room);
 }
 #endif
+
+int mem_check(const char *what, uint64_t need, struct err *e)
+{
+	char a[16], b[16];
+	/* Asking costs more than a small block. */
+	uint64_t have = need < 64u << 20 ? 0 : mem_available();
+	if (!have || need <= have)
+		return 0;
+	return err_set(e, ERR_NOMEM, "%s: %s needed, %s free (smaller shapes?)", what, str_bytes(a, need), str_bytes(b, have));
+}

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
@@ -27,5 +29,7 @@ char *mem_strdup(const char *s);
 /* Physical memory of this machine and what a new process could still take, in bytes; 0 when unknown. */
 uint64_t mem_total(void);
 uint64_t mem_available(void);
+/* Before a large block is filled: 0, or ERR_NOMEM with what is needed and what there is. The system gives more than it has and ends us later. */
+int mem_check(const char *what, uint64_t need, struct err *e);
 
 #endif

@@ -81,8 +81,11 @@ static int reserve(float **mem, size_t *have, size_t want, size_t times, struct 
 	size_t n;
 	if (want <= *have)
 		return 0;
-	if (mem_mul(&n, want, times))
+	if (mem_mul(&n, want, times) || n > SIZE_MAX / 8)
 		return err_nomem(e, "cpu: scratch", (unsigned long long)want);
+	int r = mem_check("cpu: the program's intermediate values", n * sizeof **mem, e);
+	if (r)
+		return r;
 	float *m = mem_aligned(n, sizeof *m);
 	if (!m)
 		return err_nomem(e, "cpu: scratch", (unsigned long long)n * sizeof *m);
@@ -185,8 +188,11 @@ void cpu_plan(const struct kernel *k, struct kernel_plan_info *out)
 
 struct surface *cpu_surface(struct device *d, const struct mil_type *t, float *mem, struct err *e)
 {
-	struct cpu_surface *s = mem_zalloc(1, sizeof *s);
+	struct cpu_surface *s;
 	size_t n = (size_t)mil_count(t);
+	if (!mem && mem_check("cpu: surface", (uint64_t)n * sizeof(float), e))
+		return NULL;
+	s = mem_zalloc(1, sizeof *s);
 	if (s && !mem)
 		s->own = mem_aligned(MAX(n, 1), sizeof(float));
 	if (!s || (!mem && !s->own)) {

@@ -18,7 +18,8 @@ int plan_buf(struct plan *p, enum buf_kind kind, int64_t count)
 	}
 	struct buf *b = &p->buf[p->nbuf];
 	*b = (struct buf){.kind = kind, .count = count, .first = -1, .last = -1};
-	if (kind == BUF_CONST && !(b->mem = mem_aligned((size_t)MAX(count, 1), sizeof *b->mem)))
+	if (kind == BUF_CONST && (mem_check("cpu: a constant of the program", (uint64_t)count * sizeof *b->mem, p->err) ||
+				  !(b->mem = mem_aligned((size_t)MAX(count, 1), sizeof *b->mem))))
 		p->failed = 1;
 	return p->nbuf++;
 }
