@@ -21,9 +21,13 @@ ev = [e['text'] for e in events('$text') if e['event'] == 'sample']
 assert len(ev) == 3 and out == ''.join(t + '\\n' for t in ev), (len(ev), out[:100], ev[0][:100])
 assert ev[1].startswith('私は')
 if '$text' == 'wagahaiwa':
-    kana = sum('\\u3040' <= c <= '\\u30ff' for c in ev[0])
-    assert kana > 0.3 * len(ev[0]), ev[0]
-    assert ev[0].count('\\ufffd') < 0.1 * len(ev[0]), ev[0]
+    # Which of many good samples comes depends on the BLAS's kernels, and some are mostly punctuation: Japanese is kana, kanji, its
+    # punctuation and the full-width forms.
+    both = ev[0] + ev[1]
+    japanese = sum('\\u3000' <= c <= '\\u9fff' or '\\uff01' <= c <= '\\uffef' for c in both)
+    assert japanese > 0.6 * len(both), both
+    assert sum('\\u3040' <= c <= '\\u30ff' for c in both) > 0.05 * len(both), both
+    assert both.count('\\ufffd') < 0.1 * len(both), both
 END
 done
 # The text itself comes back from its tokens, byte for byte, in what is predicted: bits per byte are of the text's bytes.
