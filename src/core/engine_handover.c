@@ -53,6 +53,10 @@ int worker_restarts(struct worker *w, const struct engine_cmd *c, struct err *e)
 		err_set(e, ERR_DEVICE, "%s, and a new one has no more (`pipeline dynamic` compiles once for all layers and steps)", why.msg);
 		return 0;
 	}
+	if (w->params && w->params->fd < 0) {
+		err_set(e, ERR_STATE, "%s; a new process can not take over weights that have no file in memory (ulimit -f limits files here)", why.msg);
+		return 0;
+	}
 	if (c) {
 		w->again = malloc(sizeof *w->again);
 		if (!w->again) {

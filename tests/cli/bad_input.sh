@@ -122,7 +122,7 @@ set seed -1 | 0 to 9
 set threads 257 | 0 to 256
 set lr.shape sine | constant cosine linear wsd
 set nan maybe | stop skip
-set clip -0.1 | 0 to 1e+09
+set clip -0.1 | 0 to 1e.09
 set sample.tempreture 1 | did you mean sample.temperature
 set lrmax 1 | did you mean lr.max
 set Batch 2 | did you mean batch
