@@ -53,8 +53,8 @@ int worker_restarts(struct worker *w, const struct engine_cmd *c, struct err *e)
 		err_set(e, ERR_DEVICE, "%s, and a new one has no more (`pipeline dynamic` compiles once for all layers and steps)", why.msg);
 		return 0;
 	}
-	if (w->params && w->params->fd < 0) {
-		err_set(e, ERR_STATE, "%s; a new process can not take over weights that have no file in memory (ulimit -f limits files here)", why.msg);
+	if ((w->params && w->params->fd < 0) || (w->data_open && !w->data.map.fd)) {
+		err_set(e, ERR_STATE, "%s; a new process can not take over weights and data that have no file in memory (ulimit -f limits files here)", why.msg);
 		return 0;
 	}
 	if (c) {

@@ -110,6 +110,15 @@ int file_in_memory(const char *name, size_t bytes)
 	return fd;
 }
 
+void *file_memory(const char *name, size_t bytes, int *fd)
+{
+	if (*fd < 0)
+		*fd = file_in_memory(name, bytes);
+	int flags = *fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, *fd, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
 int file_read(struct str *out, const char *path, const char *what, size_t max, struct err *e)
 {
 	struct file_map m;

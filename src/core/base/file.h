@@ -26,6 +26,9 @@ void file_unmap(struct file_map *m);
 
 /* A nameless file in memory, zero-filled, whose pages come when they are touched; closes on exec. -1: see errno. */
 int file_in_memory(const char *name, size_t bytes);
+/* Memory that another process can take over: a file in memory, mapped; its descriptor in *fd (one that is >= 0 already is mapped instead). Where no such file may be
+ * (ulimit -f and a full table of files forbid it) the same memory without a name, and *fd is -1. NULL: see errno. munmap and close are the caller's. */
+void *file_memory(const char *name, size_t bytes, int *fd);
 
 /* The whole file into `out` (NUL-terminated); at most `max` bytes, else ERR_RANGE. */
 int file_read(struct str *out, const char *path, const char *what, size_t max, struct err *e);

@@ -123,14 +123,10 @@ static int check_memory(const struct model_config *c, uint64_t need, struct err 
 static int arena_map(struct params *p, int fd, struct err *e)
 {
 	p->map_bytes = p->total * sizeof(float) * 3;
-	p->fd = fd >= 0 ? fd : file_in_memory("anetui-weights", p->map_bytes);
-	/* A file in memory counts as a file: a limit on their size (ulimit -f) or number forbids it. Without one the same memory has no name. */
-	int flags = p->fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
-	p->map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, flags, p->fd, 0);
-	if (p->map == MAP_FAILED) {
-		p->map = NULL;
+	p->fd = fd;
+	p->map = file_memory("anetui-weights", p->map_bytes, &p->fd);
+	if (!p->map)
 		return err_set(e, ERR_NOMEM, "model: %s: mapping weights: %s", p->config.name, strerror(errno));
-	}
 	p->w = p->map;
 	return 0;
 }

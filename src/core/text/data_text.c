@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -200,15 +199,15 @@ static int encode_all(struct job *j, double val_fraction, int with_tail)
 /* The shard as a file of its own in memory, so that closing is the same as for a file. */
 static int map_memory(struct file_map *m, const struct str *s, struct err *e)
 {
-	int fd = file_in_memory("anetui-data", s->len);
-	void *p = fd < 0 ? MAP_FAILED : mmap(NULL, s->len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED) {
+	int fd = -1;
+	void *p = file_memory("anetui-data", s->len, &fd);
+	if (!p) {
 		if (fd >= 0)
 			close(fd);
 		return err_nomem(e, "data", s->len);
 	}
 	memcpy(p, s->s, s->len);
-	*m = (struct file_map){p, s->len, fd};
+	*m = (struct file_map){p, s->len, MAX(fd, 0)};
 	return 0;
 }
 
