@@ -118,6 +118,19 @@ TERM=dumb "$ANETUI" -e 'get clip' </dev/null >out 2>err
 status=$?
 check "a dumb terminal" eval 'is 0 && in_out clip'
 
+# --- the kernels of the BLAS ---
+env -u OPENBLAS_CORETYPE "$ANETUI" --plain -e device >own 2>err </dev/null
+if grep -q "kernels named from what the processor can do" own; then
+	own=$(sed -n 's/^cpu: .*(\(.*\) kernels).*/\1/p' own)
+	OPENBLAS_CORETYPE=Nehalem "$ANETUI" --plain -e device >out 2>err </dev/null
+	status=$?
+	check "an environment that names poorer kernels is set aside, and that is said" eval \
+		'is 0 && in_out "($own kernels)" && in_out "not the environment.s OPENBLAS_CORETYPE=Nehalem"'
+	ANETUI_BLAS_KERNELS=Nehalem "$ANETUI" --plain -e device >out 2>err </dev/null
+	status=$?
+	check "a name for us is taken" eval 'is 0 && in_out "(Nehalem kernels)"'
+fi
+
 # --- signals ---
 "$ANETUI" --plain -e "$small" -e 'set seq 32' -e train >out 2>err </dev/null &
 pid=$!

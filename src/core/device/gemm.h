@@ -22,7 +22,8 @@ struct blas_info {
 /* Sets the environment that the library will read. To be called before other threads begin: who reads a variable while another is set may crash. */
 void blas_prepare(void);
 /* Opens the BLAS once a process (later calls return the same). Never fails: without a library the built-in
- * kernel is used and info->note says so. $ANETUI_BLAS names a library to take, or "built-in". */
+ * kernel is used and info->note says so. $ANETUI_BLAS names a library to take, or "built-in";
+ * $ANETUI_BLAS_KERNELS names OpenBLAS's kernels. */
 const struct blas_info *blas_open(void);
 /* sgemm(1024) on this pool for at most ~100 ms, GFLOP/s; remembered in blas_info. */
 double blas_measure(struct pool *p);
