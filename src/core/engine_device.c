@@ -69,6 +69,7 @@ void worker_chip(const struct worker *w, struct chip_view *out)
 	const char *name = w->dev ? device_caps(w->dev)->chip : NULL;
 	const struct chip *chip = name ? chip_find(name, NULL) : NULL;
 	const struct model *m = w->trainer ? trainer_model(w->trainer) : NULL;
+	const struct chip_view last = w->g->snap.chip; /* out may be that one */
 	*out = (struct chip_view){.ms = NAN, .watts = NAN};
 	if (!chip)
 		return;
@@ -77,8 +78,14 @@ void worker_chip(const struct worker *w, struct chip_view *out)
 	out->guess = chip->flags & CHIP_GUESS ? 1 : 0;
 	struct step_work work = {.device_forward_ns = w->timing.last_chip_ns[0], .device_backward_ns = w->timing.last_chip_ns[1]};
 	double programs = work.device_forward_ns + work.device_backward_ns;
-	if (!w->params || !m || !(programs > 0))
+	if (!w->params || !(programs > 0))
 		return;
+	/* Between two models (a restart, a change) the latest micro-step's prediction stands. */
+	if (!m) {
+		if (!strcmp(last.name, chip->name))
+			*out = last;
+		return;
+	}
 	model_host_work(&work, &w->params->config, settings_int(&w->settings, SET_BATCH), settings_int(&w->settings, SET_SEQ), model_how(m), worker_rows(w));
 	double ns = step_ns(chip, &work, &step_fit);
 	out->ms = ns / 1e6;

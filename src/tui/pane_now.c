@@ -142,7 +142,7 @@ static void now_row(struct grid *g, const struct view *v, struct rect r, int y, 
 		if (s->compile_budget) {
 			snprintf(value, sizeof value, "%d", s->compiles);
 			snprintf(extra, sizeof extra, "%d left", s->compile_budget - s->compiles);
-			row(g, r, y, "compiles", ATTR_VALUE, value, extra);
+			row(g, r, y, narrow ? "comp" : "compiles", ATTR_VALUE, value, extra);
 			break;
 		}
 		snprintf(extra, sizeof extra, "%dL %dH %dD", s->config.layers, s->config.heads, s->config.dim);
