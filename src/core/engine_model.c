@@ -155,6 +155,17 @@ static void fresh_state(struct worker *w)
 	worker_begin_cursor(w);
 }
 
+/* A llama2.c tokenizer does not say how many ids it should have: the weights that were trained with it do. A preset may have more ids than its tokenizer. */
+static int tokenizer_fits(const struct tokenizer *tok, const char *path, const struct params *p, int trained, struct err *e)
+{
+	int have = tokenizer_info(tok)->vocab, want = p->config.vocab;
+	if (have > want)
+		return err_set(e, ERR_FORMAT, "tokenizer: %s: %d ids, the model has %d", path, have, want);
+	if (trained && have < want)
+		return err_set(e, ERR_FORMAT, "tokenizer: %s: %d ids, the model was trained with %d (another model's, or a file cut short?)", path, have, want);
+	return 0;
+}
+
 int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 {
 	const char *what = argv[0], *tokfile = word_value(argc - 1, argv + 1, "tokenizer=");
@@ -164,8 +175,7 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 		return e->code;
 	struct params *p = from_file ? params_from_file(what, argc - 1, argv + 1, e)
 		: params_from_preset(what, argc - 1, argv + 1, (uint64_t)w->settings.num[SET_SEED], e);
-	if (p && tok && tokenizer_info(tok)->vocab > p->config.vocab) {
-		err_set(e, ERR_FORMAT, "tokenizer: %s: %d ids, the model has %d", tokfile, tokenizer_info(tok)->vocab, p->config.vocab);
+	if (p && tok && tokenizer_fits(tok, tokfile, p, from_file, e)) {
 		params_free(p);
 		p = NULL;
 	}

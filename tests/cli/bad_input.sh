@@ -36,6 +36,9 @@ put('zero.bin', struct.pack('<7i', 0, 0, 0, 0, 0, 0, 0))
 put('huge.bin', struct.pack('<7i', 65536, 65536, 1024, 64, 64, 16777216, 65536))
 put('v9.bin', struct.pack('<Ii', 0x616b3432, 9) + b'\0' * 300)
 put('tok.bin', struct.pack('<i', 8) + struct.pack('<fi', 0, -5))
+# Whole entries, 300 of them, and weights of 512 ids.
+put('tok300.bin', struct.pack('<i', 3) + b''.join(struct.pack('<fi', -i, 3) + b'%03d' % i for i in range(300)))
+put('ids512.bin', struct.pack('<7i', 8, 8, 1, 1, 1, 512, 16) + b'\0' * 4 * (512 * 8 + 8 + 4 * 64 + 8 + 3 * 64 + 8 + 2 * 16 * 4))
 put('latin1.cmd', 'get clip\n# caf\xe9\nget clip\n'.encode('latin-1'))
 put('crlf.cmd', b'get clip\r\n# a comment\r\n\r\nget batch\r\n')
 put('nul.cmd', b'get clip\nget\0clip\n')
@@ -81,6 +84,7 @@ new junk.ckpt | no llama2.c model
 new demo tokenizer=nowhere.bin | tokenizer: nowhere.bin: No such file
 new demo tokenizer=empty.bin | tokenizer: empty.bin
 new demo tokenizer=tok.bin | tokenizer: tok.bin
+new ids512.bin tokenizer=tok300.bin | tok300.bin: 300 ids, the model was trained with 512
 new demo tokenizer=folder | tokenizer: folder: is a folder
 new demo tokenizer=text.txt | tokenizer: text.txt
 new demo layers=0 | layers: 0: .*1 to 1024
