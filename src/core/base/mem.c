@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -16,8 +15,6 @@
 #else
 #include "base/cgroup.h"
 #endif
-
-enum { HUGE_PAGE = 2 << 20 };
 
 int mem_mul(size_t *out, size_t a, size_t b)
 {
@@ -36,14 +33,8 @@ void *mem_aligned(size_t n, size_t size)
 		return NULL;
 	bytes = (bytes + 63) / 64 * 64;
 	void *p = NULL;
-	int large = bytes >= HUGE_PAGE;
-	if (posix_memalign(&p, large ? HUGE_PAGE : 64, bytes ? bytes : 64))
+	if (posix_memalign(&p, 64, bytes ? bytes : 64))
 		return NULL;
-#ifdef MADV_HUGEPAGE
-	/* Large blocks are touched page by page at once, here: few large pages are a tenth of the time. */
-	if (large)
-		madvise(p, bytes, MADV_HUGEPAGE);
-#endif
 	return memset(p, 0, bytes);
 }
 
