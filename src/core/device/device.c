@@ -20,7 +20,10 @@ struct device *device_open(const char *spec, struct pool *pool, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
 		if (strlen(devices[i]->name) == n && !strncmp(devices[i]->name, spec, n))
 			return devices[i]->open(args, pool, e);
-	err_set(e, ERR_USAGE, "device: %.*s: no such device (cpu, sim, ane)", (int)MIN(n, 40), spec);
+	char known[128] = "";
+	for (size_t i = 0, at = 0; i < ARRAY_LEN(devices) && at < sizeof known; i++)
+		at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", devices[i]->name);
+	err_set(e, ERR_USAGE, "device: %.*s: no such device (%s)", (int)MIN(n, 40), spec, known);
 	return NULL;
 }
 
