@@ -101,6 +101,10 @@ static int next_char(EditLine *el, wchar_t *c)
 			continue;
 		if (got <= 0)
 			return 0;
+		/* ^D typed before the editor has switched the terminal over comes as a zero byte, and that is what libedit takes for every
+		 * key of the terminal that is undefined, "quote the next" too: it would put the next key into the line whatever it means. */
+		if (!n && !bytes[0])
+			continue;
 		uint32_t cp;
 		int used = utf8_decode(bytes, ++n, &cp);
 		if (used > 0) {
