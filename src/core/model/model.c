@@ -36,7 +36,7 @@ static void make_rows(struct model *m)
 		[ROW_EMBED] = "embed", [ROW_NORM] = "final norm", [ROW_CLASSIFIER] = "classifier", [ROW_LOSS] = "loss",
 		[ROW_NORM_BWD] = "norm bwd", [ROW_EMBED_BWD] = "embed bwd", [ROW_COPY] = "copy", [ROW_UPDATE] = dynamic ? "stage weights" : "refreeze",
 		[ROW_NORM_FWD] = "norm", [ROW_SWIGLU] = "swiglu bwd",
-		[ROW_ROWS] = "compact rows",
+		[ROW_ROWS] = "compact rows", [ROW_KEEP] = "keep inputs",
 	};
 	for (int i = m->first; i < m->end; i++)
 		m->program_row[i] = timing_row(m->timing, program_name((enum program_id)i), TIMING_PROGRAM);
@@ -47,7 +47,7 @@ static void make_rows(struct model *m)
 		[ROW_EMBED] = 1, [ROW_NORM] = !m->o.extras, [ROW_CLASSIFIER] = !m->o.extras, [ROW_LOSS] = 1, [ROW_NORM_BWD] = m->train,
 		[ROW_EMBED_BWD] = m->train, [ROW_COPY] = !caps->host_memory || caps->fp16, [ROW_UPDATE] = dynamic ? !caps->host_memory : !caps->weights_live,
 		[ROW_NORM_FWD] = dynamic, [ROW_SWIGLU] = dynamic && m->train,
-		[ROW_ROWS] = m->train && m->active,
+		[ROW_ROWS] = m->train && m->active, [ROW_KEEP] = m->recompute,
 	};
 	for (int i = 0; i < ROW_N; i++)
 		if (used[i])
@@ -115,6 +115,7 @@ struct model *model_new(struct device *d, struct params *p, struct pool *pool, i
 	m->active = m->o.active && m->o.active->n < m->c->vocab ? m->o.active : NULL;
 	m->rows = m->active ? m->active->n : m->c->vocab;
 	m->train = p->g != NULL;
+	m->recompute = m->o.recompute && m->train; /* else one layer's taps are all there are anyway */
 	m->nset = device_caps(d)->overlaps ? SCRATCH_SETS : 1;
 	for (int i = 0; i < ROW_N; i++)
 		m->row[i] = -1;

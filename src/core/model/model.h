@@ -26,6 +26,7 @@ struct model_options {
 	enum model_pipeline pipeline;
 	int separate; /* dynamic: every weight is an input of its own, not packed beside the activations */
 	int extras;   /* final norm, classifier, softmax and the norms' gradients run on the device too */
+	int recompute; /* a layer's input alone is kept; its taps are made again before its backward pass (Chen et al. 2016, arXiv:1604.06174). Same bytes */
 	const struct active_rows *active; /* the classifier has only these rows, targets must be among them; NULL: all. The caller's, must stay */
 };
 

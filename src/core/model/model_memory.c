@@ -1,7 +1,8 @@
 /* model_memory.c: the host memory of a model: what a layer leaves for its backward pass, scratch, constants. Knows no program's text.
  *
  * Places that stand one after the other in a row without a break are one surface of some program: a program's input is a window of
- * what earlier programs left, with a gradient written over the part that is used up. Without gradients all layers share one set.
+ * what earlier programs left, with a gradient written over the part that is used up. Without gradients all layers share one set; with
+ * `recompute` they share the scratch's sets, one or two, and only what a layer begins with is kept for each.
  * SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <stdlib.h>
@@ -90,11 +91,21 @@ static uint64_t width_of(const struct model_config *c, int batch, int seq, enum 
 	return 0;
 }
 
-static int copies(const struct place_row *r, int layers, int sets, int train)
+/* What decides how many of a place there are. */
+struct counts {
+	int layers, sets, train, recompute;
+};
+
+static enum share whose(const struct place_row *r, const struct counts *n)
 {
-	if (r->backward && !train)
+	return r->share != LAYER ? r->share : !n->train ? ALL : n->recompute ? SET : LAYER;
+}
+
+static int copies(const struct place_row *r, const struct counts *n)
+{
+	if (r->backward && !n->train)
 		return 0;
-	return r->share == LAYER ? (train ? layers : 1) : r->share == SET ? sets : 1;
+	return whose(r, n) == LAYER ? n->layers : whose(r, n) == SET ? n->sets : 1;
 }
 
 /* What is no place: of the head, constants, one of each. */
@@ -112,16 +123,18 @@ static void sizes_of(struct sizes *z, const struct model_config *c, int batch, i
 	};
 }
 
-static uint64_t total_floats(const struct model_config *c, enum model_pipeline pipeline, int batch, int seq, int rows, int sets, int train)
+static uint64_t total_floats(const struct model_config *c, enum model_pipeline pipeline, int batch, int seq, int rows, const struct counts *many)
 {
 	struct sizes z;
 	const struct place_row *row;
 	sizes_of(&z, c, batch, seq, rows);
 	uint64_t n = z.logits + z.table + z.mask + 2 * z.rope + 2 * z.dt + 16;
-	if (train)
+	if (many->train)
 		n += z.dt + z.table + z.norm_part;
+	if (many->recompute)
+		n += (z.dt + 16) * (uint64_t)(many->layers - 1);
 	for (int i = rows_of(pipeline, &row); i-- > 0;)
-		n += (width_of(c, batch, seq, row[i].width) + 16) * (uint64_t)copies(&row[i], c->layers, sets, train);
+		n += (width_of(c, batch, seq, row[i].width) + 16) * (uint64_t)copies(&row[i], many);
 	return n + 64 * 16; /* every part begins on a cache line */
 }
 
@@ -137,7 +150,8 @@ uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows,
 	struct extras_plan x = {0};
 	if (o->extras)
 		extras_plan(&x, &(struct device_caps){0}, c, &(struct model_options){0}, batch * seq, rows, 1);
-	return (total_floats(c, o->pipeline, batch, seq, rows, 1, 1) + x.floats) * sizeof(float);
+	const struct counts many = {c->layers, 1, 1, o->recompute};
+	return (total_floats(c, o->pipeline, batch, seq, rows, &many) + x.floats) * sizeof(float);
 }
 
 /* --- cutting --- */
@@ -156,12 +170,12 @@ static float *cut(float **at, uint64_t n)
 }
 
 /* The places of one owner: a layer, a set or all. */
-static void cut_places(struct model *m, float **at, enum share share, float *place[PLACE_N])
+static void cut_places(struct model *m, const struct counts *many, float **at, enum share share, float *place[PLACE_N])
 {
 	const struct place_row *row;
 	int n = rows_of(m->o.pipeline, &row);
 	for (int i = 0; i < n; i++) {
-		if (row[i].share != share || !copies(&row[i], 1, 1, m->train))
+		if (whose(&row[i], many) != share || !copies(&row[i], many))
 			continue;
 		if (row[i].begins)
 			align(at);
@@ -170,20 +184,26 @@ static void cut_places(struct model *m, float **at, enum share share, float *pla
 	}
 }
 
-static void cut_layers(struct model *m, float **at)
+static void cut_layers(struct model *m, const struct counts *many, float **at)
 {
 	float *set[SCRATCH_SETS][PLACE_N] = {{NULL}}, *all[PLACE_N] = {NULL};
-	cut_places(m, at, ALL, all);
+	cut_places(m, many, at, ALL, all);
 	for (int i = 0; i < m->nset; i++)
-		cut_places(m, at, SET, set[i]);
+		cut_places(m, many, at, SET, set[i]);
 	for (int l = 0; l < m->c->layers; l++) {
 		float **place = m->layer[l].place;
-		if (m->train || l == 0)
-			cut_places(m, at, LAYER, place);
+		cut_places(m, many, at, LAYER, place);
 		for (int i = 0; i < PLACE_N; i++)
 			if (!place[i])
-				place[i] = all[i] ? all[i] : set[l % m->nset][i] ? set[l % m->nset][i] : m->layer[0].place[i];
+				place[i] = all[i] ? all[i] : set[l % m->nset][i];
 	}
+}
+
+static void cut_inputs(struct model *m, float **at)
+{
+	m->layer[0].input = m->x0;
+	for (int l = 1; l < m->c->layers; l++)
+		m->layer[l].input = m->recompute ? cut(at, width_of(m->c, m->B, m->S, WIDE_D)) : m->layer[l - 1].place[PLACE_Y];
 }
 
 /* The weight files that are no parameters: programs.h says what is in them. */
@@ -219,7 +239,8 @@ int model_make_memory(struct model *m, struct err *e)
 {
 	struct sizes z;
 	sizes_of(&z, m->c, m->B, m->S, m->rows);
-	uint64_t n = total_floats(m->c, m->o.pipeline, m->B, m->S, m->rows, m->nset, m->train), have = mem_available();
+	const struct counts many = {m->c->layers, m->nset, m->train, m->recompute};
+	uint64_t n = total_floats(m->c, m->o.pipeline, m->B, m->S, m->rows, &many), have = mem_available();
 	uint64_t all = n + staged_floats(m);
 	if (all > SIZE_MAX / sizeof(float) / 4 || (have && all * sizeof(float) > have)) {
 		char a[16], b[16];
@@ -233,8 +254,9 @@ int model_make_memory(struct model *m, struct err *e)
 	m->target = mem_zalloc((size_t)m->T, sizeof *m->target);
 	if (!at || !m->loss || !m->target)
 		return err_nomem(e, "model: activations", n * sizeof(float));
-	cut_layers(m, &at);
+	cut_layers(m, &many, &at);
 	m->x0 = cut(&at, z.dt);
+	cut_inputs(m, &at);
 	m->xf = cut(&at, z.dt);
 	m->logits = cut(&at, z.logits);
 	if (z.table)

@@ -40,14 +40,16 @@ enum place {
 	PLACE_N
 };
 
-/* One layer. Backward writes dx2 over x2 and dy over y. */
+/* One layer. Backward writes dx2 over x2, dy over y, and the gradient of the input over the input. With `recompute` places are shared by all
+ * layers and the input is a copy: of the y below, and then of its gradient. */
 struct layer {
+	float *input; /* the y below, or that copy; x0 */
 	float *place[PLACE_N];
 	struct call call[PROGRAM_N];
 	struct kernel *kernel[PROGRAM_N]; /* owned, but for those that need no weights of a layer: layer 0 owns them */
 };
 
-enum model_row { ROW_EMBED, ROW_NORM_FWD, ROW_SWIGLU, ROW_NORM, ROW_CLASSIFIER, ROW_LOSS, ROW_NORM_BWD, ROW_ROWS, ROW_EMBED_BWD, ROW_COPY, ROW_UPDATE, ROW_N };
+enum model_row { ROW_EMBED, ROW_NORM_FWD, ROW_SWIGLU, ROW_NORM, ROW_CLASSIFIER, ROW_LOSS, ROW_NORM_BWD, ROW_ROWS, ROW_EMBED_BWD, ROW_COPY, ROW_UPDATE, ROW_KEEP, ROW_N };
 
 struct model {
 	struct device *device;
@@ -57,7 +59,7 @@ struct model {
 	struct pool *pool;
 	struct timing *timing;
 	const atomic_int *cancel;
-	int B, S, T, train;
+	int B, S, T, train, recompute;
 	int row[ROW_N], program_row[PROGRAM_N];
 
 	struct program program[PROGRAM_N];
@@ -110,7 +112,7 @@ int model_make_memory(struct model *m, struct err *e);
 float *model_place(const struct model *m, int layer, const char *name);
 static inline float *layer_input(const struct model *m, int layer)
 {
-	return layer ? m->layer[layer - 1].place[PLACE_Y] : m->x0;
+	return m->layer[layer].input;
 }
 
 /* --- model_bind.c --- */

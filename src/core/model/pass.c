@@ -97,16 +97,31 @@ int pass_run(struct model *m, int layer, enum program_id id, struct err *e)
 
 /* --- forward --- */
 
+static int layer_forward(struct model *m, int l, struct err *e)
+{
+	return m->o.pipeline == PIPELINE_DYNAMIC ? dynamic_forward(m, l, e) : static_forward(m, l, e);
+}
+
+/* recompute: what stands between layer l and the one above moves to or from where it is kept. */
+static void keep(struct model *m, int l, int back)
+{
+	float *y = m->layer[l].place[PLACE_Y], *kept = m->layer[l + 1].input;
+	uint64_t t0 = clock_ns();
+	memcpy(back ? y : kept, back ? kept : y, (size_t)m->T * (size_t)m->c->dim * sizeof *y);
+	timing_add(m->timing, m->row[ROW_KEEP], clock_ns() - t0, 0);
+}
+
 static int forward(struct model *m, const int *x, struct err *e)
 {
 	uint64_t t0 = clock_ns();
 	host_embed(m->pool, m->x0, params_w(m->p, PARAM_EMBED, -1), x, m->T, m->c->dim);
 	timing_add(m->timing, m->row[ROW_EMBED], clock_ns() - t0, 0);
-	int (*layer)(struct model *, int, struct err *) = m->o.pipeline == PIPELINE_DYNAMIC ? dynamic_forward : static_forward;
 	for (int l = 0; l < m->c->layers; l++) {
-		int r = layer(m, l, e);
+		int r = layer_forward(m, l, e);
 		if (r)
 			return r;
+		if (m->recompute && l + 1 < m->c->layers)
+			keep(m, l, 0);
 	}
 	return 0;
 }
@@ -144,12 +159,23 @@ uint64_t pass_qkv_grads(struct model *m, int l)
 	return pass_weight_grad(m, PARAM_WV, l, 1, at[PLACE_DV], at[PLACE_XNORM]);
 }
 
+/* recompute: layer l's taps as its forward pass left them, and dy, which was kept over the input of the layer above, over y. The taps of the
+ * last layers are still there. */
+static int restore(struct model *m, int l, struct err *e)
+{
+	int r = l < m->c->layers - m->nset ? layer_forward(m, l, e) : 0;
+	if (!r && l + 1 < m->c->layers)
+		keep(m, l, 1);
+	return r;
+}
+
 static int backward(struct model *m, const int *x, struct err *e)
 {
-	int (*layer)(struct model *, int, struct err *) = m->o.pipeline == PIPELINE_DYNAMIC ? dynamic_backward : static_backward;
 	for (int l = m->c->layers; l-- > 0;) {
 		dw_wait(m->dw, m->ticket[l % m->nset]);
-		int r = layer(m, l, e);
+		int r = m->recompute ? restore(m, l, e) : 0;
+		if (!r)
+			r = m->o.pipeline == PIPELINE_DYNAMIC ? dynamic_backward(m, l, e) : static_backward(m, l, e);
 		if (r)
 			return r;
 	}

@@ -43,6 +43,14 @@ static void extras_work(struct step_work *w, const struct per_token *t, double l
 	w->product = w->product_bytes = 0;
 }
 
+/* All layers but the last go forward a second time; what stands between two layers is put aside, and its gradient fetched. */
+static void recompute_work(struct step_work *w, const struct per_token *t, int layers, double T)
+{
+	double again = layers - 1, kept = again * T * 8 * t->D;
+	w->pass_backward += w->pass_forward * again / layers + kept;
+	w->pass_forward += kept;
+}
+
 void model_host_work(struct step_work *w, const struct model_config *c, int batch, int seq, const struct model_options *o, int rows)
 {
 	const struct per_token t = {c->dim, model_q_dim(c), model_kv_dim(c), c->hidden, 2.0 * c->heads * seq};
@@ -55,6 +63,8 @@ void model_host_work(struct step_work *w, const struct model_config *c, int batc
 		w->pass_forward += layers * (2 * 8 + 12) * t.D; /* two norms, the first residual */
 		w->pass_backward += layers * (28 * t.F + 12 * t.D); /* SwiGLU back, the two parts of dxnorm */
 	}
+	if (o && o->recompute)
+		recompute_work(w, &t, c->layers, T);
 	if (o && o->extras)
 		extras_work(w, &t, layers, T, V);
 	else

@@ -128,7 +128,7 @@ static int reshape(struct trainer *t, int batch, int seq, const struct model_opt
 struct model_options trainer_options(const struct settings *s)
 {
 	return (struct model_options){.pipeline = (enum model_pipeline)settings_int(s, SET_PIPELINE),
-				      .separate = settings_int(s, SET_PIPELINE_INPUTS), .extras = settings_int(s, SET_EXTRAS)};
+				      .separate = settings_int(s, SET_PIPELINE_INPUTS), .extras = settings_int(s, SET_EXTRAS), .recompute = settings_int(s, SET_RECOMPUTE)};
 }
 
 static int options(const struct trainer *t, struct model_options *o, struct err *e)
@@ -150,7 +150,7 @@ static int take_shape(struct trainer *t, struct err *e)
 	int rc = options(t, &how, &mine);
 	if (!rc && (!t->model || t->batch != batch || t->seq != seq || how.pipeline != t->how.pipeline ||
 		    how.separate != t->how.separate || how.active != t->how.active ||
-		    how.extras != t->how.extras))
+		    how.extras != t->how.extras || how.recompute != t->how.recompute))
 		rc = reshape(t, batch, seq, &how, &mine);
 	else if (!rc && t->stale && !(rc = model_update(t->model, &mine)))
 		t->stale = 0;
