@@ -46,8 +46,9 @@ static void say_model(struct worker *w)
 	struct model_options o = trainer_options(&w->settings);
 	worker_say(w, "model     %s: %s parameters; dim %d, hidden %d, %d layers, %d heads, %d kv heads of %d, vocabulary %d, context %d\n", c->name,
 		   str_si(a, (double)model_params(c)), c->dim, c->hidden, c->layers, c->heads, c->kv_heads, c->head_dim, c->vocab, c->context);
-	worker_say(w, "          %s classifier, RoPE %s theta %g, norm eps %g, residual scale %g\n", c->tied ? "tied" : "own",
-		   c->rope == ROPE_HALF ? "half-split" : "interleaved", c->rope_theta, c->norm_eps, c->alpha);
+	worker_say(w, "          %s classifier, RoPE %s theta %g, norm eps %g, residual scale %g%s\n", c->tied ? "tied" : "own",
+		   c->rope == ROPE_HALF ? "half-split" : "interleaved", c->rope_theta, c->norm_eps, c->alpha,
+		   c->qk_norm ? ", norms of q and k" : "");
 	worker_say(w, "memory    %s for weights, gradients and moments, %s for activations (batch %d, seq %d)\n",
 		   str_bytes(a, params_bytes(c, 1)), str_bytes(b, model_bytes(c, batch, seq, worker_rows(w), &o)), batch, seq);
 	worker_say(w, "work      %s FLOP a micro-step\n", str_si(a, worker_flops(w)));

@@ -16,8 +16,9 @@ void tiny_config(struct model_config *c, const struct tiny *t)
 {
 	*c = (struct model_config){
 		.dim = t->dim, .hidden = t->hidden, .layers = t->layers, .heads = t->heads, .kv_heads = t->kv_heads,
-		.head_dim = t->head_dim, .vocab = t->vocab, .context = t->seq, .tied = t->tied, .rope = (enum rope_layout)t->rope,
+		.head_dim = t->head_dim, .vocab = t->vocab, .context = t->seq, .tied = t->tied, .rope = (enum rope_layout)(t->rope % TINY_QK_NORM),
 		.rope_theta = 10000, .norm_eps = 1e-5f, .alpha = t->alpha,
+		.qk_norm = t->rope >= TINY_QK_NORM,
 	};
 	snprintf(c->name, sizeof c->name, "tiny");
 }

@@ -4,7 +4,9 @@
 
 #include "model/params.h"
 
-/* One shape of a test. */
+enum { TINY_QK_NORM = 2 };
+
+/* One shape of a test. `rope` is an enum rope_layout, + TINY_QK_NORM where q and k go through norms. */
 struct tiny {
 	const char *what;
 	int dim, hidden, layers, heads, kv_heads, head_dim, vocab, tied, rope;

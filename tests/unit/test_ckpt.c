@@ -24,7 +24,7 @@
 #include "train/ckpt.h"
 
 static const struct tiny shape = {.what = "ckpt", .dim = 6, .hidden = 11, .layers = 1, .heads = 4, .kv_heads = 2, .head_dim = 2,
-				  .vocab = 13, .tied = 0, .rope = 1, .alpha = 0.7f, .batch = 1, .seq = 5};
+				  .vocab = 13, .tied = 0, .rope = ROPE_HALF + TINY_QK_NORM, .alpha = 0.7f, .batch = 1, .seq = 5};
 
 static struct params *some_params(int train)
 {
@@ -138,6 +138,7 @@ static void round_trip(void **state)
 		same_tensors(p, q);
 		same_state(&s, &back);
 		assert_int_equal(p->config.rope, q->config.rope);
+		assert_true(q->config.qk_norm);
 		assert_true(p->config.alpha == q->config.alpha && p->config.norm_eps == q->config.norm_eps && p->config.lr_max == q->config.lr_max);
 		assert_true(p->config.seq == q->config.seq && p->config.context == q->config.context);
 		assert_string_equal(p->config.name, q->config.name);
@@ -296,7 +297,9 @@ static void wrong_contents(void **state)
 		{"config.hidden\":\"11\"", "config.hidden\":\"12\"", "tensor model.layers.0.mlp.gate_proj.weight: F32 [11, 6], the model needs F32 [12, 6]"},
 		{"config.vocab\":\"13\"", "config.vocab\":\"99\"", "tensor model.embed_tokens.weight: F32 [13, 6], the model needs F32 [99, 6]"},
 		{"config.tied\":\"0\"", "config.tied\":\"1\"", "tensor lm_head.weight: no part of this model"},
-		{"config.layers\":\"1\"", "config.layers\":\"2\"", "12 weights and 24 moments, the model has 21 and 42"},
+		{"config.layers\":\"1\"", "config.layers\":\"2\"", "14 weights and 28 moments, the model has 25 and 50"},
+		{"config.qk_norm\":\"1\"", "config.qk_norm\":\"0\"", "tensor model.layers.0.self_attn.q_norm.weight: no part of this model"},
+		{"config.qk_norm", "config.qk_none", "tensor model.layers.0.self_attn.q_norm.weight: no part of this model"}, /* older files do not have it */
 		{"config.kv_heads\":\"2\"", "config.kv_heads\":\"3\"", "config: "},
 		{"config.dim\":\"6\"", "config.dim\":\"x\"", "metadata: config.dim: x is no whole number"},
 		{"config.dim\":\"6\"", "config.dix\":\"6\"", "metadata: config.dim is missing"},

@@ -80,6 +80,11 @@ static void overrides(void **state)
 	assert_int_equal(c.head_dim, 16);
 	assert_int_equal(model_config_set(&c, "rope", "half", &e), 0);
 	assert_int_equal(c.rope, ROPE_HALF);
+	uint64_t without = model_params(&c);
+	assert_int_equal(c.qk_norm, 0);
+	assert_int_equal(model_config_set(&c, "qk_norm", "on", &e), 0);
+	assert_int_equal(c.qk_norm, 1);
+	assert_int_equal(model_params(&c), without + 4 * 2 * 16);
 	assert_int_equal(model_config_set(&c, "tied", "off", &e), 0);
 	assert_int_equal(c.tied, 0);
 	assert_int_equal(model_config_set(&c, "alpha", "0.5", &e), 0);

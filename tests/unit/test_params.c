@@ -24,12 +24,12 @@ static void table(void **state)
 {
 	(void)state;
 	struct err e = {0};
-	for (int tied = 0; tied < 2; tied++) {
+	for (int how = 0; how < 4; how++) {
 		struct model_config c = small;
-		c.tied = tied;
+		int tied = c.tied = how % 2, norms = c.qk_norm = how / 2;
 		struct params *p = params_new(&c, &e);
 		assert_non_null(p);
-		assert_int_equal(p->n, 1 + 3 * 9 + 1 + !tied);
+		assert_int_equal(p->n, 1 + 3 * (9 + 2 * norms) + 1 + !tied);
 		size_t at = 0;
 		uint64_t count = 0;
 		for (int i = 0; i < p->n; i++) {
@@ -54,6 +54,10 @@ static void table(void **state)
 		assert_int_equal(params_find(p, PARAM_WK, 0)->dim[0], 60);
 		assert_int_equal(params_find(p, PARAM_W2, 1)->dim[1], 100);
 		assert_null(params_named(p, "model.layers.3.mlp.up_proj.weight"));
+		const struct param *kn = params_named(p, "model.layers.1.self_attn.k_norm.weight");
+		assert_int_equal(kn != NULL, norms);
+		if (kn)
+			assert_true(kn->rank == 1 && kn->dim[0] == 30 && kn->kind == PARAM_NORM_K && kn->layer == 1);
 		assert_int_equal(params_head(p)->kind, tied ? PARAM_EMBED : PARAM_HEAD);
 		params_free(p);
 	}

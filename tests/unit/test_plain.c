@@ -21,6 +21,8 @@ static const struct tiny shapes[] = {
 	{"grouped by 4, one kv head", 10, 14, 3, 4, 1, 2, 17, 1, ROPE_HALF, 0.5f, 2, 6},
 	{"head size of its own, alpha", 13, 11, 2, 3, 3, 10, 29, 0, ROPE_INTERLEAVED, 0.37f, 1, 7},
 	{"one token", 6, 5, 1, 2, 1, 4, 7, 1, ROPE_INTERLEAVED, 1, 3, 1},
+	{"norms of q and k, grouped by 2", 10, 14, 2, 4, 2, 6, 17, 1, ROPE_HALF + TINY_QK_NORM, 1, 2, 5},
+	{"norms of q and k, untied, alpha", 7, 9, 3, 3, 3, 4, 13, 0, ROPE_INTERLEAVED + TINY_QK_NORM, 0.5f, 1, 7},
 };
 
 static double *doubles(size_t n)

@@ -43,6 +43,7 @@ static const struct key {
 	{"theta", KEY_FLOAT, AT(rope_theta), 1, 1e12, 0},
 	{"eps", KEY_FLOAT, AT(norm_eps), 1e-12, 0.1, 0},
 	{"alpha", KEY_FLOAT, AT(alpha), 1e-4, 16, 0},
+	{"qk_norm", KEY_BOOL, AT(qk_norm), 0, 1, 0},
 	{"seq", KEY_INT, AT(seq), 1, 1 << 20, 1},
 	{"batch", KEY_INT, AT(batch), 1, 4096, 1},
 	{"accum", KEY_INT, AT(accum), 1, 65536, 1},
@@ -76,7 +77,7 @@ static int key_unknown(const char *name, int preset, struct err *e)
 	if (best)
 		return err_set(e, ERR_USAGE, "model: %s: no such key (did you mean %s?)", name, best->name);
 	return err_set(e, ERR_USAGE, "model: %s: no such key (dim hidden layers heads kv_heads head_dim vocab context tied "
-		       "rope theta eps alpha)", name);
+		       "rope theta eps alpha qk_norm)", name);
 }
 
 /* Words for what is not a number; -1 when the word is none of them. */
@@ -366,6 +367,8 @@ uint64_t model_matrix_params(const struct model_config *c)
 uint64_t model_params(const struct model_config *c)
 {
 	uint64_t table = (uint64_t)c->vocab * (uint64_t)c->dim, norms = (2 * (uint64_t)c->layers + 1) * (uint64_t)c->dim;
+	if (c->qk_norm)
+		norms += 2 * (uint64_t)c->layers * (uint64_t)c->head_dim;
 	return model_matrix_params(c) + norms + (c->tied ? 0 : table);
 }
 

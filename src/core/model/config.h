@@ -25,6 +25,7 @@ struct model_config {
 	float rope_theta;    /* 10000 */
 	float norm_eps;      /* 1e-5 */
 	float alpha;         /* residual scale: x + alpha * f(x); 1 but for upstream's variant */
+	int qk_norm;         /* 1: each head of q and of k goes through an RMSNorm before RoPE (Qwen3) */
 	/* Defaults of a preset for the settings (0: the setting's own default stays). */
 	int seq, batch, accum;
 	double lr_max, lr_min, lr_warmup, lr_steps, temperature;
@@ -38,7 +39,7 @@ static inline int model_kv_dim(const struct model_config *c) { return c->kv_head
 int model_preset(struct model_config *c, const char *name, struct err *e);
 /* Names of all presets, NULL-terminated, static storage after the first call; NULL and an error when the file is bad. */
 const char *const *model_preset_names(struct err *e);
-/* KEY=VALUE overrides of `new`: dim hidden layers heads kv_heads head_dim vocab context tied rope theta eps alpha. */
+/* KEY=VALUE overrides of `new`: dim hidden layers heads kv_heads head_dim vocab context tied rope theta eps alpha qk_norm. */
 int model_config_set(struct model_config *c, const char *key, const char *value, struct err *e);
 /* Are the numbers a model? Divisibility, ranges, overflow. */
 int model_config_check(const struct model_config *c, struct err *e);

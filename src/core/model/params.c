@@ -19,7 +19,7 @@
 #include "base/str.h"
 #include "model/pages.h"
 
-enum { ALIGN_FLOATS = 16, LAYER_KINDS = PARAM_NORM_OUT - PARAM_NORM_ATT };
+enum { ALIGN_FLOATS = 16, PLAIN_KINDS = PARAM_NORM_OUT - PARAM_NORM_ATT /* of a layer without norms of q and k */ };
 
 static const struct {
 	const char *name; /* with %d for the layer */
@@ -37,6 +37,8 @@ static const struct {
 	[PARAM_W3] = {"model.layers.%d.mlp.up_proj.weight", 2},
 	[PARAM_NORM_OUT] = {"model.norm.weight", 1},
 	[PARAM_HEAD] = {"lm_head.weight", 2},
+	[PARAM_NORM_Q] = {"model.layers.%d.self_attn.q_norm.weight", 1},
+	[PARAM_NORM_K] = {"model.layers.%d.self_attn.k_norm.weight", 1},
 };
 
 static void kind_shape(const struct model_config *c, enum param_kind kind, int64_t dim[2])
@@ -44,16 +46,28 @@ static void kind_shape(const struct model_config *c, enum param_kind kind, int64
 	int64_t d = c->dim, q = model_q_dim(c), kv = model_kv_dim(c);
 	int64_t out = kind == PARAM_EMBED || kind == PARAM_HEAD ? c->vocab :
 		      kind == PARAM_WQ ? q : kind == PARAM_WK || kind == PARAM_WV ? kv :
-		      kind == PARAM_W1 || kind == PARAM_W3 ? c->hidden : d;
+		      kind == PARAM_W1 || kind == PARAM_W3 ? c->hidden :
+		      kind == PARAM_NORM_Q || kind == PARAM_NORM_K ? c->head_dim : d;
 	dim[0] = out;
 	dim[1] = kind == PARAM_WO ? q : kind == PARAM_W2 ? c->hidden : d;
 	if (kinds[kind].rank == 1)
 		dim[1] = 1;
 }
 
+static int layer_kinds(const struct model_config *c)
+{
+	return PLAIN_KINDS + (c->qk_norm ? 2 : 0);
+}
+
+/* The i-th of a layer's. */
+static enum param_kind layer_kind(int i)
+{
+	return i < PLAIN_KINDS ? (enum param_kind)(PARAM_NORM_ATT + i) : (enum param_kind)(PARAM_NORM_Q + i - PLAIN_KINDS);
+}
+
 static int table_rows(const struct model_config *c)
 {
-	return 2 + LAYER_KINDS * c->layers + !c->tied;
+	return 2 + layer_kinds(c) * c->layers + !c->tied;
 }
 
 static size_t padded(size_t n)
@@ -81,8 +95,8 @@ static size_t table_fill(const struct model_config *c, struct param *t)
 	size_t offset = 0;
 	row_fill(c, t++, PARAM_EMBED, -1, &offset);
 	for (int l = 0; l < c->layers; l++)
-		for (int k = PARAM_NORM_ATT; k < PARAM_NORM_OUT; k++)
-			row_fill(c, t++, (enum param_kind)k, l, &offset);
+		for (int i = 0; i < layer_kinds(c); i++)
+			row_fill(c, t++, layer_kind(i), l, &offset);
 	row_fill(c, t++, PARAM_NORM_OUT, -1, &offset);
 	if (!c->tied)
 		row_fill(c, t++, PARAM_HEAD, -1, &offset);
@@ -94,12 +108,12 @@ static uint64_t block_floats(const struct model_config *c)
 {
 	uint64_t total = 0;
 	int64_t dim[2];
-	for (int k = PARAM_EMBED; k <= PARAM_HEAD; k++) {
-		if (k == PARAM_HEAD && c->tied)
-			break;
+	for (int k = 0; k < PARAM_N; k++) {
+		if ((k == PARAM_HEAD && c->tied) || (k > PARAM_HEAD && !c->qk_norm))
+			continue;
 		kind_shape(c, (enum param_kind)k, dim);
 		uint64_t n = ((uint64_t)dim[0] * (uint64_t)dim[1] + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
-		total += k >= PARAM_NORM_ATT && k < PARAM_NORM_OUT ? n * (uint64_t)c->layers : n;
+		total += param_in_layer((enum param_kind)k) ? n * (uint64_t)c->layers : n;
 	}
 	return total;
 }
@@ -252,9 +266,9 @@ void params_init(struct params *p, uint64_t seed)
 
 const struct param *params_find(const struct params *p, enum param_kind kind, int layer)
 {
-	int i = kind == PARAM_EMBED ? 0 : 1 + LAYER_KINDS * p->config.layers + (kind == PARAM_HEAD);
-	if (kind >= PARAM_NORM_ATT && kind < PARAM_NORM_OUT)
-		i = 1 + LAYER_KINDS * layer + (int)kind - PARAM_NORM_ATT;
+	int each = layer_kinds(&p->config), i = kind == PARAM_EMBED ? 0 : 1 + each * p->config.layers + (kind == PARAM_HEAD);
+	if (param_in_layer(kind))
+		i = 1 + each * layer + (kind < PARAM_NORM_OUT ? (int)kind - PARAM_NORM_ATT : PLAIN_KINDS + (int)kind - PARAM_NORM_Q);
 	return &p->table[i];
 }
 

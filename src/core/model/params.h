@@ -1,7 +1,7 @@
 /* params.h: weights, gradients and moments, each one block of floats, and the table of the tensors in them. No arithmetic.
  *
  * Weights and moments live in one mapped arena, so that a restarted process can take them over. All tensors are row-major
- * [out, in]; norms are [D]. SPDX-License-Identifier: MIT */
+ * [out, in]; norms are [D], those of q and k [HD]. SPDX-License-Identifier: MIT */
 #ifndef ANETUI_MODEL_PARAMS_H
 #define ANETUI_MODEL_PARAMS_H
 
@@ -24,6 +24,9 @@ enum param_kind {
 	PARAM_W3,       /* [F, D] up */
 	PARAM_NORM_OUT, /* [D] */
 	PARAM_HEAD,     /* [V, D], only when not tied */
+	PARAM_NORM_Q,   /* [HD], of every head of q before RoPE; in layers, only with qk_norm. Last here: the random start of the others hangs on their numbers */
+	PARAM_NORM_K,   /* [HD], of k */
+	PARAM_N,
 };
 
 struct param {
@@ -31,7 +34,7 @@ struct param {
 	enum param_kind kind;
 	int layer;           /* -1 outside layers */
 	int rank;
-	int64_t dim[2];      /* [out, in], or [D] */
+	int64_t dim[2];      /* [out, in], or [D] or [HD] and 1 */
 	size_t offset;       /* in floats, from the start of each block; 16-float aligned */
 	size_t count;
 	int decay;           /* weight decay applies: rank 2 */
@@ -40,7 +43,7 @@ struct param {
 struct params {
 	struct model_config config;
 	int n;
-	struct param *table; /* embed, then by layer in the order of enum param_kind, then norm_out, head */
+	struct param *table; /* embed, then by layer in the order of enum param_kind (norms of q and k last), then norm_out, head */
 	size_t total;        /* floats of one block, padding included (padding is 0 and stays 0) */
 	float *w;            /* weights */
 	float *g;            /* gradients: NULL until params_train */
@@ -50,6 +53,12 @@ struct params {
 	void *map;
 	size_t map_bytes;
 };
+
+/* Does a layer have one? */
+static inline int param_in_layer(enum param_kind kind)
+{
+	return (kind >= PARAM_NORM_ATT && kind < PARAM_NORM_OUT) || kind == PARAM_NORM_Q || kind == PARAM_NORM_K;
+}
 
 /* Lays out and maps; weights are zero. Refuses what does not fit in memory, saying how much is needed and there is. */
 struct params *params_new(const struct model_config *c, struct err *e);

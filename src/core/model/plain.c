@@ -1,7 +1,7 @@
 /* plain.c: the whole model in double precision and straight loops, forward beside backward. No speed.
  *
  * Token-major here: activations are [T, C] row by row, one sequence at a time. Formulas: RMSNorm (Zhang, Sennrich 2019), RoPE
- * (Su et al. 2021), SwiGLU (Shazeer 2020), grouped queries (Ainslie et al. 2023). `d` before a name is d(loss)/d(name).
+ * (Su et al. 2021), SwiGLU (Shazeer 2020), grouped queries (Ainslie et al. 2023), norms of q and k (Qwen3; Henry et al. 2020). `d` before a name is d(loss)/d(name).
  * SPDX-License-Identifier: MIT */
 #include "model/plain.h"
 
@@ -16,6 +16,7 @@ struct layer_acts {
 	double *x;           /* [T, D] input */
 	double *n1;          /* [T, D] its norm */
 	double *q, *k, *v;   /* [T, H*HD], [T, KV*HD], [T, KV*HD]; q and k after RoPE */
+	double *q_raw, *k_raw; /* qk_norm: before the norm of each head; else q and k */
 	double *probs;       /* [H, T, T] */
 	double *attn;        /* [T, H*HD] heads side by side, before Wo */
 	double *x2;          /* [T, D] after attention */
@@ -220,9 +221,13 @@ static void layer_forward(struct plain *s, int l, double *out)
 	int T = s->T, D = c->dim, Q = model_q_dim(c), KV = model_kv_dim(c), F = c->hidden;
 	size_t TD = (size_t)T * D;
 	rmsnorm(a->n1, a->x, weight(s, PARAM_NORM_ATT, l), T, D, c->norm_eps);
-	linear(a->q, a->n1, weight(s, PARAM_WQ, l), T, Q, D);
-	linear(a->k, a->n1, weight(s, PARAM_WK, l), T, KV, D);
+	linear(a->q_raw, a->n1, weight(s, PARAM_WQ, l), T, Q, D);
+	linear(a->k_raw, a->n1, weight(s, PARAM_WK, l), T, KV, D);
 	linear(a->v, a->n1, weight(s, PARAM_WV, l), T, KV, D);
+	if (c->qk_norm) {
+		rmsnorm(a->q, a->q_raw, weight(s, PARAM_NORM_Q, l), T * c->heads, c->head_dim, c->norm_eps);
+		rmsnorm(a->k, a->k_raw, weight(s, PARAM_NORM_K, l), T * c->kv_heads, c->head_dim, c->norm_eps);
+	}
 	rope(a->q, c, T, c->heads, 1);
 	rope(a->k, c, T, c->kv_heads, 1);
 	attention(a, c, T);
@@ -245,6 +250,7 @@ struct back {
 	double *dn;           /* [T, D] */
 	double *dgate, *dh1, *dh3;
 	double *dattn, *dq, *dk, *dv;
+	double *draw;         /* qk_norm: [T, H*HD] of q, then of k, before the norm */
 };
 
 static void ffn_back(struct plain *s, int l, struct back *b)
@@ -266,6 +272,15 @@ static void ffn_back(struct plain *s, int l, struct back *b)
 	rmsnorm_back(b->dx, grad(s, PARAM_NORM_FFN, l), b->dn, a->x2, weight(s, PARAM_NORM_FFN, l), T, D, c->norm_eps);
 }
 
+/* d [T, heads*HD]: in of the norm's output, out of its input. */
+static void head_norm_back(struct plain *s, enum param_kind kind, int l, double *d, double *scratch, const double *raw, int heads)
+{
+	size_t n = (size_t)s->T * heads * s->c->head_dim;
+	memset(scratch, 0, n * sizeof(double));
+	rmsnorm_back(scratch, grad(s, kind, l), d, raw, weight(s, kind, l), s->T * heads, s->c->head_dim, s->c->norm_eps);
+	memcpy(d, scratch, n * sizeof(double));
+}
+
 static void attention_layer_back(struct plain *s, int l, struct back *b)
 {
 	const struct model_config *c = s->c;
@@ -283,6 +298,10 @@ static void attention_layer_back(struct plain *s, int l, struct back *b)
 	attention_back(b->dq, b->dk, b->dv, b->dattn, a, c, T);
 	rope(b->dq, c, T, c->heads, -1);
 	rope(b->dk, c, T, c->kv_heads, -1);
+	if (c->qk_norm) {
+		head_norm_back(s, PARAM_NORM_Q, l, b->dq, b->draw, a->q_raw, c->heads);
+		head_norm_back(s, PARAM_NORM_K, l, b->dk, b->draw, a->k_raw, c->kv_heads);
+	}
 	linear_back(b->dn, grad(s, PARAM_WQ, l), b->dq, a->n1, weight(s, PARAM_WQ, l), T, Q, D);
 	linear_back(b->dn, grad(s, PARAM_WK, l), b->dk, a->n1, weight(s, PARAM_WK, l), T, KV, D);
 	linear_back(b->dn, grad(s, PARAM_WV, l), b->dv, a->n1, weight(s, PARAM_WV, l), T, KV, D);
@@ -352,6 +371,10 @@ static size_t doubles_needed(const struct model_config *c, size_t T)
 	size_t D = (size_t)c->dim, Q = (size_t)model_q_dim(c), KV = (size_t)model_kv_dim(c), F = (size_t)c->hidden;
 	size_t layer = T * (4 * D + 2 * Q + 2 * KV + 3 * F) + (size_t)c->heads * T * T;
 	size_t tail = T * (2 * D + (size_t)c->vocab), back = T * (3 * D + 3 * F + 2 * Q + 2 * KV);
+	if (c->qk_norm) {
+		layer += T * (Q + KV);
+		back += T * Q;
+	}
 	return layer * (size_t)c->layers + tail + back;
 }
 
@@ -361,12 +384,16 @@ static void cut_memory(struct plain *s, struct back *b)
 	size_t T = (size_t)s->T, D = T * (size_t)c->dim, Q = T * (size_t)model_q_dim(c), KV = T * (size_t)model_kv_dim(c);
 	size_t F = T * (size_t)c->hidden;
 	double *m = s->memory;
-	for (int l = 0; l < c->layers; l++)
-		s->layer[l] = (struct layer_acts){
+	for (int l = 0; l < c->layers; l++) {
+		struct layer_acts *a = &s->layer[l];
+		*a = (struct layer_acts){
 			.x = cut(&m, D), .n1 = cut(&m, D), .q = cut(&m, Q), .k = cut(&m, KV), .v = cut(&m, KV),
 			.probs = cut(&m, (size_t)c->heads * T * T), .attn = cut(&m, Q), .x2 = cut(&m, D), .n2 = cut(&m, D),
 			.h1 = cut(&m, F), .h3 = cut(&m, F), .gate = cut(&m, F),
 		};
+		a->q_raw = c->qk_norm ? cut(&m, Q) : a->q;
+		a->k_raw = c->qk_norm ? cut(&m, KV) : a->k;
+	}
 	s->y = cut(&m, D);
 	s->n = cut(&m, D);
 	s->logits = cut(&m, T * (size_t)c->vocab);
@@ -374,6 +401,8 @@ static void cut_memory(struct plain *s, struct back *b)
 		.dx = cut(&m, D), .branch = cut(&m, D), .dn = cut(&m, D), .dgate = cut(&m, F), .dh1 = cut(&m, F), .dh3 = cut(&m, F),
 		.dattn = cut(&m, Q), .dq = cut(&m, Q), .dk = cut(&m, KV), .dv = cut(&m, KV),
 	};
+	if (c->qk_norm)
+		b->draw = cut(&m, Q);
 }
 
 int plain_loss(const struct params *p, const double *w, double *g, const int *x, const int *y, int batch, int seq,

@@ -328,6 +328,8 @@ static int check_shape(const struct model_config *c, int batch, int seq, struct 
 		return r;
 	if (batch < 1 || seq < 1)
 		return err_set(e, ERR_RANGE, "programs: batch %d, seq %d: must be at least 1", batch, seq);
+	if (c->qk_norm)
+		return err_set(e, ERR_RANGE, "programs: %s: qk_norm: norms of q and k have no programs yet", c->name);
 	/* The longest axis of any surface: the two score taps. */
 	if (2.0 * batch * c->heads * seq > INT_MAX || (double)batch * seq * 64 > INT_MAX)
 		return err_set(e, ERR_RANGE, "programs: batch %d, seq %d: too large for one program (choose a smaller batch)", batch,

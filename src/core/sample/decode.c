@@ -116,6 +116,10 @@ struct decoder *decoder_new(const struct params *p, struct pool *pool, struct er
 {
 	if (model_config_check(&p->config, e))
 		return NULL;
+	if (p->config.qk_norm) {
+		err_set(e, ERR_RANGE, "sample: %s: qk_norm: norms of q and k are not there yet", p->config.name);
+		return NULL;
+	}
 	struct decoder *d = mem_zalloc(1, sizeof *d);
 	if (!d) {
 		err_nomem(e, "sample", sizeof *d);

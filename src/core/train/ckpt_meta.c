@@ -40,6 +40,12 @@ static const struct field state_fields[] = {
 };
 
 /* Keys that came later: a file without them has zeros there. */
+static const struct field later_config[] = {
+#define F(name, kind) {"config." #name, kind, offsetof(struct model_config, name), sizeof ((struct model_config *)0)->name}
+	F(qk_norm, INT),
+#undef F
+};
+
 static const struct field later_fields[] = {
 #define F(name, kind) {"state." #name, kind, offsetof(struct train_state, name), sizeof ((struct train_state *)0)->name}
 	F(loss_scale, DOUBLE), F(scale_good, U64), F(device, TEXT),
@@ -118,6 +124,8 @@ void ckpt_meta_write(struct ckpt_meta *m, const struct model_config *c, const st
 	ckpt_meta_put(m, "anetui.version", "1");
 	for (size_t i = 0; i < ARRAY_LEN(config_fields); i++)
 		put_field(m, &config_fields[i], c);
+	for (size_t i = 0; i < ARRAY_LEN(later_config); i++)
+		put_field(m, &later_config[i], c);
 	for (size_t i = 0; i < ARRAY_LEN(state_fields); i++)
 		put_field(m, &state_fields[i], s);
 	for (size_t i = 0; i < ARRAY_LEN(later_fields); i++)
@@ -235,6 +243,8 @@ int ckpt_meta_read(const struct st_file *f, struct model_config *c, struct train
 	settings_init(&s->settings);
 	for (size_t i = 0; !rc && i < ARRAY_LEN(config_fields); i++)
 		rc = get_field(f, &config_fields[i], c, e);
+	for (size_t i = 0; !rc && i < ARRAY_LEN(later_config); i++)
+		rc = st_meta(f, later_config[i].key) ? get_field(f, &later_config[i], c, e) : 0;
 	for (size_t i = 0; !rc && i < ARRAY_LEN(state_fields); i++)
 		rc = get_field(f, &state_fields[i], s, e);
 	for (size_t i = 0; !rc && i < ARRAY_LEN(later_fields); i++)
