@@ -134,6 +134,8 @@ static int adopt(struct worker *w, struct params *p, const struct train_state *s
 	if (!same_blas(blas, s->blas))
 		worker_log(w, LOG_WARN, "resume: written with %s, now %s: the numbers will differ in their last digits", s->blas, blas);
 	snprintf(w->data_name, sizeof w->data_name, "%s", s->data_name[0] ? s->data_name : "builtin");
+	const char *width = strstr(s->data_how, "width=");
+	w->data_width = width ? atoi(width + 6) : 0;
 	w->data_chosen = 0;
 	uint64_t hash = s->data_hash;
 	w->saved = 1;

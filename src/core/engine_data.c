@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 /* Ids of a tokenizer that we train ourselves for a text, unless the model has fewer. */
 enum { AUTO_VOCAB = 2048 };
-
-/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 void worker_drop_data(struct worker *w)
 {
@@ -49,9 +48,10 @@ void worker_begin_cursor(struct worker *w)
 			 (uint64_t)w->settings.num[SET_SEED]);
 }
 
-static int is_shard_source(const char *source)
+/* Who says how wide the ids are says that they are ids. */
+static int is_shard_source(const struct worker *w, const char *source)
 {
-	return strcmp(source, "builtin") && data_is_shard(source);
+	return strcmp(source, "builtin") && ((w->data_width && file_is_dir(source) != 1) || data_is_shard(source));
 }
 
 /* A tokenizer of our own for the text, from the cache when it was trained before. */
@@ -61,36 +61,92 @@ static struct tokenizer *auto_tokenizer(struct worker *w, const char *source, st
 	return data_tokenizer(source, MIN(w->params->config.vocab, AUTO_VOCAB), &w->g->cancel, e);
 }
 
+/* --- how data are opened ---
+ * The settings of now say it; what was opened stays so in the checkpoint (state.data_how), so that a run goes on with the same split whatever was set since. */
+
+struct how {
+	double val;
+	int own, width;
+};
+
+static struct how how_now(const struct worker *w, int shard)
+{
+	const struct settings *s = &w->settings;
+	int given = s->set[SET_DATA_VAL], sequential = settings_int(s, SET_DATA_ORDER) == DATA_SEQUENTIAL;
+	struct how h = {s->num[SET_DATA_VAL], !given, w->data_width};
+	/* Who reads ids in their order means all of them, as they stand. */
+	if (shard && sequential && !given)
+		h.val = 0;
+	return h;
+}
+
+static void how_text(const struct how *h, char *out, size_t n)
+{
+	snprintf(out, n, "val=%.17g own=%d width=%d", h->val, h->own, h->width);
+}
+
+/* That of the checkpoint, when there is one. */
+static struct how how_open(const struct worker *w, int shard)
+{
+	struct how h;
+	if (sscanf(w->state.data_how, "val=%lf own=%d width=%d", &h.val, &h.own, &h.width) == 3)
+		return h;
+	return how_now(w, shard);
+}
+
+int worker_data_val(const struct worker *w, double *val)
+{
+	int shard = is_shard_source(w, w->data_name);
+	struct how now = how_now(w, shard), open = how_open(w, shard);
+	*val = open.val;
+	return open.val != now.val || open.own != now.own;
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+static int open_shard(struct worker *w, struct data *d, const char *source, const struct how *h, struct err *e)
+{
+	const struct tokenizer_info *t = w->tok ? tokenizer_info(w->tok) : NULL;
+	struct data_how how = {.vocab = w->params->config.vocab, .val = h->val, .own_split = h->own, .width = h->width,
+			       .tokenizer_hash = t ? t->hash : w->state.step ? w->state.tokenizer_hash : 0, .tokenizer = t ? t->name : NULL,
+			       .work = {w->pool, &w->g->progress, &w->g->cancel}};
+	return data_open_tokens(d, source, &how, e);
+}
+
 /* Opens `source` into *d with the tokenizer at hand. */
-static int open_data(struct worker *w, struct data *d, const char *source, struct err *e)
+static int open_data(struct worker *w, struct data *d, const char *source, const struct how *h, struct err *e)
 {
 	char doing[96];
-	double val = w->settings.num[SET_DATA_VAL];
 	snprintf(doing, sizeof doing, "reading %.80s", source);
 	worker_state(w, ENGINE_PREPARING, doing);
-	int rc = is_shard_source(source) ? data_open_shard(d, source, w->params->config.vocab, val, e)
-					 : data_open_text(d, source, w->tok, val, &w->g->progress, &w->g->cancel, e);
+	int rc = is_shard_source(w, source) ? open_shard(w, d, source, h, e)
+					 : data_open_text(d, source, w->tok, h->val, &w->g->progress, &w->g->cancel, e);
 	w->g->progress = -1;
 	if (rc)
 		return rc;
 	uint64_t seq = (uint64_t)settings_int(&w->settings, SET_SEQ);
-	if (d->ntrain < seq + 1) {
-		rc = err_set(e, ERR_FORMAT, "data: %s: %llu tokens to train on, a sequence needs %llu (set seq N)", source,
-			     (unsigned long long)d->ntrain, (unsigned long long)seq + 1);
+	if (data_longest(d) < seq) {
+		rc = err_set(e, ERR_FORMAT, "data: %s: %llu tokens to train on%s, a sequence needs %llu (set seq N)", source,
+			     (unsigned long long)(d->nfile > 1 ? data_longest(d) + 1 : d->ntrain), d->nfile > 1 ? " in the longest file" : "", (unsigned long long)seq + 1);
 		data_close(d);
 	}
 	return rc;
 }
 
 /* Takes `d` into use. */
-static void use_data(struct worker *w, const struct data *d, const char *source)
+static void use_data(struct worker *w, const struct data *d, const char *source, const struct how *h)
 {
 	worker_drop_data(w);
 	w->data = *d;
 	w->data_open = 1;
+	w->data_width = h->width;
 	snprintf(w->data_name, sizeof w->data_name, "%s", source);
 	snprintf(w->state.data_name, sizeof w->state.data_name, "%s", source);
 	w->state.data_hash = d->hash;
+	how_text(h, w->state.data_how, sizeof w->state.data_how);
+	uint64_t made_with = w->tok ? tokenizer_info(w->tok)->hash : d->tokenizer_hash;
+	if (made_with)
+		w->state.tokenizer_hash = made_with;
 	w->evaluated = 0;
 }
 
@@ -103,20 +159,22 @@ static int choose_data(struct worker *w, const char *name, struct err *e)
 	snprintf(source, sizeof source, "%s", name);
 	struct tokenizer *old = w->tok, *fresh = NULL;
 	int need = !w->tok || (w->tok_auto && w->state.step == 0 && strcmp(source, w->data_name));
-	if (need && !is_shard_source(source)) {
+	int shard = is_shard_source(w, source);
+	if (need && !shard) {
 		fresh = auto_tokenizer(w, source, e);
 		if (!fresh)
 			return e->code ? e->code : ERR_STATE;
 		w->tok = fresh;
 	}
 	struct data d;
-	int rc = open_data(w, &d, source, e);
+	struct how h = how_open(w, shard);
+	int rc = open_data(w, &d, source, &h, e);
 	if (rc) {
 		w->tok = old;
 		tokenizer_free(fresh);
 		return rc;
 	}
-	use_data(w, &d, source);
+	use_data(w, &d, source, &h);
 	if (fresh) {
 		w->tok_auto = 1;
 		snprintf(w->tok_source, sizeof w->tok_source, "%s", source);
@@ -145,23 +203,26 @@ static void data_line(const struct worker *w, char *out, size_t n)
 	if (w->tok)
 		snprintf(tok, sizeof tok, "; tokenizer: %.80s, %d ids", tokenizer_info(w->tok)->name, tokenizer_info(w->tok)->vocab);
 	if (w->data_open)
-		snprintf(out, n, "data: %s: %s tokens to train on, %s held out%s", w->data_name, str_si(a, (double)d->ntrain),
-			 str_si(b, (double)(d->ntoken - d->ntrain)), tok);
+		snprintf(out, n, "data: %s: %s tokens to train on, %s held out%s%s%s", w->data_name, str_si(a, (double)d->ntrain),
+			 str_si(b, (double)(d->ntoken - d->ntrain)), *d->about ? "; " : "", d->about, tok);
 	else
 		snprintf(out, n, "data: %s (not opened yet)", w->data_name);
 }
 
-/* order=... and val=... among the words behind the name: into the settings. */
-static int take_words(struct settings *s, int argc, char **argv, struct err *e)
+/* order=..., val=... and width=... among the words behind the name: into the settings, and *width. */
+static int take_words(struct settings *s, int *width, int argc, char **argv, struct err *e)
 {
+	*width = 0;
 	for (int i = 0; i < argc; i++) {
-		int rc;
+		int rc = 0;
 		if (!strncmp(argv[i], "order=", 6))
 			rc = settings_set(s, SET_DATA_ORDER, argv[i] + 6, e);
 		else if (!strncmp(argv[i], "val=", 4))
 			rc = settings_set(s, SET_DATA_VAL, argv[i] + 4, e);
+		else if (!strcmp(argv[i], "width=2") || !strcmp(argv[i], "width=4"))
+			*width = argv[i][6] - '0';
 		else
-			rc = err_set(e, ERR_USAGE, "data: %s: order=... or val=... wanted", argv[i]);
+			rc = err_set(e, ERR_USAGE, "data: %s: order=..., val=... or width=2|4 wanted", argv[i]);
 		if (rc)
 			return rc;
 	}
@@ -176,7 +237,7 @@ static void tell_change(struct worker *w, const struct settings *before, const c
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		if (w->settings.num[own[i]] != before->num[own[i]])
 			worker_apply_change(w, own[i], setting_text(before, own[i], text));
-	script_command(w, "data", w->data_name);
+	script_data(w);
 	struct engine_event mark = {.kind = EV_MARK, .obs = {.step = w->state.step, .t = run_seconds(&w->run)}};
 	snprintf(mark.text, sizeof mark.text, "data %.200s -> %.200s", old, w->data_name);
 	if (w->state.step)
@@ -199,17 +260,24 @@ int cmd_data(struct worker *w, int argc, char **argv, struct err *e)
 		return 0;
 	}
 	struct settings before = w->settings; /* first a trial: nothing is made for words that are wrong */
-	int rc = take_words(&before, argc - 1, argv + 1, e);
+	char how[sizeof w->state.data_how];
+	int width, old_width;
+	int rc = take_words(&before, &width, argc - 1, argv + 1, e);
 	if (!rc)
 		rc = worker_need_model(w, e);
 	if (rc)
 		return rc;
 	before = w->settings;
-	take_words(&w->settings, argc - 1, argv + 1, e);
+	old_width = w->data_width;
+	take_words(&w->settings, &w->data_width, argc - 1, argv + 1, e);
 	snprintf(old, sizeof old, "%s", w->data_name);
+	memcpy(how, w->state.data_how, sizeof how);
+	w->state.data_how[0] = 0; /* the settings of now are what counts */
 	rc = choose_data(w, argv[0], e);
 	if (rc) {
 		w->settings = before;
+		w->data_width = old_width;
+		memcpy(w->state.data_how, how, sizeof how);
 		return rc;
 	}
 	worker_begin_cursor(w);
@@ -220,6 +288,8 @@ int cmd_data(struct worker *w, int argc, char **argv, struct err *e)
 	tell_change(w, &before, old);
 	data_line(w, line, sizeof line);
 	worker_log(w, LOG_INFO, "%s", line);
+	if (is_shard_source(w, argv[0]) && !w->settings.set[SET_DATA_VAL] && w->data.ntrain == w->data.ntoken)
+		worker_log(w, LOG_INFO, "data: %s: read as it stands from its first id, nothing is held out (val=FRACTION would hold a tail out)", w->data_name);
 	return 0;
 }
 

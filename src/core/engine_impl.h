@@ -68,6 +68,7 @@ struct worker {
 	char data_name[256];         /* "builtin" */
 	struct data data;
 	int data_open;
+	int data_width;              /* as the user said: of the ids of a headerless file; 0: find out */
 	struct active_rows active;   /* vocab.compact: the ids that occur in them; empty until it is needed */
 	int data_chosen;             /* 0: they came with a loaded checkpoint, and so did the place where reading goes on */
 
@@ -188,6 +189,7 @@ int worker_need_active(struct worker *w, struct err *e);      /* with vocab.comp
 int worker_rows(const struct worker *w);                      /* of the classifier, as far as that is known */
 double worker_flops(const struct worker *w);                  /* of a micro-step with the shape that is set */
 void worker_begin_cursor(struct worker *w);                   /* reading begins anew, in the order and with the seed that are set */
+int worker_data_val(const struct worker *w, double *val);     /* the part held out; 1: the settings of now would give another one */
 int cmd_data(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e);
 
@@ -211,6 +213,7 @@ void script_word(struct str *b, const char *s);               /* a blank and the
 void script_begin(struct worker *w);                          /* a new run: settings, model, data */
 void script_set(struct worker *w, enum setting_id id);        /* a setting has changed */
 void script_command(struct worker *w, const char *name, const char *word); /* data, ckpt, eval; word may be NULL */
+void script_data(struct worker *w);                           /* it has changed */
 void script_device(struct worker *w);                         /* it has changed */
 void script_load(struct worker *w, const char *path);
 void script_settings(struct worker *w);                       /* after a load: all of them */

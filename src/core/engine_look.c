@@ -75,6 +75,24 @@ const char *worker_pipeline(const struct worker *w)
 		: "dynamic: weights stand beside the activations in one input, programs are compiled once";
 }
 
+/* What is read, and where training stands in it. */
+static void say_data(struct worker *w)
+{
+	const struct data *d = &w->data;
+	const struct data_cursor *c = &w->state.cursor;
+	int batch = settings_int(&w->settings, SET_BATCH), seq = settings_int(&w->settings, SET_SEQ);
+	char order[SETTING_TEXT_MAX];
+	if (!w->data_open) {
+		worker_say(w, "data      %s (not opened yet)\n", w->data_name);
+		return;
+	}
+	worker_say(w, "data      %s: %llu tokens, %llu of them held out%s%s, epoch %.2f\n", w->data_name, (unsigned long long)d->ntoken,
+		   (unsigned long long)(d->ntoken - d->ntrain), *d->about ? "; " : "", d->about, data_epoch(d, c, batch, seq));
+	worker_say(w, "position  %s, %s%llu sequences of %llu", setting_text(&w->settings, SET_DATA_ORDER, order), c->order == DATA_RANDOM ? "" : "in this epoch ",
+		   (unsigned long long)c->index, (unsigned long long)data_sequences(d, c->order, batch, seq));
+	worker_say(w, c->order == DATA_RANDOM ? ", drawn with replacement\n" : ", epoch %llu\n", (unsigned long long)c->epoch + 1);
+}
+
 static void say_run(struct worker *w)
 {
 	char a[16];
@@ -108,12 +126,7 @@ int cmd_info(struct worker *w, int argc, char **argv, struct err *e)
 		return rc;
 	say_model(w);
 	say_tokenizer(w);
-	if (w->data_open)
-		worker_say(w, "data      %s: %llu tokens, %llu of them held out, epoch %.2f\n", w->data_name, (unsigned long long)w->data.ntoken,
-			   (unsigned long long)(w->data.ntoken - w->data.ntrain),
-			   data_epoch(&w->data, &w->state.cursor, settings_int(&w->settings, SET_BATCH), settings_int(&w->settings, SET_SEQ)));
-	else
-		worker_say(w, "data      %s (not opened yet)\n", w->data_name);
+	say_data(w);
 	say_run(w);
 	worker_say(w, "device    %s%s%s\n", w->dev ? device_caps(w->dev)->name : "none", w->dev ? ": " : "", w->dev ? device_caps(w->dev)->about : "");
 	say_fp16(w);

@@ -68,11 +68,20 @@ static void script_write(struct worker *w)
 	w->script_failed = failed;
 }
 
-static void add_data(struct str *b, const char *name)
+/* What is in use now, opened as it was: the settings can be others by now. */
+static void add_data(struct str *b, const struct worker *w)
 {
+	double val;
+	int other = worker_data_val(w, &val);
 	str_puts(b, "data");
-	script_word(b, name);
+	script_word(b, w->data_name);
+	if (w->data_width)
+		str_printf(b, " width=%d", w->data_width);
+	if (other)
+		str_printf(b, " val=%.17g", val);
 	str_putc(b, '\n');
+	if (other)
+		add_set(b, &w->settings, SET_DATA_VAL);
 }
 
 /* Its words stand as they were given: none needs quotes. */
@@ -98,12 +107,15 @@ void script_begin(struct worker *w)
 	str_add(b, w->new_line.s ? w->new_line.s : "", w->new_line.len);
 	if (w->data_chosen) {
 		/* Ids that come from a file can belong to a tokenizer that was learned from another text. */
-		if (w->tok_auto && strcmp(w->tok_source, w->data_name))
-			add_data(b, w->tok_source);
+		if (w->tok_auto && strcmp(w->tok_source, w->data_name)) {
+			str_puts(b, "data");
+			script_word(b, w->tok_source);
+			str_putc(b, '\n');
+		}
 		if (w->state.cursor.seed != seed)
 			add_seed(b, w->state.cursor.seed);
 		seed = w->state.cursor.seed;
-		add_data(b, w->data_name);
+		add_data(b, w);
 	}
 	if ((uint64_t)w->settings.num[SET_SEED] != seed)
 		add_seed(b, (uint64_t)w->settings.num[SET_SEED]);
@@ -147,6 +159,15 @@ void script_command(struct worker *w, const char *name, const char *word)
 	script_write(w);
 }
 
+void script_data(struct worker *w)
+{
+	if (!run_is_open(&w->run))
+		return;
+	add_wait(w, w->state.step);
+	add_data(&w->script, w);
+	script_write(w);
+}
+
 /* The checkpoint by its name where it lies in this run: the run that is made again writes its own. */
 void script_load(struct worker *w, const char *path)
 {
@@ -161,7 +182,7 @@ void script_settings(struct worker *w)
 	if (!run_is_open(&w->run))
 		return;
 	for (int i = 0; i < SET_N; i++)
-		if (setting_row((enum setting_id)i)->when != SETTING_START && i != SET_THREADS)
+		if (setting_row((enum setting_id)i)->when != SETTING_START && i != SET_THREADS && (i != SET_DATA_VAL || w->settings.set[i]))
 			add_set(&w->script, &w->settings, (enum setting_id)i);
 	add_device(&w->script, w);
 	script_write(w);

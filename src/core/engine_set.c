@@ -42,7 +42,7 @@ static int legal_here(const struct worker *w, enum setting_id id, double num, st
 {
 	if (id == SET_SEQ && w->params && num > w->params->config.context)
 		return err_set(e, ERR_RANGE, "seq: %.0f: the model's context is %d tokens", num, w->params->config.context);
-	if (id == SET_SEQ && w->data_open && num + 1 > (double)w->data.ntrain)
+	if (id == SET_SEQ && w->data_open && num > (double)data_longest(&w->data))
 		return err_set(e, ERR_RANGE, "seq: %.0f: the data has %llu tokens to train on", num, (unsigned long long)w->data.ntrain);
 	if ((id == SET_SEQ || id == SET_BATCH) && w->params) {
 		int batch = id == SET_BATCH ? (int)num : settings_int(&w->settings, SET_BATCH);

@@ -238,95 +238,6 @@ static void validation_is_fixed_and_apart(void **state)
 	data_close(&d);
 }
 
-/* --- shards --- */
-
-static void refuse(const char *path, int vocab, double val, const char *message)
-{
-	struct data d;
-	struct err e = {0};
-	assert_true(data_open_shard(&d, path, vocab, val, &e) < 0);
-	assert_string_equal(e.msg, message);
-	assert_null(d.map.data);
-}
-
-static void shards_refused(void **state)
-{
-	(void)state;
-	static uint16_t id[20000];
-	id[12345] = 512;
-	id[12346] = 60000;
-	scratch_write("foreign.bin", id, sizeof id);
-	refuse("foreign.bin", 512, 0.1, "data: foreign.bin: id 512 at position 12345: the vocabulary has 512 ids (another tokenizer's shard?)");
-	refuse(scratch_write("odd.bin", id, 1001), 512, 0, "data: odd.bin: 1001 bytes: odd, so these are no 2-byte ids (truncated?)");
-	refuse(scratch_write("short.bin", id, 2), 512, 0, "data: short.bin: 1 ids, at least 2 are needed");
-	refuse(scratch_write("none.bin", id, 0), 512, 0, "data: none.bin: is empty");
-	refuse("absent.bin", 512, 0, "data: absent.bin: No such file or directory");
-	refuse(".", 512, 0, "data: .: is a folder, a file is needed");
-	refuse("foreign.bin", 70000, 0, "data: foreign.bin: 2-byte ids, the vocabulary of 70000 needs more");
-	refuse("foreign.bin", 60001, NAN, "data: val=nan: must be 0 to 0.9");
-	refuse("foreign.bin", 60001, 1, "data: val=1: must be 0 to 0.9");
-	struct data d;
-	struct err e = {0};
-	assert_int_equal(data_open_shard(&d, "foreign.bin", 60001, 0.1, &e), 0);
-	assert_int_equal(d.ntoken, 20000);
-	assert_int_equal(d.ntrain, 18000);
-	assert_int_equal(data_id(&d, 12346), 60000);
-	data_close(&d);
-	for (uint64_t at = 0; at < 20000; at += 611) { /* wherever it stands */
-		memset(id, 0, sizeof id);
-		id[at] = 700;
-		scratch_write("one.bin", id, sizeof id);
-		assert_true(data_open_shard(&d, "one.bin", 700, 0, &e) < 0);
-		char want[64];
-		snprintf(want, sizeof want, "id 700 at position %llu:", (unsigned long long)at);
-		assert_non_null(strstr(e.msg, want));
-	}
-	assert_true(data_is_shard("a/b.bin") && data_is_shard("x.TOK"));
-	assert_false(data_is_shard("x.txt") || data_is_shard("builtin") || data_is_shard(".bin"));
-}
-
-/* Ids beyond 2^32 bytes into a file: a sparse one, where the file system has such. */
-static void shard_of_5_gb(void **state)
-{
-	(void)state;
-	const off_t size = (off_t)5 << 30, at = ((off_t)1 << 32) + 2 * 123456;
-	int fd = open("huge.bin", O_RDWR | O_CREAT | O_TRUNC, 0666);
-	uint16_t mark[] = {7, 8, 9};
-	struct stat st;
-	if (fd < 0 || ftruncate(fd, size) || pwrite(fd, mark, sizeof mark, at) != sizeof mark || fstat(fd, &st) || st.st_blocks > 1 << 20) {
-		if (fd >= 0)
-			close(fd);
-		unlink("huge.bin");
-		fprintf(stderr, "skipped: no sparse file of 5 GB can be made here\n");
-		skip();
-	}
-	close(fd);
-	/* Not through data_open_shard: looking at 5 GB of ids takes longer than a test may. */
-	struct data d = {.width = 2, .ntoken = (uint64_t)size / 2};
-	struct err e = {0};
-	int rc = file_map(&d.map, "huge.bin", "test", &e);
-	unlink("huge.bin");
-	assert_int_equal(rc, 0);
-	uint64_t i = (uint64_t)at / 2;
-	assert_int_equal(data_id(&d, i - 1), 0);
-	assert_int_equal(data_id(&d, i), 7);
-	assert_int_equal(data_id(&d, i + 2), 9);
-	struct data end = d;
-	end.start = (uint64_t)1 << 32;
-	end.ntoken = 1 << 20;
-	assert_int_equal(shard_find_foreign(&end, 10), end.ntoken);
-	assert_int_equal(shard_find_foreign(&end, 9), 123458);
-	struct data_cursor c;
-	data_cursor_init(&c, DATA_SEQUENTIAL, 1);
-	d.ntrain = d.ntoken;
-	c.index = i / 64;
-	int x[64], y[64];
-	assert_int_equal(data_next(&d, &c, 1, 64, x, y, &e), 0);
-	assert_int_equal(x[i % 64], 7);
-	assert_int_equal(y[i % 64], 8);
-	data_close(&d);
-}
-
 /* --- texts --- */
 
 static void text_refused(const char *path, const char *message)
@@ -547,7 +458,7 @@ static void builtin_stories(void **state)
 	struct data d;
 	assert_int_equal(data_open_text(&d, "builtin", t, 0.05, NULL, NULL, &e), 0);
 	assert_string_equal(d.name, "builtin");
-	assert_int_equal(d.width, 2);
+	assert_int_equal(d.file[0].width, 2);
 	assert_int_equal(data_id(&d, 0), 0);
 	assert_int_equal(data_id(&d, d.ntrain), 0);
 	assert_in_range((uintmax_t)d.val_bytes, 270000, 276000);
@@ -588,8 +499,6 @@ int main(void)
 		cmocka_unit_test(random_reaches_all),
 		cmocka_unit_test(resumed_is_straight),
 		cmocka_unit_test(validation_is_fixed_and_apart),
-		cmocka_unit_test(shards_refused),
-		cmocka_unit_test(shard_of_5_gb),
 		cmocka_unit_test(texts_refused),
 		cmocka_unit_test(text_and_its_cache),
 		cmocka_unit_test(damaged_cache_is_made_anew),

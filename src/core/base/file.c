@@ -15,6 +15,8 @@
 #include <mach-o/dyld.h>
 #endif
 
+#include "base/mem.h"
+
 #ifndef ANETUI_DATADIR
 #define ANETUI_DATADIR "/usr/local/share/anetui"
 #endif
@@ -82,6 +84,13 @@ void file_unmap(struct file_map *m)
 	if (m->fd)
 		close(m->fd);
 	*m = (struct file_map){0};
+}
+
+void file_forget(const struct file_map *m, size_t at, size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), from = (at + page - 1) / page * page, to = MIN(at + n, m->size) / page * page;
+	if (m->fd && to > from)
+		madvise((void *)(m->data + from), to - from, MADV_DONTNEED);
 }
 
 int file_in_memory(const char *name, size_t bytes)

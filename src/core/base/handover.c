@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { VERSION = 1, NAME = 32, FDS_MAX = 16, ALIGN = 16 };
+enum { VERSION = 1, NAME = 32, FDS_MAX = 544, ALIGN = 16 };
 
 struct head {
 	char magic[16];

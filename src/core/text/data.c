@@ -1,116 +1,122 @@
-/* data.c: opening and closing token sources. Order and batches are in data_order.c, texts in data_text.c.
+/* data.c: closing, handing over and reading token sources. Opening is in data_shard.c and data_text.c, order and batches in data_order.c.
  * SPDX-License-Identifier: MIT */
 #include "text/data.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/mem.h"
-#include "text/shard.h"
-
-static int ends_in(const char *path, const char *end)
-{
-	size_t n = strlen(path), k = strlen(end);
-	return n > k && !strcasecmp(path + n - k, end);
-}
-
-int data_is_shard(const char *path)
-{
-	return ends_in(path, ".bin") || ends_in(path, ".tok");
-}
 
 void data_close(struct data *d)
 {
-	file_unmap(&d->map);
+	for (int i = 0; i < d->nfile; i++)
+		file_unmap(&d->file[i].map);
+	free(d->file);
 	*d = (struct data){0};
+}
+
+int data_can_hand_over(const struct data *d)
+{
+	for (int i = 0; i < d->nfile; i++)
+		if (!d->file[i].map.fd)
+			return 0;
+	return 1;
 }
 
 void data_hand_over(const struct data *d, struct handover *h)
 {
+	char name[32];
 	handover_put(h, "data", d, sizeof *d);
-	handover_put_fd(h, "data.file", d->map.fd);
+	handover_put(h, "data.files", d->file, (size_t)d->nfile * sizeof *d->file);
+	for (int i = 0; i < d->nfile; i++) {
+		snprintf(name, sizeof name, "data.file.%d", i);
+		handover_put_fd(h, name, d->file[i].map.fd);
+	}
+}
+
+static int take_file(struct data_file *f, int i, const struct handover *h, struct err *e)
+{
+	char name[32];
+	snprintf(name, sizeof name, "data.file.%d", i);
+	size_t size = f->map.size;
+	int fd = handover_take_fd(h, name, e);
+	f->map = (struct file_map){0};
+	if (fd < 0)
+		return ERR_FORMAT;
+	int rc = file_map_fd(&f->map, fd, size, e);
+	f->map.fd = fd;
+	return rc;
 }
 
 int data_take_over(struct data *d, const struct handover *h, struct err *e)
 {
 	struct data was;
+	size_t n;
 	int rc = handover_get(h, "data", &was, sizeof was, e);
-	int fd = rc ? -1 : handover_take_fd(h, "data.file", e);
-	if (fd < 0)
-		return ERR_FORMAT;
-	rc = file_map_fd(&was.map, fd, was.map.size, e);
-	if (rc)
-		return err_prefix(e, "data: %s", was.name);
-	was.map.fd = fd;
+	const void *files = rc ? NULL : handover_find(h, "data.files", &n);
+	if (rc || !files || was.nfile < 1 || n != (size_t)was.nfile * sizeof *was.file)
+		return rc ? rc : err_set(e, ERR_FORMAT, "restart: the files of the data are missing");
+	was.file = mem_zalloc((size_t)was.nfile, sizeof *was.file);
+	if (!was.file)
+		return err_nomem(e, "data", n);
+	memcpy(was.file, files, n);
+	int count = was.nfile;
+	was.nfile = 0; /* those that are ours to close */
+	while (!rc && was.nfile < count) {
+		rc = take_file(&was.file[was.nfile], was.nfile, h, e);
+		was.nfile++;
+	}
+	if (rc) {
+		err_prefix(e, "data: %s", was.name);
+		data_close(&was);
+		return rc;
+	}
 	*d = was;
 	return 0;
 }
 
-int data_id(const struct data *d, uint64_t i)
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+/* The file that has id i: files follow one another without a gap. */
+static const struct data_file *file_of(const struct data *d, uint64_t i)
 {
-	const unsigned char *p = d->map.data + d->start;
-	return d->width == 2 ? ((const uint16_t *)(const void *)p)[i] : ((const int32_t *)(const void *)p)[i];
+	int lo = 0, hi = d->nfile - 1;
+	while (lo < hi) {
+		int mid = (lo + hi + 1) / 2;
+		if (d->file[mid].first <= i)
+			lo = mid;
+		else
+			hi = mid - 1;
+	}
+	return &d->file[lo];
+}
+
+static uint32_t id_in(const struct data_file *f, uint64_t i)
+{
+	const void *p = f->map.data + f->start;
+	return f->width == 2 ? ((const uint16_t *)p)[i] : ((const uint32_t *)p)[i];
+}
+
+uint32_t data_id(const struct data *d, uint64_t i)
+{
+	const struct data_file *f = file_of(d, i);
+	return id_in(f, i - f->first);
+}
+
+void data_ids(const struct data *d, uint64_t at, size_t n, int *id)
+{
+	const struct data_file *f = file_of(d, at);
+	for (size_t i = 0; i < n; i++)
+		id[i] = (int)id_in(f, at - f->first + i);
 }
 
 void data_mark(const struct data *d, unsigned char *seen, int vocab)
 {
-	for (uint64_t i = 0; i < d->ntoken; i++) {
-		int id = data_id(d, i);
-		if (id >= 0 && id < vocab)
-			seen[id] = 1;
-	}
-}
-
-static int read_headerless(struct data *d, const char *path, int vocab, struct err *e)
-{
-	if (d->map.size % 2)
-		return err_set(e, ERR_FORMAT, "data: %s: %zu bytes: odd, so these are no 2-byte ids (truncated?)", path, d->map.size);
-	if (vocab > 1 << 16)
-		return err_set(e, ERR_FORMAT, "data: %s: 2-byte ids, the vocabulary of %d needs more", path, vocab);
-	d->width = 2;
-	d->ntoken = d->map.size / 2;
-	return 0;
-}
-
-static int check_ids(const struct data *d, const char *path, int vocab, struct err *e)
-{
-	if (d->ntoken < 2)
-		return err_set(e, ERR_FORMAT, "data: %s: %llu ids, at least 2 are needed", path, (unsigned long long)d->ntoken);
-	uint64_t at = shard_find_foreign(d, (uint32_t)vocab);
-	if (at < d->ntoken)
-		return err_set(e, ERR_FORMAT, "data: %s: id %u at position %llu: the vocabulary has %d ids (another tokenizer's shard?)", path,
-			       (unsigned)data_id(d, at), (unsigned long long)at, vocab);
-	return 0;
-}
-
-static int read_shard(struct data *d, const char *path, int vocab, double val_fraction, struct err *e)
-{
-	uint32_t made_for = 0;
-	double text_bytes = 0;
-	int rc = shard_is_ours(&d->map) ? shard_read_tail(d, path, &made_for, &text_bytes, e) : read_headerless(d, path, vocab, e);
-	if (!rc)
-		rc = check_ids(d, path, vocab, e);
-	if (rc)
-		return rc;
-	uint64_t held = (uint64_t)((double)d->ntoken * val_fraction);
-	d->ntrain = d->ntoken - held;
-	d->val_bytes = text_bytes * (double)held / (double)d->ntoken;
-	shard_hash(d);
-	return 0;
-}
-
-int data_open_shard(struct data *d, const char *path, int vocab, double val_fraction, struct err *e)
-{
-	*d = (struct data){0};
-	if (!(val_fraction >= 0 && val_fraction <= 0.9))
-		return err_set(e, ERR_RANGE, "data: val=%g: must be 0 to 0.9", val_fraction);
-	int rc = file_map_keep(&d->map, path, "data", e);
-	if (!rc)
-		rc = d->map.size ? read_shard(d, path, vocab, val_fraction, e) : err_set(e, ERR_FORMAT, "data: %s: is empty", path);
-	if (rc)
-		data_close(d);
-	else
-		snprintf(d->name, sizeof d->name, "%s", path);
-	return rc;
+	for (int k = 0; k < d->nfile; k++)
+		for (uint64_t i = 0; i < d->file[k].n; i++) {
+			uint32_t id = id_in(&d->file[k], i);
+			if (id < (uint32_t)vocab)
+				seen[id] = 1;
+		}
 }

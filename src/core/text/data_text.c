@@ -211,20 +211,35 @@ static int map_memory(struct file_map *m, const struct str *s, struct err *e)
 	return 0;
 }
 
+/* Room for the one file that a text becomes. */
+static int one_file(struct data *d, struct err *e)
+{
+	d->file = mem_zalloc(1, sizeof *d->file);
+	d->nfile = d->file != NULL;
+	return d->file ? 0 : err_nomem(e, "data", sizeof *d->file);
+}
+
 static int adopt(struct data *d, const char *path, const struct tokenizer *t, struct err *e)
 {
-	uint32_t vocab;
-	double text_bytes;
+	struct shard_about a;
+	struct data_file *f = &d->file[0];
+	uint64_t foreign;
 	const struct tokenizer_info *info = tokenizer_info(t);
-	if (!shard_is_ours(&d->map))
+	if (!shard_is_ours(&f->map))
 		return err_set(e, ERR_FORMAT, "data: %s: not a token file of ours", path);
-	int rc = shard_read_tail(d, path, &vocab, &text_bytes, e);
+	int rc = shard_read_tail(f, path, &a, NULL, e);
+	if (!rc)
+		rc = shard_find_foreign(f, (uint32_t)info->vocab, NULL, 0, 1, &foreign, e);
 	if (rc)
 		return rc;
-	if (d->tokenizer_hash != info->hash || shard_find_foreign(d, (uint32_t)info->vocab) < d->ntoken)
+	if (a.tokenizer_hash != info->hash || foreign < f->n)
 		return err_set(e, ERR_FORMAT, "data: %s: made with another tokenizer", path);
-	if (d->ntoken < 2)
-		return err_set(e, ERR_FORMAT, "data: %s: %llu ids, at least 2 are needed", path, (unsigned long long)d->ntoken);
+	if (f->n < 2)
+		return err_set(e, ERR_FORMAT, "data: %s: %llu ids, at least 2 are needed", path, (unsigned long long)f->n);
+	d->ntoken = f->n;
+	d->ntrain = a.ntrain;
+	d->val_bytes = a.val_bytes;
+	d->tokenizer_hash = a.tokenizer_hash;
 	shard_hash(d);
 	return 0;
 }
@@ -252,11 +267,15 @@ static int make_shard(struct data *d, struct source *s, const char *path, const 
 		if (j->w.save)
 			save_abort(&save);
 	} else if (!j->w.save) {
-		rc = map_memory(&d->map, &j->w.memory, j->e);
+		rc = one_file(d, j->e);
+		if (!rc)
+			rc = map_memory(&d->file[0].map, &j->w.memory, j->e);
 	} else {
 		rc = save_commit(&save, j->e);
 		if (!rc)
-			rc = file_map_keep(&d->map, cache, "data", j->e);
+			rc = one_file(d, j->e);
+		if (!rc)
+			rc = file_map_keep(&d->file[0].map, cache, "data", j->e);
 	}
 	str_done(&j->w.memory);
 	return rc ? rc : adopt(d, path, j->t, j->e);
@@ -276,7 +295,7 @@ int data_open_text(struct data *d, const char *path, const struct tokenizer *t, 
 	uint64_t key[] = {FORMAT, s.hash, tokenizer_info(t)->hash, (uint64_t)(val_fraction * 1e9)};
 	if (cache_path(cache, sizeof cache, text_hash(4, key, sizeof key), ".tok"))
 		cache[0] = 0;
-	if (!*cache || file_map_keep(&d->map, cache, "data", NULL) || adopt(d, path, t, NULL)) {
+	if (!*cache || one_file(d, NULL) || file_map_keep(&d->file[0].map, cache, "data", NULL) || adopt(d, path, t, NULL)) {
 		data_close(d);
 		struct job j = {.src = &s, .t = t, .progress = progress, .cancel = cancel, .e = e};
 		rc = make_shard(d, &s, path, cache, &j, val_fraction);

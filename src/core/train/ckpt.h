@@ -33,6 +33,8 @@ struct train_state {
 	struct settings settings;
 	char data_name[256];         /* as the user named it */
 	uint64_t data_hash;
+	char data_how[64];           /* how they were opened: "val=0.05 own=1 width=0", see struct data_how; empty in older files */
+	uint64_t tokenizer_hash;     /* of the tokenizer whose ids the weights have learned; 0: unknown (none, or a shard of another program) */
 	char blas[96];               /* library, kernels, threads: other ones give other bytes */
 	char device[128];            /* as device_open takes it; empty in older files */
 };
