@@ -245,6 +245,9 @@ int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_power(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_mil(struct worker *w, int argc, char **argv, struct err *e);
 
+/* --- engine_bench.c --- */
+int cmd_bench(struct worker *w, int argc, char **argv, struct err *e);
+
 /* --- engine_handover.c: a new process in the place of this one --- */
 /* After ERR_BUDGET in e: 1: the worker ends for a new process (c: with this command first; may be NULL). 0: that would not help, and e says so. */
 int worker_restarts(struct worker *w, const struct engine_cmd *c, struct err *e);

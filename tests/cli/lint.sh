@@ -44,6 +44,7 @@ verdict "device includes base, mil" rooms device "base mil"
 verdict "model includes base, text, mil, device, io, meter" rooms model "base text mil device io meter"
 verdict "train includes base to model, io, meter" rooms train "base text mil device model io meter"
 verdict "sample includes base to model, io, meter" rooms sample "base text mil device model io meter"
+verdict "bench includes base to sample" rooms bench "base text mil device model train sample meter"
 verdict "io includes base, text, model" rooms io "base text model"
 verdict "meter includes base" rooms meter "base"
 
