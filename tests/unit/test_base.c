@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/fp16.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/pool.h"
 #include "base/ring.h"
 #include "base/rng.h"
@@ -375,6 +376,51 @@ static void memory_of_groups(void **state)
 	assert_true(m.limit == 7000 && m.room == 6000); /* both versions: the smaller */
 }
 
+/* Blocks that overlap no other, are aligned, and zero also where memory was used before; what is freed is no other block's. */
+static void pages_in_blocks(void **state)
+{
+	(void)state;
+	enum { N = 40 };
+	static const size_t size[] = {4, 1, 260, 65536, 3000000, 5000000, 64, 200000};
+	struct pages_pool p = {0};
+	for (int turn = 0; turn < 3; turn++) {
+		unsigned char *block[N];
+		for (int i = 0; i < N; i++) {
+			size_t n = size[(i + turn) % (int)ARRAY_LEN(size)];
+			assert_non_null(block[i] = pages_cut(&p, n, 1));
+			assert_int_equal((uintptr_t)block[i] % 64, 0);
+			for (size_t k = 0; k < n; k += n > 4096 ? 509 : 1)
+				assert_int_equal(block[i][k], 0);
+			assert_int_equal(block[i][n - 1], 0);
+			memset(block[i], i + 1, n);
+		}
+		/* Every second one goes, and its place holds nothing of the others. */
+		for (int i = 0; i < N; i += 2)
+			pages_return(&p, block[i]);
+		for (int i = 1; i < N; i += 2) {
+			size_t n = size[(i + turn) % (int)ARRAY_LEN(size)];
+			assert_int_equal(block[i][0], i + 1);
+			assert_int_equal(block[i][n - 1], i + 1);
+			pages_return(&p, block[i]);
+		}
+	}
+	pages_return(&p, NULL);
+	assert_null(pages_cut(&p, SIZE_MAX, 2));
+	assert_null(pages_cut(&p, SIZE_MAX, 1));
+	pages_pool_done(&p);
+	assert_null(p.chunk);
+	for (size_t n = 0; n < 9u << 20; n = n * 3 + 4095) {
+		unsigned char *at = pages_new(n);
+		assert_non_null(at);
+		assert_int_equal(n ? at[0] | at[n - 1] : 0, 0);
+		memset(at, 1, n);
+		pages_touch(at, n);
+		assert_int_equal(n ? at[0] & at[n - 1] : 1, 1);
+		pages_free(at, n);
+	}
+	assert_null(pages_new(SIZE_MAX));
+}
+
 static void settings_table(void **state)
 {
 	(void)state;
@@ -514,7 +560,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(err_messages), cmocka_unit_test(strings), cmocka_unit_test(numbers), cmocka_unit_test(utf8), cmocka_unit_test(random_numbers),
 		cmocka_unit_test(half_floats), cmocka_unit_test(crc), cmocka_unit_test(pool_runs_each_task_once), cmocka_unit_test(threads_take_no_signals), cmocka_unit_test(ring_keeps_order),
-		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(memory_of_groups), cmocka_unit_test(settings_table), cmocka_unit_test(settings_bounds),
+		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(pages_in_blocks), cmocka_unit_test(memory_of_groups), cmocka_unit_test(settings_table), cmocka_unit_test(settings_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

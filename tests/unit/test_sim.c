@@ -167,6 +167,68 @@ static void test_folded(void **s)
 	device_close(d);
 }
 
+struct made {
+	struct kernel *kernel;
+	struct binding *binding;
+	struct surface *x, *y;
+};
+
+static void make_conv(struct made *m, struct device *d, const float *w, int transposed)
+{
+	struct err e = {0};
+	struct dev_weight dw = weight(w, transposed);
+	m->kernel = device_compile(d, conv, strlen(conv), &dw, 1, &e);
+	if (!m->kernel)
+		fail_msg("%s", e.msg);
+	m->binding = bind_conv(m->kernel, &m->x, &m->y);
+}
+
+static void free_conv(struct made *m)
+{
+	binding_free(m->binding);
+	surface_free(m->x);
+	surface_free(m->y);
+	kernel_free(m->kernel);
+}
+
+/* Kernels of one text share what was made of it and nothing else: each has the weights of its own compile, also when the first is gone, and is
+ * counted. Weights that lie otherwise in memory do not go in. */
+static void test_same_text(void **s)
+{
+	(void)s;
+	const float w[4][6] = {{1, 2, 4, 8, 16, 32}, {10, 20, 40, 80, 160, 320}, {3, 1, 4, 1, 5, 9}, {1, 8, 2, 16, 4, 32}};
+	const int transposed[4] = {0, 0, 0, 1};
+	const float first[4] = {7, 70, 8, 7}, second[4] = {56, 560, 15, 56};
+	struct err e = {0};
+	struct device *d = open_sim("sim budget=6");
+	struct made m[4];
+	for (int i = 0; i < 4; i++) {
+		make_conv(&m[i], d, w[i], transposed[i]);
+		assert_int_equal(device_caps(d)->compiles_used, i + 1);
+	}
+	assert_true(d->texts->next == m[0].kernel && !m[0].kernel->next && d->texts == m[3].kernel);
+	struct kernel_plan_info plan[2];
+	kernel_plan(m[0].kernel, &plan[0]);
+	kernel_plan(m[1].kernel, &plan[1]);
+	assert_memory_equal(&plan[0], &plan[1], sizeof *plan);
+	for (int i = 0; i < 4; i++)
+		check_rows(m[i].binding, m[i].x, m[i].y, first[i], second[i]);
+	free_conv(&m[0]);
+	struct dev_weight dw = weight(w[0], 0);
+	assert_int_equal(kernel_refreeze(m[1].kernel, &dw, 1, &e), 0);
+	check_rows(m[1].binding, m[1].x, m[1].y, 7, 56);
+	check_rows(m[2].binding, m[2].x, m[2].y, 8, 15);
+	make_conv(&m[0], d, w[1], 0);
+	check_rows(m[0].binding, m[0].x, m[0].y, 70, 560);
+	/* Weights that are missing or do not fit are told as at the first compile, and counted. */
+	assert_null(device_compile(d, conv, strlen(conv), NULL, 0, &e));
+	says(&e, ERR_BUDGET, "all 6 compiles");
+	for (int i = 0; i < 4; i++)
+		free_conv(&m[i]);
+	assert_null(d->texts);
+	device_close(d);
+}
+
 /* The count is the process's: closing the device or freeing kernels gives nothing back. */
 static void test_budget(void **s)
 {
@@ -292,8 +354,8 @@ static void test_notes(void **s)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_options), cmocka_unit_test(test_frozen), cmocka_unit_test(test_folded), cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_faults), cmocka_unit_test(test_surfaces), cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_options), cmocka_unit_test(test_frozen), cmocka_unit_test(test_folded), cmocka_unit_test(test_same_text),
+		cmocka_unit_test(test_budget), cmocka_unit_test(test_faults), cmocka_unit_test(test_surfaces), cmocka_unit_test(test_notes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,7 +153,7 @@ static void ask_blis(void *lib)
 
 static int open_library(const char *name, const char *core)
 {
-	void *any, *lib = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+	void *any, *lib = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
 	if (!lib)
 		return -1;
 	if (!symbol(lib, "cblas_sgemm", &blas.sgemm)) {

@@ -187,11 +187,76 @@ int device_inspect(struct device *d, const char *text, size_t n, struct err *e)
 	return d->ops->inspect ? d->ops->inspect(d, text, n, e) : 0;
 }
 
+/* --- programs that are compiled once for each layer: parsed, checked and planned once --- */
+
+static struct kernel *same_text(const struct device *d, const char *text, size_t n)
+{
+	for (struct kernel *k = d->texts; k; k = k->next)
+		if (k->ntext == n && !memcmp(k->text, text, n))
+			return k;
+	return NULL;
+}
+
+/* Without memory for it the next of this text is made like the first. */
+static void remember(struct kernel *k, const char *text, size_t n)
+{
+	struct device *d = k->dev;
+	if (!d->ops->again || k->npart || !(k->text = malloc(n)))
+		return;
+	memcpy(k->text, text, n);
+	k->ntext = n;
+	k->next = d->texts;
+	d->texts = k;
+}
+
+static void forget(struct kernel *k)
+{
+	for (struct kernel **at = &k->dev->texts; k->text && *at; at = &(*at)->next)
+		if (*at == k) {
+			*at = k->next;
+			break;
+		}
+	free(k->text);
+}
+
+static struct kernel_io *io_copy(const struct kernel_io *io, int n)
+{
+	struct kernel_io *copy = mem_zalloc((size_t)MAX(n, 1), sizeof *copy);
+	return copy ? memcpy(copy, io, (size_t)n * sizeof *copy) : NULL;
+}
+
+static struct kernel *compile_again(struct kernel *like, const struct dev_weight *w, int nw, struct err *e)
+{
+	struct kernel_io *in = io_copy(like->in, like->nin), *out = io_copy(like->out, like->nout);
+	struct kernel *k = NULL;
+	if (!in || !out)
+		err_nomem(e, "device: kernel", sizeof *in * (size_t)(like->nin + like->nout));
+	else
+		k = like->dev->ops->again(like, w, nw, e);
+	if (!k) {
+		free(in);
+		free(out);
+		return NULL;
+	}
+	k->dev = like->dev;
+	k->nin = like->nin;
+	k->nout = like->nout;
+	k->in = in;
+	k->out = out;
+	k->flops = like->flops;
+	k->bytes = like->bytes;
+	k->model_ns = like->model_ns;
+	return k;
+}
+
 struct kernel *device_compile_parts(struct device *d, const char *text, size_t n, const struct dev_weight *w, int nw,
 				    const struct dev_part *part, int npart, struct err *e)
 {
 	struct mil_graph *g = NULL;
-	struct kernel *k = NULL;
+	struct kernel *k = npart ? NULL : same_text(d, text, n);
+	if (k && d->ops->alike(k, w, nw))
+		return compile_again(k, w, nw, e);
+	k = NULL;
 	if (device_inspect(d, text, n, e) || mil_parse(&g, text, n, e))
 		return NULL;
 	struct kernel_io *in = io_table(g, g->input, g->ninput), *out = io_table(g, g->output, g->noutput);
@@ -208,6 +273,7 @@ struct kernel *device_compile_parts(struct device *d, const char *text, size_t n
 		k->in = in;
 		k->out = out;
 		measure(k, g);
+		remember(k, text, n);
 	} else {
 		free(in);
 		free(out);
@@ -220,6 +286,7 @@ void kernel_free(struct kernel *k)
 {
 	if (!k)
 		return;
+	forget(k);
 	free(k->in);
 	free(k->out);
 	k->dev->ops->kernel_free(k);

@@ -133,6 +133,10 @@ struct device_ops {
 	int (*inspect)(struct device *d, const char *text, size_t n, struct err *e);
 	/* The graph stays the caller's and is gone after the call. io, flops and bytes are filled in by the caller. */
 	struct kernel *(*compile)(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e);
+	/* Where weights are frozen; NULL else. One more kernel of the text that `like` was compiled from, with weights that are alike: those that
+	 * differ in nothing but their numbers. It counts as compile does; flops, bytes and tables are filled in by the caller. */
+	int (*alike)(const struct kernel *like, const struct dev_weight *w, int nw);
+	struct kernel *(*again)(struct kernel *like, const struct dev_weight *w, int nw, struct err *e);
 	void (*kernel_free)(struct kernel *k);
 	int (*refreeze)(struct kernel *k, const struct dev_weight *w, int nw, struct err *e); /* NULL: weights are live */
 	void (*plan)(const struct kernel *k, struct kernel_plan_info *out);
@@ -155,8 +159,23 @@ struct device_ops {
 };
 
 /* Devices put these at the head of their own structs. */
-struct device { const struct device_ops *ops; struct device_caps caps; struct pool *pool; struct str notes; size_t told; };
-struct kernel { struct device *dev; int nin, nout, npart; struct kernel_io *in, *out; double flops, bytes, model_ns; };
+struct device {
+	const struct device_ops *ops;
+	struct device_caps caps;
+	struct pool *pool;
+	struct str notes;
+	size_t told;
+	struct kernel *texts;  /* one kernel of each text that is in use, where the device has `again` */
+};
+struct kernel {
+	struct device *dev;
+	int nin, nout, npart;
+	struct kernel_io *in, *out;
+	double flops, bytes, model_ns;
+	char *text;            /* of a kernel in dev->texts; NULL: of another */
+	size_t ntext;
+	struct kernel *next;
+};
 struct surface { struct device *dev; struct mil_type type; };
 struct binding { struct kernel *kernel; struct binding_perf perf; };
 

@@ -11,9 +11,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "model/host.h"
 #include "model/model_state.h"
-#include "model/pages.h"
 
 /* A program with its kernel, and its tensors where they are. */
 struct unit {

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pages.h"
 #include "model/extras.h"
 #include "model/host.h"
 #include "model/model_state.h"
-#include "model/pages.h"
 
 /* --- the tables --- */
 

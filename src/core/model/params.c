@@ -16,8 +16,8 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/str.h"
-#include "model/pages.h"
 
 enum { ALIGN_FLOATS = 16, PLAIN_KINDS = PARAM_NORM_OUT - PARAM_NORM_ATT /* of a layer without norms of q and k */ };
 
@@ -198,6 +198,8 @@ struct params *params_adopt(const struct model_config *c, int fd, int train, str
 		params_free(p);
 		return NULL;
 	}
+	if (p && train)
+		pages_touch(p->map, p->map_bytes); /* the next update goes through all of it */
 	return p;
 }
 

@@ -14,7 +14,8 @@
 
 struct cpu_kernel {
 	struct kernel base;
-	struct plan plan;
+	struct plan *plan;    /* shared by kernels of the same text */
+	float **mem;          /* of each buffer of the plan that is a constant or weight */
 };
 
 struct cpu_binding {
@@ -33,8 +34,7 @@ void cpu_init(struct cpu *c, const struct device_ops *ops, const struct numerics
 
 void cpu_done(struct cpu *c)
 {
-	free(c->arena);
-	free(c->lanes);
+	pages_pool_done(&c->memory);
 }
 
 static struct device *cpu_open(const char *args, struct pool *pool, struct err *e)
@@ -76,7 +76,7 @@ void cpu_poison(struct device *d, int on)
 
 /* --- kernels --- */
 
-static int reserve(float **mem, size_t *have, size_t want, size_t times, struct err *e)
+static int reserve(struct pages_pool *pool, float **mem, size_t *have, size_t want, size_t times, struct err *e)
 {
 	size_t n;
 	if (want <= *have)
@@ -86,10 +86,10 @@ static int reserve(float **mem, size_t *have, size_t want, size_t times, struct 
 	int r = mem_check("cpu: the program's intermediate values", n * sizeof **mem, e);
 	if (r)
 		return r;
-	float *m = mem_aligned(n, sizeof *m);
+	float *m = pages_cut(pool, n, sizeof *m);
 	if (!m)
 		return err_nomem(e, "cpu: scratch", (unsigned long long)n * sizeof *m);
-	free(*mem);
+	pages_return(pool, *mem);
 	*mem = m;
 	*have = want;
 	return 0;
@@ -101,19 +101,68 @@ static struct run_env environment(struct cpu *c, float *const *at, struct err *e
 }
 
 /* Folds constants: their steps run once, now. */
-static int fold(struct cpu *c, struct plan *p, struct err *e)
+static int fold(struct cpu *c, struct cpu_kernel *k, struct err *e)
 {
-	float **at = mem_zalloc((size_t)MAX(p->nbuf, 1), sizeof *at);
-	if (!at)
-		return err_nomem(e, "cpu: plan", sizeof *at * (size_t)p->nbuf);
-	for (int i = 0; i < p->nbuf; i++)
-		at[i] = p->buf[i].mem;
-	struct run_env env = environment(c, at, e);
+	const struct plan *p = k->plan;
+	struct run_env env = environment(c, k->mem, e);
 	int r = 0;
 	for (int i = 0; i < p->nonce && !r; i++)
 		r = step_run(&p->once[i], &env);
-	free(at);
 	return r;
+}
+
+static int is_own(const struct buf *b)
+{
+	return b->kind == BUF_CONST && !b->shared;
+}
+
+/* What is made of weights goes over to the kernel that it was planned for. */
+static int take_constants(struct cpu_kernel *k, struct err *e)
+{
+	struct plan *p = k->plan;
+	if (!(k->mem = mem_zalloc((size_t)MAX(p->nbuf, 1), sizeof *k->mem)))
+		return err_nomem(e, "cpu: kernel", sizeof *k->mem * (size_t)p->nbuf);
+	for (int i = 0; i < p->nbuf; i++) {
+		k->mem[i] = p->buf[i].mem;
+		if (is_own(&p->buf[i]))
+			p->buf[i].mem = NULL;
+	}
+	return 0;
+}
+
+/* Fresh memory for it, for one more kernel of the plan. */
+static int make_constants(struct cpu *c, struct cpu_kernel *k, struct err *e)
+{
+	const struct plan *p = k->plan;
+	uint64_t all = 0;
+	for (int i = 0; i < p->nbuf; i++)
+		all += is_own(&p->buf[i]) ? (uint64_t)p->buf[i].count * sizeof(float) : 0;
+	int r = mem_check("cpu: constants of the program", all, e);
+	if (r)
+		return r;
+	if (!(k->mem = mem_zalloc((size_t)MAX(p->nbuf, 1), sizeof *k->mem)))
+		return err_nomem(e, "cpu: kernel", sizeof *k->mem * (size_t)p->nbuf);
+	for (int i = 0; i < p->nbuf; i++) {
+		const struct buf *b = &p->buf[i];
+		k->mem[i] = is_own(b) ? pages_cut(&c->memory, (size_t)MAX(b->count, 1), sizeof **k->mem) : b->mem;
+		if (is_own(b) && !k->mem[i])
+			return err_nomem(e, "cpu: constants of the program", all);
+	}
+	return 0;
+}
+
+static void kernel_done(struct cpu_kernel *k, struct cpu *c)
+{
+	struct plan *p = k->plan;
+	for (int i = 0; k->mem && i < p->nbuf; i++)
+		if (is_own(&p->buf[i]))
+			pages_return(&c->memory, k->mem[i]);
+	free(k->mem);
+	if (!--p->users) {
+		plan_done(p);
+		free(p);
+	}
+	free(k);
 }
 
 static int plan_make(struct cpu *c, struct plan *p, const struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e)
@@ -122,37 +171,48 @@ static int plan_make(struct cpu *c, struct plan *p, const struct mil_graph *g, c
 	if ((r = plan_lower(p, g, w, nw)) || (r = plan_prune(p)) || (r = plan_attention(p)) || (r = plan_place(p)) || (r = plan_fuse(p)) ||
 	    (r = plan_emit(p)) || (r = plan_memory(p)))
 		return r;
-	if ((r = reserve(&c->arena, &c->arena_floats, p->scratch, 1, e)))
+	if ((r = reserve(&c->memory, &c->arena, &c->arena_floats, p->scratch, 1, e)))
 		return r;
 	size_t lane = (p->lane + 15) / 16 * 16;
-	if ((r = reserve(&c->lanes, &c->lane_floats, lane, (size_t)pool_threads(c->base.pool), e)))
-		return r;
-	return fold(c, p, e);
+	return reserve(&c->memory, &c->lanes, &c->lane_floats, lane, (size_t)pool_threads(c->base.pool), e);
+}
+
+/* A kernel without constants yet, of plan p or, when it is NULL, of an empty one. */
+static struct cpu_kernel *kernel_new(struct cpu *c, struct plan *p, struct err *e)
+{
+	struct cpu_kernel *k = mem_zalloc(1, sizeof *k);
+	if (!k || !(k->plan = p ? p : mem_zalloc(1, sizeof *p))) {
+		free(k);
+		err_nomem(e, "cpu: kernel", sizeof *k + sizeof *p);
+		return NULL;
+	}
+	k->plan->users++;
+	if (!p) {
+		k->plan->memory = &c->memory;
+		k->plan->simd = c->simd;
+		k->plan->numerics = c->numerics;
+		k->plan->pool = c->base.pool;
+	}
+	return k;
 }
 
 static struct kernel *cpu_compile_parts(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw,
 					const struct dev_part *part, int npart, struct err *e)
 {
 	struct cpu *c = (struct cpu *)d;
-	struct cpu_kernel *k = mem_zalloc(1, sizeof *k);
+	struct cpu_kernel *k = kernel_new(c, NULL, e);
 	struct err own = {0};
-	if (!k) {
-		err_nomem(e, "cpu: kernel", sizeof *k);
+	if (!k)
 		return NULL;
-	}
-	k->plan.simd = c->simd;
-	k->plan.numerics = c->numerics;
-	k->plan.pool = c->base.pool;
-	k->plan.err = e ? e : &own;
-	k->plan.part = part;
-	k->plan.npart = npart;
-	int r = plan_make(c, &k->plan, g, w, nw, k->plan.err);
-	k->plan.err = NULL;
-	k->plan.part = NULL;
-	if (!r)
+	k->plan->err = e ? e : &own;
+	k->plan->part = part;
+	k->plan->npart = npart;
+	int r = plan_make(c, k->plan, g, w, nw, k->plan->err);
+	k->plan->err = NULL;
+	k->plan->part = NULL;
+	if (!r && !take_constants(k, e) && !fold(c, k, e))
 		return &k->base;
-	plan_done(&k->plan);
-	free(k);
+	kernel_done(k, c);
 	return NULL;
 }
 
@@ -161,23 +221,39 @@ struct kernel *cpu_compile(struct device *d, struct mil_graph *g, const struct d
 	return cpu_compile_parts(d, g, w, nw, NULL, 0, e);
 }
 
+int cpu_alike(const struct kernel *like, const struct dev_weight *w, int nw)
+{
+	return plan_weights_alike(((const struct cpu_kernel *)like)->plan, w, nw);
+}
+
+/* Where weights are frozen only: of live ones the plan knows the addresses. */
+struct kernel *cpu_again(struct kernel *like, const struct dev_weight *w, int nw, struct err *e)
+{
+	struct cpu *c = (struct cpu *)like->dev;
+	struct cpu_kernel *k = kernel_new(c, ((struct cpu_kernel *)like)->plan, e);
+	if (!k)
+		return NULL;
+	if (!make_constants(c, k, e) && !plan_refreeze(k->plan, k->mem, w, nw, e) && !fold(c, k, e))
+		return &k->base;
+	kernel_done(k, c);
+	return NULL;
+}
+
 void cpu_kernel_free(struct kernel *k)
 {
-	struct cpu_kernel *ck = (struct cpu_kernel *)k;
-	plan_done(&ck->plan);
-	free(ck);
+	kernel_done((struct cpu_kernel *)k, (struct cpu *)k->dev);
 }
 
 int cpu_refreeze(struct kernel *k, const struct dev_weight *w, int nw, struct err *e)
 {
-	struct plan *p = &((struct cpu_kernel *)k)->plan;
-	int r = plan_refreeze(p, w, nw, e);
-	return r ? r : fold((struct cpu *)k->dev, p, e);
+	struct cpu_kernel *ck = (struct cpu_kernel *)k;
+	int r = plan_refreeze(ck->plan, ck->mem, w, nw, e);
+	return r ? r : fold((struct cpu *)k->dev, ck, e);
 }
 
 void cpu_plan(const struct kernel *k, struct kernel_plan_info *out)
 {
-	const struct plan *p = &((const struct cpu_kernel *)k)->plan;
+	const struct plan *p = ((const struct cpu_kernel *)k)->plan;
 	out->nop = p->nop;
 	out->nstep = p->nstep;
 	out->ncopy = p->ncopy;
@@ -194,7 +270,7 @@ struct surface *cpu_surface(struct device *d, const struct mil_type *t, float *m
 		return NULL;
 	s = mem_zalloc(1, sizeof *s);
 	if (s && !mem)
-		s->own = mem_aligned(MAX(n, 1), sizeof(float));
+		s->own = pages_cut(&((struct cpu *)d)->memory, MAX(n, 1), sizeof(float));
 	if (!s || (!mem && !s->own)) {
 		free(s);
 		err_nomem(e, "cpu: surface", (unsigned long long)n * sizeof(float));
@@ -209,7 +285,7 @@ struct surface *cpu_surface(struct device *d, const struct mil_type *t, float *m
 void cpu_surface_free(struct surface *s)
 {
 	struct cpu_surface *cs = (struct cpu_surface *)s;
-	free(cs->own);
+	pages_return(&((struct cpu *)s->dev)->memory, cs->own);
 	free(cs->copy);
 	free(cs);
 }
@@ -298,20 +374,22 @@ static int check_parts(const struct kernel *k, const struct plan *p, struct surf
 	return 0;
 }
 
-static float *address(const struct buf *f, struct surface *const *in, struct surface *const *out, const float *const *part)
+static float *address(const struct cpu_kernel *k, int i, struct surface *const *in, struct surface *const *out, const float *const *part)
 {
+	const struct buf *f = &k->plan->buf[i];
 	switch (f->kind) {
 	case BUF_INPUT: return ((struct cpu_surface *)in[f->index])->mem;
 	case BUF_OUTPUT: return ((struct cpu_surface *)out[f->index])->mem;
 	case BUF_PART: return (float *)(uintptr_t)part[f->index]; /* only ever read */
-	default: return f->mem;
+	default: return k->mem[i];
 	}
 }
 
 static struct binding *cpu_bind_parts(struct kernel *k, struct surface *const *in, struct surface *const *out,
 				      const float *const *part, struct err *e)
 {
-	const struct plan *p = &((struct cpu_kernel *)k)->plan;
+	const struct cpu_kernel *ck = (struct cpu_kernel *)k;
+	const struct plan *p = ck->plan;
 	if (check_overlap(k, in, out, e) || check_parts(k, p, out, part, e))
 		return NULL;
 	struct cpu_binding *b = mem_zalloc(1, sizeof *b);
@@ -321,7 +399,7 @@ static struct binding *cpu_bind_parts(struct kernel *k, struct surface *const *i
 		return NULL;
 	}
 	for (int i = 0; i < p->nbuf; i++)
-		b->at[i] = address(&p->buf[i], in, out, part);
+		b->at[i] = address(ck, i, in, out, part);
 	return &b->base;
 }
 
@@ -347,7 +425,7 @@ static void poison(struct cpu *c)
 int cpu_run(struct binding *b, struct err *e)
 {
 	struct cpu_binding *cb = (struct cpu_binding *)b;
-	const struct plan *p = &((struct cpu_kernel *)b->kernel)->plan;
+	const struct plan *p = ((struct cpu_kernel *)b->kernel)->plan;
 	struct cpu *c = (struct cpu *)b->kernel->dev;
 	if (c->poison)
 		poison(c);

@@ -3,14 +3,16 @@
 #ifndef ANETUI_DEVICE_CPU_CPU_H
 #define ANETUI_DEVICE_CPU_CPU_H
 
+#include "base/pages.h"
 #include "device/cpu/numerics.h"
 #include "device/device.h"
 
-/* One arena for the scratch memory of all kernels, since one binding runs at a time; grown when a kernel is compiled. */
+/* One arena for the scratch memory of all kernels, since one binding runs at a time; grown when a kernel is compiled. memory: all that is large. */
 struct cpu {
 	struct device base;
 	const struct simd *simd;
 	struct numerics numerics;
+	struct pages_pool memory;
 	float *arena, *lanes;
 	size_t arena_floats, lane_floats;
 	int poison;
@@ -31,6 +33,8 @@ void cpu_done(struct cpu *c);
 
 /* The rows of struct device_ops. */
 struct kernel *cpu_compile(struct device *d, struct mil_graph *g, const struct dev_weight *w, int nw, struct err *e);
+int cpu_alike(const struct kernel *like, const struct dev_weight *w, int nw);
+struct kernel *cpu_again(struct kernel *like, const struct dev_weight *w, int nw, struct err *e);
 void cpu_kernel_free(struct kernel *k);
 int cpu_refreeze(struct kernel *k, const struct dev_weight *w, int nw, struct err *e);
 void cpu_plan(const struct kernel *k, struct kernel_plan_info *out);

@@ -76,10 +76,10 @@ static void copy_task(void *arg, int task, int thread)
 		copy_row(c, r);
 }
 
-static void copy_weight(const struct plan *p, const struct frozen *f, const struct dev_weight *w, struct pool *pool)
+static void copy_weight(const struct plan *p, const struct frozen *f, const struct dev_weight *w, float *to)
 {
 	const struct mil_type *t = &f->value.type;
-	struct copy c = {.w = w, .simd = p->simd, .to = p->buf[f->buf].mem, .rows = 1};
+	struct copy c = {.w = w, .simd = p->simd, .to = to, .rows = 1};
 	int64_t from[MIL_MAX_RANK] = {0};
 	if (t->dtype == MIL_FP16 || t->dtype == MIL_FP32)
 		c.how = p->numerics.outside;
@@ -104,15 +104,14 @@ static void copy_weight(const struct plan *p, const struct frozen *f, const stru
 	for (int a = 0; a + 1 < c.rank; a++)
 		c.rows *= c.dim[a];
 	c.per_task = MAX(1, PART / c.dim[c.rank - 1]);
-	pool_run(pool, (int)((c.rows + c.per_task - 1) / c.per_task), copy_task, &c);
+	pool_run(p->pool, (int)((c.rows + c.per_task - 1) / c.per_task), copy_task, &c);
 }
 
 /* --- the plan's list --- */
 
 /* Packed, in the order of the caller's memory. */
-static void lay_out(struct frozen *f, const struct dev_weight *w)
+static void lay_out(const struct mil_type *t, const struct dev_weight *w, int64_t *stride)
 {
-	const struct mil_type *t = &f->value.type;
 	int64_t from[MIL_MAX_RANK] = {0}, step = 1;
 	char used[MIL_MAX_RANK] = {0};
 	plan_weight_strides(t, w, from);
@@ -122,7 +121,7 @@ static void lay_out(struct frozen *f, const struct dev_weight *w)
 			if (!used[a] && (best < 0 || from[a] < from[best]))
 				best = a;
 		used[best] = 1;
-		f->stride[best] = step;
+		stride[best] = step;
 		step *= t->dim[best];
 	}
 }
@@ -142,8 +141,8 @@ const struct frozen *plan_freeze(struct plan *p, const struct mil_value *m, cons
 		return NULL;
 	}
 	p->nfrozen++;
-	lay_out(f, w);
-	copy_weight(p, f, w, p->pool);
+	lay_out(&m->type, w, f->stride);
+	copy_weight(p, f, w, p->buf[buf].mem);
 	return f;
 }
 
@@ -155,12 +154,27 @@ static const struct dev_weight *find(const struct frozen *f, const struct dev_we
 	return device_weight(w, nw, &v, e);
 }
 
-int plan_refreeze(struct plan *p, const struct dev_weight *w, int nw, struct err *e)
+int plan_weights_alike(const struct plan *p, const struct dev_weight *w, int nw)
+{
+	for (int i = 0; i < p->nfrozen; i++) {
+		const struct frozen *f = &p->frozen[i];
+		const struct dev_weight *found = find(f, w, nw, NULL);
+		int64_t stride[MIL_MAX_RANK] = {0};
+		if (!found)
+			return 0;
+		lay_out(&f->value.type, found, stride);
+		if (memcmp(stride, f->stride, sizeof stride))
+			return 0;
+	}
+	return 1;
+}
+
+int plan_refreeze(const struct plan *p, float *const *mem, const struct dev_weight *w, int nw, struct err *e)
 {
 	for (int i = 0; i < p->nfrozen; i++)
 		if (!find(&p->frozen[i], w, nw, e))
 			return e ? e->code : ERR_DEVICE;
 	for (int i = 0; i < p->nfrozen; i++)
-		copy_weight(p, &p->frozen[i], find(&p->frozen[i], w, nw, e), p->pool);
+		copy_weight(p, &p->frozen[i], find(&p->frozen[i], w, nw, e), mem[p->frozen[i].buf]);
 	return 0;
 }

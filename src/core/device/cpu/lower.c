@@ -80,7 +80,9 @@ static int literal(struct plan *p, const struct mil_value *m)
 	int v = source(p, &m->type, BUF_CONST, 0);
 	if (p->failed)
 		return 0;
-	float *f = p->buf[p->value[v].view.buf].mem;
+	struct buf *b = &p->buf[p->value[v].view.buf];
+	float *f = b->mem;
+	b->shared = 1;
 	int64_t n = mil_count(&m->type);
 	for (int64_t i = 0; i < n; i++)
 		f[i] = (float)mil_const_at(m, i);

@@ -19,7 +19,7 @@ int plan_buf(struct plan *p, enum buf_kind kind, int64_t count)
 	struct buf *b = &p->buf[p->nbuf];
 	*b = (struct buf){.kind = kind, .count = count, .first = -1, .last = -1};
 	if (kind == BUF_CONST && (mem_check("cpu: a constant of the program", (uint64_t)count * sizeof *b->mem, p->err) ||
-				  !(b->mem = mem_aligned((size_t)MAX(count, 1), sizeof *b->mem))))
+				  !(b->mem = pages_cut(p->memory, (size_t)MAX(count, 1), sizeof *b->mem))))
 		p->failed = 1;
 	return p->nbuf++;
 }
@@ -89,6 +89,7 @@ int low_number(struct plan *p, float x)
 	if (p->failed)
 		return 0;
 	p->buf[b].mem[0] = x;
+	p->buf[b].shared = 1;
 	p->value[v].konst = p->value[v].has_view = p->value[v].has_number = 1;
 	p->value[v].number = x;
 	view_rows(&p->value[v].view, b, 0, NULL);

@@ -68,7 +68,7 @@ void plan_done(struct plan *p)
 {
 	for (int i = 0; i < p->nbuf; i++)
 		if (p->buf[i].kind == BUF_CONST)
-			free(p->buf[i].mem);
+			pages_return(p->memory, p->buf[i].mem);
 	for (int i = 0; i < p->nnode; i++)
 		if (p->node[i].in && p->node[i].in != p->node[i].slot)
 			free(p->node[i].in);

@@ -7,6 +7,7 @@
 #ifndef ANETUI_DEVICE_CPU_PLAN_H
 #define ANETUI_DEVICE_CPU_PLAN_H
 
+#include "base/pages.h"
 #include "device/cpu/numerics.h"
 #include "device/cpu/steps.h"
 #include "device/cpu/view.h"
@@ -18,14 +19,15 @@ enum buf_kind {
 	BUF_INPUT, BUF_OUTPUT,
 	BUF_PART,    /* of an input: the caller's memory, known when bound */
 	BUF_WEIGHT,  /* the caller's memory, live */
-	BUF_CONST,   /* owned by the plan, filled when it is compiled */
+	BUF_CONST,   /* filled when the program is compiled: numbers of its text, the plan's; copies of weights, the kernel's */
 };
 
 struct buf {
 	enum buf_kind kind;
 	int index;          /* of the input, output or part */
 	int64_t reach;      /* BUF_PART: floats from its first element to behind its last */
-	float *mem;         /* BUF_WEIGHT, BUF_CONST */
+	float *mem;         /* BUF_WEIGHT, BUF_CONST; NULL when each kernel of the plan has its own: weights, and what is folded from them */
+	int shared;         /* BUF_CONST: literal numbers, the same for all kernels of the plan */
 	int64_t count;
 	int first, last;    /* steps that write and read it; -1: none */
 	size_t offset;      /* BUF_SCRATCH: floats from the arena's start */
@@ -98,7 +100,10 @@ struct cluster {
 	int size, done;
 };
 
+/* Made once for a program; kernels with other weights of the same shapes share it. */
 struct plan {
+	int users;                /* kernels */
+	struct pages_pool *memory; /* of the device: constants */
 	const struct simd *simd;
 	const struct dev_part *part; /* until plan_lower is through */
 	int npart;
@@ -139,8 +144,10 @@ int plan_reads(const struct node *n, int v);
 
 /* Copies weight w into buffer `buf` and remembers it. NULL when memory is out. */
 const struct frozen *plan_freeze(struct plan *p, const struct mil_value *m, const struct dev_weight *w, int buf);
-/* Copies all of them anew; nothing has changed when one is missing. What was folded from them is the caller's to fold again. */
-int plan_refreeze(struct plan *p, const struct dev_weight *w, int nw, struct err *e);
+/* Copies all of them to mem[buffer]; nothing has changed when one is missing. What is folded from them is the caller's to fold again. */
+int plan_refreeze(const struct plan *p, float *const *mem, const struct dev_weight *w, int nw, struct err *e);
+/* Would copies of these weights lie as the plan expects its own? */
+int plan_weights_alike(const struct plan *p, const struct dev_weight *w, int nw);
 /* The caller's stride for each axis of t; those of size 1, which may be missing there, stay as they are. */
 void plan_weight_strides(const struct mil_type *t, const struct dev_weight *w, int64_t *stride);
 

@@ -138,6 +138,18 @@ static struct kernel *sim_compile(struct device *d, struct mil_graph *g, const s
 	return k;
 }
 
+/* The text has passed the rules. */
+static struct kernel *sim_again(struct kernel *like, const struct dev_weight *w, int nw, struct err *e)
+{
+	struct sim *s = (struct sim *)like->dev;
+	struct rules_options o = rules_of(s);
+	if (rules_loaded(&o, s->loaded + 1, e) || may_compile(s, e))
+		return NULL;
+	struct kernel *k = cpu_again(like, w, nw, e);
+	s->loaded += k != NULL;
+	return k;
+}
+
 static void sim_kernel_free(struct kernel *k)
 {
 	((struct sim *)k->dev)->loaded--;
@@ -224,6 +236,8 @@ const struct device_ops device_sim = {
 	.close = sim_close,
 	.inspect = sim_inspect,
 	.compile = sim_compile,
+	.alike = cpu_alike,
+	.again = sim_again,
 	.kernel_free = sim_kernel_free,
 	.refreeze = sim_refreeze,
 	.plan = cpu_plan,
