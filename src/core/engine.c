@@ -62,6 +62,7 @@ static int dispatch(struct worker *w, const struct engine_cmd *c, int argc, char
 	case CMD_SAMPLE: return cmd_sample(w, argc, argv, e);
 	case CMD_KERNELS: return cmd_kernels(w, argc, argv, e);
 	case CMD_BENCH: return cmd_bench(w, argc, argv, e);
+	case CMD_REPORT: return cmd_report(w, e);
 	case CMD_POWER: return cmd_power(w, argc, argv, e);
 	case CMD_CKPT: return cmd_ckpt(w, argc, argv, e);
 	case CMD_LOAD: return cmd_load(w, argc, argv, e);

@@ -143,7 +143,7 @@ static int adopt(struct worker *w, struct params *p, const struct train_state *s
 	w->saved_ns = clock_ns();
 	w->evaluated = 1;
 	w->last = (struct step_obs){.step = s->step, .loss = NAN, .watts = NAN, .joules = NAN, .val = NAN, .bpb = NAN};
-	timing_reset(&w->timing);
+	worker_reset_timing(w);
 	int rc = worker_machine(w, e);
 	if (rc)
 		return rc;

@@ -105,7 +105,7 @@ static int change(struct worker *w, const char *spec, struct err *e)
 	worker_drop_trainer(w);
 	device_close(w->dev);
 	w->dev = d;
-	timing_reset(&w->timing);
+	worker_reset_timing(w);
 	return 0;
 }
 

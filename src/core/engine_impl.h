@@ -92,6 +92,7 @@ struct worker {
 	uint64_t target;             /* 0: until interrupted */
 	struct pending pending[PENDING_MAX];
 	int npending;
+	struct { uint64_t began_ns; double flops, tokens, joules; } cost; /* of this program's micro-steps, since timing was reset; joules: of all before. began_ns 0: none yet */
 	struct step_obs last;
 	double ema_step_ms;
 	double loss_scale, flushed;  /* see the snapshot */
@@ -201,6 +202,8 @@ int worker_train_slice(struct worker *w, struct err *e);      /* one micro-step,
 int worker_start_training(struct worker *w, uint64_t target, struct err *e);
 /* Updates that are done when a change of now takes effect: a step that has begun ends as it began. */
 uint64_t worker_next_step(const struct worker *w);
+void worker_reset_timing(struct worker *w);                   /* rows and costs begin at zero */
+void worker_begin_cost(struct worker *w);                     /* unless it has begun: wall time and energy are counted from here */
 void worker_event(struct worker *w, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int worker_apply_change(struct worker *w, enum setting_id id, const char *old);
 void worker_event_error(struct worker *w, const char *msg);
@@ -244,6 +247,9 @@ int cmd_info(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_power(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_mil(struct worker *w, int argc, char **argv, struct err *e);
+
+/* --- engine_report.c --- */
+int cmd_report(struct worker *w, struct err *e);
 
 /* --- engine_bench.c --- */
 int cmd_bench(struct worker *w, int argc, char **argv, struct err *e);

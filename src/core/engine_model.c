@@ -38,6 +38,7 @@ int worker_need_trainer(struct worker *w, struct err *e)
 	int rc = worker_machine(w, e);
 	if (!rc)
 		rc = worker_need_data(w, e);
+	worker_begin_cost(w);
 	if (rc || w->trainer)
 		return rc;
 	if (!w->dev)
@@ -151,7 +152,7 @@ static void fresh_state(struct worker *w)
 	w->auto_samples = 0;
 	w->next_sample_ns = 0;
 	w->nundo = 0;
-	timing_reset(&w->timing);
+	worker_reset_timing(w);
 	worker_begin_cursor(w);
 }
 

@@ -337,6 +337,29 @@ static int after_step(struct worker *w, struct err *budget)
 	return 0;
 }
 
+void worker_reset_timing(struct worker *w)
+{
+	timing_reset(&w->timing);
+	memset(&w->cost, 0, sizeof w->cost);
+}
+
+void worker_begin_cost(struct worker *w)
+{
+	struct power_view v;
+	if (w->cost.began_ns)
+		return;
+	power_look(w->power, &v);
+	w->cost.began_ns = clock_ns();
+	w->cost.joules = isfinite(v.joules) ? v.joules : 0;
+}
+
+/* What one more micro-step has cost. */
+static void count_cost(struct worker *w)
+{
+	w->cost.flops += worker_flops(w);
+	w->cost.tokens += (double)settings_int(&w->settings, SET_BATCH) * settings_int(&w->settings, SET_SEQ);
+}
+
 int worker_train_slice(struct worker *w, struct err *e)
 {
 	struct trainer_step r = {0};
@@ -349,8 +372,9 @@ int worker_train_slice(struct worker *w, struct err *e)
 		rc = after_step(w, e);
 		return rc ? rc : 1;
 	}
-	if (!rc)
-		rc = trainer_micro(w->trainer, &r, e);
+	worker_begin_cost(w);
+	if (!rc && !(rc = trainer_micro(w->trainer, &r, e)))
+		count_cost(w);
 	worker_device_notes(w);
 	if (rc == ERR_CANCEL || rc == ERR_BUDGET)
 		return rc;

@@ -34,7 +34,7 @@ struct trainer {
 	uint64_t tokens, micro_ns;
 
 	int skips;                 /* in a row */
-	int row_data, row_update;
+	int row_data, row_update, row_compile;
 };
 
 struct trainer *trainer_new(const struct trainer_parts *parts, struct err *e)
@@ -49,6 +49,7 @@ struct trainer *trainer_new(const struct trainer_parts *parts, struct err *e)
 	t->a = *parts;
 	t->row_data = timing_row(parts->timing, "data", TIMING_HOST);
 	t->row_update = timing_row(parts->timing, "update", TIMING_HOST);
+	t->row_compile = timing_row(parts->timing, "compile", TIMING_HOST);
 	return t;
 }
 
@@ -148,12 +149,16 @@ static int take_shape(struct trainer *t, struct err *e)
 	struct err mine = {0};
 	struct model_options how;
 	int rc = options(t, &how, &mine);
+	uint64_t begin = clock_ns();
 	if (!rc && (!t->model || t->batch != batch || t->seq != seq || how.pipeline != t->how.pipeline ||
 		    how.separate != t->how.separate || how.active != t->how.active ||
 		    how.extras != t->how.extras || how.recompute != t->how.recompute))
 		rc = reshape(t, batch, seq, &how, &mine);
 	else if (!rc && t->stale && !(rc = model_update(t->model, &mine)))
 		t->stale = 0;
+	else
+		return rc ? err_set(e, (enum err_code)rc, "%s", mine.msg) : 0;
+	timing_add(t->a.timing, t->row_compile, clock_ns() - begin, 0);
 	return rc ? err_set(e, (enum err_code)rc, "%s", mine.msg) : 0;
 }
 
