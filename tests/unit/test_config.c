@@ -20,7 +20,7 @@ static void presets_are_models(void **state)
 	struct err e = {0};
 	const char *const *names = model_preset_names(&e);
 	assert_non_null(names);
-	static const char *const wanted[] = {"demo", "stories260k", "stories15m", "stories110m"};
+	static const char *const wanted[] = {"demo", "stories260k", "stories15m", "stories42m", "stories110m", "qwen3-0.6b", "qwen3-0.6b-ane"};
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
 		int found = 0;
 		for (const char *const *n = names; *n; n++)
@@ -58,6 +58,26 @@ static void published_shapes(void **state)
 	assert_int_equal(c.head_dim, 8);
 	assert_int_equal(model_preset(&c, "demo", &e), 0);
 	assert_true(c.vocab <= 2048);
+}
+
+/* Counts as they are published: 8 layers of 3,162,112 in matrices and 2 * 512 in norms; 28 of 15,728,640, 2 * 1024, and 2 * 128 with norms
+ * of q and k; a final norm, a table. */
+static void larger_shapes(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct model_config c;
+	assert_int_equal(model_preset(&c, "stories42m", &e), 0);
+	assert_int_equal(model_params(&c), 8 * (3162112 + 1024) + 512 + 32000 * 512);
+	assert_int_equal(model_preset(&c, "qwen3-0.6b", &e), 0);
+	assert_int_equal(model_params(&c), 596049920);
+	assert_int_equal(model_matrix_params(&c), 28ull * 15728640 + 151936ull * 1024);
+	assert_true(c.qk_norm && c.tied && c.rope == ROPE_HALF && c.rope_theta == 1e6f && c.norm_eps == 1e-6f && c.alpha == 1);
+	assert_true(model_q_dim(&c) == 2048 && model_kv_dim(&c) == 1024 && !c.head_dim_follows);
+	assert_int_equal(model_preset(&c, "qwen3-0.6b-ane", &e), 0);
+	assert_int_equal(model_params(&c), 596042752);
+	assert_true(!c.qk_norm && c.tied && c.rope == ROPE_INTERLEAVED && c.rope_theta == 10000 && c.norm_eps == 1e-5f);
+	assert_true(c.alpha > 0.1336306f - 1e-7f && c.alpha < 0.1336306f + 1e-7f);
 }
 
 static void unknown_preset(void **state)
@@ -177,7 +197,7 @@ static void bad_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(presets_are_models), cmocka_unit_test(published_shapes), cmocka_unit_test(unknown_preset),
+		cmocka_unit_test(presets_are_models), cmocka_unit_test(published_shapes), cmocka_unit_test(larger_shapes), cmocka_unit_test(unknown_preset),
 		cmocka_unit_test(overrides), cmocka_unit_test(bad_overrides), cmocka_unit_test(bad_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

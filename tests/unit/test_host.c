@@ -194,6 +194,31 @@ static void nan_comes_through(void **state)
 	}
 }
 
+/* Sums of rows are added, whatever their length. */
+static void row_sums(void **state)
+{
+	(void)state;
+	enum { D = 5, T = 75 };
+	for (int t = 1; t <= T; t += t < 20 ? 1 : 11) {
+		float x[D * T], out[D + 1];
+		double want[D];
+		struct rng r;
+		rng_seed(&r, 3);
+		for (int i = 0; i < D * T; i++)
+			x[i] = i < D * t ? (float)rng_normal(&r) : NAN;
+		for (int c = 0; c <= D; c++)
+			out[c] = 0.5f * (float)c;
+		for (int c = 0; c < D; c++) {
+			want[c] = 0.5 * c;
+			for (int i = 0; i < t; i++)
+				want[c] += x[c * t + i];
+		}
+		host_add_rows(NULL, out, x, t, D);
+		near(out, want, D, 1e-6, "row sums");
+		assert_true(out[D] == 0.5f * D);
+	}
+}
+
 static void embedding(void **state)
 {
 	(void)state;
@@ -320,7 +345,7 @@ static void scanning(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(norms), cmocka_unit_test(add_norms), cmocka_unit_test(swiglu), cmocka_unit_test(losses), cmocka_unit_test(nan_comes_through), cmocka_unit_test(embedding),
+		cmocka_unit_test(norms), cmocka_unit_test(add_norms), cmocka_unit_test(swiglu), cmocka_unit_test(losses), cmocka_unit_test(nan_comes_through), cmocka_unit_test(embedding), cmocka_unit_test(row_sums),
 		cmocka_unit_test(same_bits), cmocka_unit_test(threads_do_not_matter), cmocka_unit_test(scanning),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,10 @@ static const struct tiny shapes[] = {
 	{"odd sizes, head size of its own, alpha", 13, 11, 2, 3, 3, 10, 29, 0, ROPE_INTERLEAVED, 0.37f, 1, 33},
 	{"odd sizes, batch 3", 27, 35, 2, 3, 1, 14, 101, 1, ROPE_HALF, 0.2041f, 3, 13},
 	{"one token", 9, 7, 1, 2, 1, 4, 11, 1, ROPE_INTERLEAVED, 1, 3, 1},
+	{"norms of q and k, grouped by 2, head size of its own", 24, 40, 2, 4, 2, 10, 47, 1, ROPE_HALF + TINY_QK_NORM, 1, 1, 13},
+	{"norms of q and k, odd sizes, one kv head, batch 3, alpha", 13, 11, 3, 3, 1, 14, 29, 0, ROPE_HALF + TINY_QK_NORM, 0.37f, 3, 7},
+	{"norms of q and k, plain heads, batch 3, 33 tokens", 32, 48, 1, 4, 4, 8, 61, 1, ROPE_INTERLEAVED + TINY_QK_NORM, 1, 3, 33},
+	{"norms of q and k, one head, one token", 9, 7, 2, 1, 1, 2, 11, 0, ROPE_HALF + TINY_QK_NORM, 1, 1, 1},
 	{"one sequence of one token", 9, 7, 2, 1, 1, 2, 11, 0, ROPE_HALF, 1, 1, 1},
 };
 

@@ -18,6 +18,8 @@ static const struct tiny shapes[] = {
 	{"grouped by 2", 12, 20, 2, 4, 2, 6, 23, 0, ROPE_INTERLEAVED, 1, 1, 13},
 	{"grouped by 4, one kv head, batch 2", 10, 14, 3, 4, 1, 2, 17, 1, ROPE_HALF, 0.5f, 2, 6},
 	{"head size of its own, alpha", 13, 11, 2, 3, 3, 10, 29, 0, ROPE_INTERLEAVED, 0.37f, 3, 33},
+	{"norms of q and k, head size of its own", 13, 11, 2, 6, 3, 10, 29, 0, ROPE_HALF + TINY_QK_NORM, 0.37f, 3, 33},
+	{"norms of q and k, one head", 8, 11, 2, 1, 1, 4, 29, 1, ROPE_INTERLEAVED + TINY_QK_NORM, 1, 1, 5},
 	{"one of everything", 1, 1, 1, 1, 1, 2, 2, 1, ROPE_INTERLEAVED, 1, 1, 1},
 };
 
@@ -118,6 +120,9 @@ static void check_dynamic(const struct tiny *t, const struct program *p, int sep
 	count(&p[PROGRAM_DYN_SDPA_BWD1], "ps", "probs", rows);
 	count(&p[PROGRAM_DYN_SDPA_BWD2], "out", "dk", K);
 	count(&p[PROGRAM_DYN_KV_BWD], "dxkv", "dxkv", D);
+	const struct program_channel *norm = program_channel(&p[PROGRAM_DYN_SDPA_FWD], "norms", "rmsk");
+	assert_int_equal(norm != NULL, t->rope >= TINY_QK_NORM);
+	assert_true(!norm || (norm->axis == 3 && norm->weight && norm->offset == t->head_dim && norm->count == t->head_dim));
 }
 
 static void check_shape(const struct tiny *t, const struct program *p)
@@ -142,6 +147,14 @@ static void check_shape(const struct tiny *t, const struct program *p)
 	count(&p[PROGRAM_SDPA_BWD2], "out", "dk", K);
 	count(&p[PROGRAM_QKV_BWD], "x", "dv", K);
 	count(&p[PROGRAM_QKV_BWD], "dxnorm", "dxnorm", D);
+	if (t->rope < TINY_QK_NORM) {
+		assert_null(program_channel(&p[PROGRAM_FWD_ATTN], "out", "q_raw"));
+		return;
+	}
+	count(&p[PROGRAM_FWD_ATTN], "out", "q_raw", Q);
+	count(&p[PROGRAM_FWD_ATTN], "out", "k_raw", K);
+	count(&p[PROGRAM_SDPA_BWD2], "raw", "k_raw", K);
+	count(&p[PROGRAM_SDPA_BWD2], "dn", "dknorm", t->head_dim);
 }
 
 static void texts_parse(void **state)

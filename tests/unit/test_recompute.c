@@ -19,6 +19,7 @@ static const struct tiny shapes[] = {
 	{"grouped, untied, alpha", 24, 40, 4, 4, 2, 6, 47, 0, ROPE_INTERLEAVED, 0.5f, 1, 13},
 	{"odd sizes, five layers, batch 2", 27, 35, 5, 3, 1, 14, 101, 1, ROPE_HALF, 0.2041f, 2, 33},
 	{"two layers", 13, 11, 2, 3, 3, 10, 29, 0, ROPE_INTERLEAVED, 1, 1, 16},
+	{"norms of q and k", 13, 11, 4, 4, 2, 6, 29, 1, ROPE_HALF + TINY_QK_NORM, 1, 2, 13},
 	{"one layer", 9, 7, 1, 2, 1, 4, 11, 1, ROPE_INTERLEAVED, 1, 2, 16},
 };
 

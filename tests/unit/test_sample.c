@@ -26,6 +26,8 @@ static const struct tiny shapes[] = {
 	{"gqa untied half", 24, 36, 3, 6, 2, 4, 50, 0, ROPE_HALF, 1, 1, S},
 	{"mqa alpha", 20, 33, 2, 5, 1, 10, 41, 1, ROPE_INTERLEAVED, 0.3f, 1, S},
 	{"wide heads", 16, 24, 2, 2, 1, 34, 19, 0, ROPE_HALF, 1, 1, S},
+	{"norms of q and k, grouped by 2", 24, 36, 3, 6, 3, 10, 50, 1, ROPE_HALF + TINY_QK_NORM, 1, 1, S},
+	{"norms of q and k, one kv head, alpha", 13, 21, 2, 3, 1, 6, 31, 0, ROPE_INTERLEAVED + TINY_QK_NORM, 0.3f, 1, S},
 	{"one of all", 2, 1, 1, 1, 1, 2, 2, 1, ROPE_INTERLEAVED, 1, 1, S},
 	{"large enough for the pool", 192, 512, 2, 4, 2, 48, 3000, 1, ROPE_INTERLEAVED, 1, 1, S},
 };

@@ -87,24 +87,45 @@ static void check_model(const char *name, struct params *p, const int *x, const 
 	free(want);
 }
 
+static void check_random(const char *name, const struct model_config *c)
+{
+	struct err e = {0};
+	int x[BATCH * SEQ], y[BATCH * SEQ];
+	struct rng r;
+	struct params *p = params_new(c, &e);
+	assert_non_null(p);
+	params_init(p, 5);
+	rng_seed(&r, 9);
+	for (int i = 0; i < BATCH * SEQ; i++) {
+		x[i] = (int)rng_below(&r, (uint64_t)c->vocab);
+		y[i] = (int)rng_below(&r, (uint64_t)c->vocab);
+	}
+	check_model(name, p, x, y);
+	params_free(p);
+}
+
 static void test_demo(void **s)
 {
 	(void)s;
 	struct model_config c;
 	struct err e = {0};
-	int x[BATCH * SEQ], y[BATCH * SEQ];
-	struct rng r;
 	assert_int_equal(model_preset(&c, "demo", &e), 0);
-	struct params *p = params_new(&c, &e);
-	assert_non_null(p);
-	params_init(p, 5);
-	rng_seed(&r, 9);
-	for (int i = 0; i < BATCH * SEQ; i++) {
-		x[i] = (int)rng_below(&r, (uint64_t)c.vocab);
-		y[i] = (int)rng_below(&r, (uint64_t)c.vocab);
-	}
-	check_model("demo", p, x, y);
-	params_free(p);
+	check_random("demo", &c);
+}
+
+/* Norms of q and k, grouped queries, a head size of its own. */
+static void test_qk_norm(void **s)
+{
+	(void)s;
+	static const struct { const char *key, *value; } set[] = {
+		{"heads", "4"}, {"kv_heads", "2"}, {"head_dim", "64"}, {"qk_norm", "on"}, {"rope", "half"}, {"theta", "1e6"}, {"eps", "1e-6"}, {"layers", "2"},
+	};
+	struct model_config c;
+	struct err e = {0};
+	assert_int_equal(model_preset(&c, "demo", &e), 0);
+	for (size_t i = 0; i < ARRAY_LEN(set); i++)
+		assert_int_equal(model_config_set(&c, set[i].key, set[i].value, &e), 0);
+	check_random("demo with norms of q and k", &c);
 }
 
 /* A trained model on the text that it would go on training with. */
@@ -133,6 +154,6 @@ static void test_stories(void **s)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_demo), cmocka_unit_test(test_stories)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_demo), cmocka_unit_test(test_qk_norm), cmocka_unit_test(test_stories)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

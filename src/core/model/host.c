@@ -173,6 +173,38 @@ void host_norm_rest(struct pool *pool, float *out, float *dw, const float *dn, c
 	add_partial(dw, scratch, T, D);
 }
 
+enum { SUM_LANES = 16 };
+
+struct rows_args {
+	float *out;
+	const float *x;
+	int T;
+};
+
+/* Lanes of a fixed number: the compiler may make vectors of them, and the sum stays the same. */
+static void add_row_task(void *arg, int row, int thread)
+{
+	const struct rows_args *a = arg;
+	const float *x = a->x + (size_t)row * (size_t)a->T;
+	float lane[SUM_LANES] = {0}, sum = 0;
+	int t = 0;
+	(void)thread;
+	for (; t + SUM_LANES <= a->T; t += SUM_LANES)
+		for (int i = 0; i < SUM_LANES; i++)
+			lane[i] += x[t + i];
+	for (; t < a->T; t++)
+		lane[t % SUM_LANES] += x[t];
+	for (int i = 0; i < SUM_LANES; i++)
+		sum += lane[i];
+	a->out[row] += sum;
+}
+
+void host_add_rows(struct pool *pool, float *out, const float *x, int T, int D)
+{
+	struct rows_args a = {out, x, T};
+	pool_run((int64_t)T * D < 1 << 16 ? NULL : pool, D, add_row_task, &a);
+}
+
 /* --- element by element --- */
 
 enum { FLAT_BLOCK = 1 << 14 };

@@ -35,6 +35,9 @@ size_t host_norm_scratch(int T, int D);
 void host_norm_back(struct pool *pool, float *out, float *dw, const float *dn, const float *x, const float *w, const float *res,
 		    float *scratch, int T, int D, float eps);
 
+/* out[D] += the sums of the rows of x[D, T]. */
+void host_add_rows(struct pool *pool, float *out, const float *x, int T, int D);
+
 /* For n rows of logits[n, V]: loss[i] = -log softmax(row)[target[i]] in nats, 0 for target -1. With `grad` the rows become
  * each * (softmax(row) - onehot(target)), zero for target -1. */
 void host_cross_entropy(struct pool *pool, double *loss, float *logits, const int *target, int n, int V, float each, int grad);

@@ -20,6 +20,7 @@ static const struct {
 	{"rms2", PARAM_NORM_FFN, 0}, {"w1", PARAM_W1, 0}, {"w2", PARAM_W2, 0}, {"w3", PARAM_W3, 0},
 	{"wqt", PARAM_WQ, 1}, {"wkt", PARAM_WK, 1}, {"wvt", PARAM_WV, 1}, {"wot", PARAM_WO, 1},
 	{"w1t", PARAM_W1, 1}, {"w2t", PARAM_W2, 1}, {"w3t", PARAM_W3, 1},
+	{"rmsq", PARAM_NORM_Q, 0}, {"rmsk", PARAM_NORM_K, 0},
 };
 
 static int is_parameter(const char *name)

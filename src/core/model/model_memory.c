@@ -16,7 +16,7 @@
 
 /* --- the tables --- */
 
-enum width { WIDE_D, WIDE_Q, WIDE_K, WIDE_F, WIDE_SCORES };
+enum width { WIDE_D, WIDE_Q, WIDE_K, WIDE_F, WIDE_HEAD, WIDE_SCORES };
 enum share { LAYER, SET, ALL }; /* whose it is: a layer's, a set of scratch's, of all layers */
 
 struct place_row {
@@ -31,24 +31,28 @@ struct place_row {
 static const struct place_row static_rows[] = {
 	{"x2", PLACE_X2, WIDE_D, LAYER, 1, 0}, {"q", PLACE_Q, WIDE_Q, LAYER, 0, 0}, {"k", PLACE_K, WIDE_K, LAYER, 0, 0},
 	{"v", PLACE_V, WIDE_K, LAYER, 0, 0}, {"attn", PLACE_ATTN, WIDE_Q, LAYER, 0, 0}, {"xnorm", PLACE_XNORM, WIDE_D, LAYER, 0, 0},
+	{"q_raw", PLACE_Q_RAW, WIDE_Q, LAYER, 0, 0}, {"k_raw", PLACE_K_RAW, WIDE_K, LAYER, 0, 0},
 	{"y", PLACE_Y, WIDE_D, LAYER, 1, 0}, {"h1", PLACE_H1, WIDE_F, LAYER, 0, 0}, {"h3", PLACE_H3, WIDE_F, LAYER, 0, 0},
 	{"gate", PLACE_GATE, WIDE_F, LAYER, 0, 0}, {"x2norm", PLACE_X2NORM, WIDE_D, LAYER, 0, 0},
 	{"dx2norm", PLACE_DX2NORM, WIDE_D, SET, 1, 1}, {"dh1", PLACE_DH1, WIDE_F, SET, 0, 1}, {"dh3", PLACE_DH3, WIDE_F, SET, 0, 1},
 	{"dq", PLACE_DQ, WIDE_Q, SET, 1, 1}, {"dk", PLACE_DK, WIDE_K, SET, 0, 1}, {"dv", PLACE_DV, WIDE_K, SET, 0, 1},
 	{"dxnorm", PLACE_DXNORM, WIDE_D, ALL, 1, 1},
+	{"dqnorm", PLACE_DQNORM, WIDE_HEAD, ALL, 1, 1}, {"dknorm", PLACE_DKNORM, WIDE_HEAD, ALL, 0, 1},
 	{"probs", PLACE_PROBS, WIDE_SCORES, ALL, 1, 1}, {"dp", PLACE_DP, WIDE_SCORES, ALL, 0, 1},
 };
 
 /* dh1 and dh3 are written over h1 and h3. */
 static const struct place_row dynamic_rows[] = {
 	{"x2", PLACE_X2, WIDE_D, LAYER, 1, 0}, {"xnorm", PLACE_XNORM, WIDE_D, LAYER, 1, 0},
-	{"attn", PLACE_ATTN, WIDE_Q, LAYER, 1, 0}, {"q", PLACE_Q, WIDE_Q, LAYER, 0, 0}, {"k", PLACE_K, WIDE_K, LAYER, 0, 0},
+	{"attn", PLACE_ATTN, WIDE_Q, LAYER, 1, 0}, {"q_raw", PLACE_Q_RAW, WIDE_Q, LAYER, 0, 0}, {"k_raw", PLACE_K_RAW, WIDE_K, LAYER, 0, 0},
+	{"q", PLACE_Q, WIDE_Q, LAYER, 0, 0}, {"k", PLACE_K, WIDE_K, LAYER, 0, 0},
 	{"v", PLACE_V, WIDE_K, LAYER, 0, 0}, {"da", PLACE_DA, WIDE_Q, LAYER, 0, 1},
 	{"y", PLACE_Y, WIDE_D, LAYER, 1, 0}, {"h1", PLACE_H1, WIDE_F, LAYER, 0, 0}, {"h3", PLACE_H3, WIDE_F, LAYER, 0, 0},
 	{"gate", PLACE_GATE, WIDE_F, LAYER, 0, 0}, {"x2norm", PLACE_X2NORM, WIDE_D, LAYER, 1, 0},
 	{"o", PLACE_O, WIDE_D, ALL, 1, 0}, {"dgate", PLACE_DGATE, WIDE_F, ALL, 1, 1}, {"dx2norm", PLACE_DX2NORM, WIDE_D, ALL, 1, 1},
 	{"dq", PLACE_DQ, WIDE_Q, SET, 1, 1}, {"dk", PLACE_DK, WIDE_K, SET, 0, 1}, {"dv", PLACE_DV, WIDE_K, SET, 0, 1},
 	{"dxq", PLACE_DXNORM, WIDE_D, ALL, 1, 1}, {"dxkv", PLACE_DXKV, WIDE_D, ALL, 1, 1},
+	{"dqnorm", PLACE_DQNORM, WIDE_HEAD, ALL, 1, 1}, {"dknorm", PLACE_DKNORM, WIDE_HEAD, ALL, 0, 1},
 	{"probs", PLACE_PROBS, WIDE_SCORES, ALL, 1, 1}, {"dp", PLACE_DP, WIDE_SCORES, ALL, 0, 1},
 };
 
@@ -86,6 +90,7 @@ static uint64_t width_of(const struct model_config *c, int batch, int seq, enum 
 	case WIDE_Q: return T * (uint64_t)model_q_dim(c);
 	case WIDE_K: return T * (uint64_t)model_kv_dim(c);
 	case WIDE_F: return T * (uint64_t)c->hidden;
+	case WIDE_HEAD: return T * (uint64_t)c->head_dim;
 	case WIDE_SCORES: return T * (uint64_t)c->heads * (uint64_t)seq;
 	}
 	return 0;
@@ -93,7 +98,7 @@ static uint64_t width_of(const struct model_config *c, int batch, int seq, enum 
 
 /* What decides how many of a place there are. */
 struct counts {
-	int layers, sets, train, recompute;
+	int layers, sets, train, recompute, qk_norm;
 };
 
 static enum share whose(const struct place_row *r, const struct counts *n)
@@ -101,9 +106,14 @@ static enum share whose(const struct place_row *r, const struct counts *n)
 	return r->share != LAYER ? r->share : !n->train ? ALL : n->recompute ? SET : LAYER;
 }
 
+static int of_head_norms(enum place p)
+{
+	return p >= PLACE_Q_RAW && p <= PLACE_DKNORM;
+}
+
 static int copies(const struct place_row *r, const struct counts *n)
 {
-	if (r->backward && !n->train)
+	if ((r->backward && !n->train) || (of_head_norms(r->place) && !n->qk_norm))
 		return 0;
 	return whose(r, n) == LAYER ? n->layers : whose(r, n) == SET ? n->sets : 1;
 }
@@ -150,7 +160,7 @@ uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows,
 	struct extras_plan x = {0};
 	if (o->extras)
 		extras_plan(&x, &(struct device_caps){0}, c, &(struct model_options){0}, batch * seq, rows, 1);
-	const struct counts many = {c->layers, 1, 1, o->recompute};
+	const struct counts many = {c->layers, 1, 1, o->recompute, c->qk_norm};
 	return (total_floats(c, o->pipeline, batch, seq, rows, &many) + x.floats) * sizeof(float);
 }
 
@@ -232,14 +242,14 @@ static uint64_t staged_floats(const struct model *m)
 	uint64_t Q = (uint64_t)model_q_dim(c), K = (uint64_t)model_kv_dim(c), D = (uint64_t)c->dim, F = (uint64_t)c->hidden;
 	if (m->o.pipeline == PIPELINE_STATIC || device_caps(m->device)->host_memory)
 		return 0;
-	return (uint64_t)c->layers * D * (2 * Q + 2 * K + 3 * F) * (m->train ? 2 : 1);
+	return (uint64_t)c->layers * (D * (2 * Q + 2 * K + 3 * F) + (c->qk_norm ? 2 * (uint64_t)c->head_dim : 0)) * (m->train ? 2 : 1);
 }
 
 int model_make_memory(struct model *m, struct err *e)
 {
 	struct sizes z;
 	sizes_of(&z, m->c, m->B, m->S, m->rows);
-	const struct counts many = {m->c->layers, m->nset, m->train, m->recompute};
+	const struct counts many = {m->c->layers, m->nset, m->train, m->recompute, m->c->qk_norm};
 	uint64_t n = total_floats(m->c, m->o.pipeline, m->B, m->S, m->rows, &many), have = mem_available();
 	uint64_t all = n + staged_floats(m);
 	if (all > SIZE_MAX / sizeof(float) / 4 || (have && all * sizeof(float) > have)) {

@@ -36,6 +36,7 @@ enum place {
 	PLACE_X2, PLACE_XNORM, PLACE_Q, PLACE_K, PLACE_V, PLACE_ATTN, PLACE_DA, PLACE_O,
 	PLACE_Y, PLACE_X2NORM, PLACE_H1, PLACE_H3, PLACE_GATE,
 	PLACE_DGATE, PLACE_DH1, PLACE_DH3, PLACE_DX2NORM, PLACE_DQ, PLACE_DK, PLACE_DV, PLACE_DXNORM, PLACE_DXKV,
+	PLACE_Q_RAW, PLACE_K_RAW, PLACE_DQNORM, PLACE_DKNORM, /* qk_norm; the last two [HD, T] */
 	PLACE_PROBS, PLACE_DP, /* [B*H*S, S] */
 	PLACE_N
 };
@@ -130,6 +131,8 @@ int pass_call(struct model *m, const struct call *c, enum program_id id, int lay
 /* dW[out, in] += scale * grad[out, T] * input[in, T]^T for one matrix. A ticket for dw_wait. */
 uint64_t pass_weight_grad(struct model *m, enum param_kind kind, int layer, float scale, const float *grad, const float *input);
 uint64_t pass_qkv_grads(struct model *m, int layer);
+/* qk_norm: the gradients of the weights of the norms of q and k, from what sdpaBwd2 left. */
+void pass_head_norm_grads(struct model *m, int layer);
 /* out = gradient through the norm `kind` of a layer, of dn, at x, + res (may be NULL); x is overwritten when out is x. */
 int pass_norm_back(struct model *m, enum param_kind kind, int layer, float *out, const float *dn, const float *x, const float *res,
 		   struct err *e);

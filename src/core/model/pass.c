@@ -159,6 +159,16 @@ uint64_t pass_qkv_grads(struct model *m, int l)
 	return pass_weight_grad(m, PARAM_WV, l, 1, at[PLACE_DV], at[PLACE_XNORM]);
 }
 
+void pass_head_norm_grads(struct model *m, int l)
+{
+	if (!m->c->qk_norm)
+		return;
+	uint64_t t0 = clock_ns();
+	host_add_rows(m->pool, params_g(m->p, PARAM_NORM_Q, l), m->layer[l].place[PLACE_DQNORM], m->T, m->c->head_dim);
+	host_add_rows(m->pool, params_g(m->p, PARAM_NORM_K, l), m->layer[l].place[PLACE_DKNORM], m->T, m->c->head_dim);
+	timing_add(m->timing, m->row[ROW_NORM_BWD], clock_ns() - t0, 0);
+}
+
 /* recompute: layer l's taps as its forward pass left them, and dy, which was kept over the input of the layer above, over y. The taps of the
  * last layers are still there. */
 static int restore(struct model *m, int l, struct err *e)

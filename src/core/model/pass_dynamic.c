@@ -55,6 +55,7 @@ static int attn_backward(struct model *m, int l, struct err *e)
 		if (r)
 			return r;
 	}
+	pass_head_norm_grads(m, l);
 	m->ticket[l % m->nset] = pass_qkv_grads(m, l);
 	return 0;
 }

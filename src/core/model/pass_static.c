@@ -32,6 +32,7 @@ int static_backward(struct model *m, int l, struct err *e)
 	pass_weight_grad(m, PARAM_WO, l, m->c->alpha, at[PLACE_X2], at[PLACE_ATTN]);
 	if ((r = pass_run(m, l, PROGRAM_SDPA_BWD1, e)) || (r = pass_run(m, l, PROGRAM_SDPA_BWD2, e)))
 		return r;
+	pass_head_norm_grads(m, l);
 	m->ticket[l % m->nset] = pass_qkv_grads(m, l);
 	if ((r = pass_run(m, l, PROGRAM_QKV_BWD, e)))
 		return r;

@@ -39,17 +39,32 @@ void gen_sdpa_bwd1(struct gen *g)
 	gen_scores_back(g, q, k, v, da);
 }
 
+/* raw = [q_raw | k_raw]; d: of the outputs of the norms of q and k, becomes that of their inputs. dn = [dqnorm | dknorm] comes out too. */
+static void head_norms_back(struct gen *g, struct mb_value raw, struct mb_value d[2])
+{
+	static const char *const names[] = {"dqnorm", "dknorm"};
+	struct mb_value dw[2];
+	d[0] = gen_head_norm_back(g, "dq", d[0], gen_channel_of(g, raw, "q_raw"), g->H, "rmsq", "dqnorm", &dw[0]);
+	d[1] = gen_head_norm_back(g, "dk", d[1], gen_channel_of(g, raw, "k_raw"), g->KV, "rmsk", "dknorm", &dw[1]);
+	g->output[g->noutput++] = gen_pack(g, "dn", names, dw, ARRAY_LEN(names));
+}
+
 /* qk = [q | k], ps = [probs | dp] -> [dq | dk]: ds = probs (dp - sum(probs dp)) / sqrt(HD), dq = ds k, dk = ds^T q, both turned
- * back by RoPE's angle. */
+ * back by RoPE's angle; qk_norm: then through the norms. */
 void gen_sdpa_bwd2(struct gen *g)
 {
 	struct mil_builder *b = &g->b;
 	int64_t rows = g->B * g->H * g->S;
-	struct mb_value in[] = {
+	int norms = g->c->qk_norm, n = 2;
+	struct mb_value in[4] = {
 		gen_surface(g, "qk", (struct gen_channel[]){{"q", g->Q}, {"k", g->K}}, 2, g->T),
 		gen_surface(g, "ps", (struct gen_channel[]){{"probs", rows}, {"dp", rows}}, 2, g->S),
 	};
-	mb_begin(b, g->dialect, in, 2);
+	if (norms)
+		in[n++] = gen_surface(g, "raw", (struct gen_channel[]){{"q_raw", g->Q}, {"k_raw", g->K}}, 2, g->T);
+	if (norms && g->p->id >= PROGRAM_STATIC_N)
+		in[n++] = gen_head_norms(g);
+	mb_begin(b, g->dialect, in, n);
 	struct mb_value q = gen_heads(g, "q_heads", gen_channel_of(g, in[0], "q"), g->H);
 	struct mb_value k = gen_heads(g, "k_heads", gen_channel_of(g, in[0], "k"), g->KV);
 	struct mb_value probs = gen_score_view(g, NULL, gen_channel_of(g, in[1], "probs"));
@@ -59,7 +74,9 @@ void gen_sdpa_bwd2(struct gen *g)
 	ds = mb_binary(b, "mul", "ds", ds, gen_number(g, "scale", 1 / sqrt((double)g->HD)));
 	struct mb_value dq = gen_unheads(g, NULL, mb_matmul(b, "dq_heads", ds, k, 0, 0), g->H);
 	struct mb_value dk = gen_unheads(g, NULL, mb_matmul(b, "dk_heads", ds, q, 1, 0), g->KV);
-	struct mb_value turned[] = {gen_rope(g, "dq", dq, g->H, 1), gen_rope(g, "dk", dk, g->KV, 1)};
+	struct mb_value turned[] = {gen_rope(g, norms ? "dq_turned" : "dq", dq, g->H, 1), gen_rope(g, norms ? "dk_turned" : "dk", dk, g->KV, 1)};
+	if (norms)
+		head_norms_back(g, in[2], turned);
 	static const char *const names[] = {"dq", "dk"};
 	g->output[g->noutput++] = gen_pack(g, "out", names, turned, ARRAY_LEN(names));
 }

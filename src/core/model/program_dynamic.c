@@ -32,17 +32,23 @@ static void two_products(struct gen *g, int64_t channels, const char *const *x, 
 	gen_output(g, name, gen_unproduct(g, name, mb_binary(&g->b, "add", NULL, a, b)));
 }
 
-/* xnorm -> [attn | q | k | v], q and k turned. */
+/* xnorm -> [attn | q | k | v], q and k turned; qk_norm: [q_raw | k_raw] stand behind attn. */
 void gen_dyn_sdpa_fwd(struct gen *g)
 {
 	struct gen_column c[] = {{"xnorm", g->T, 0}, {"wqt", g->Q, 1}, {"wkt", g->K, 1}, {"wvt", g->K, 1}};
+	if (g->c->qk_norm)
+		gen_head_norms(g);
 	gen_begin_packed(g, g->D, c, ARRAY_LEN(c));
-	struct mb_value q = gen_rope(g, "q", product(g, "q_raw", "xnorm", "wqt"), g->H, 0);
-	struct mb_value k = gen_rope(g, "k", product(g, "k_raw", "xnorm", "wkt"), g->KV, 0);
+	struct mb_value q_raw = product(g, "q_raw", "xnorm", "wqt"), k_raw = product(g, "k_raw", "xnorm", "wkt");
+	struct mb_value q = gen_rope(g, "q", gen_head_norm(g, "q_norm", q_raw, g->H, "rmsq"), g->H, 0);
+	struct mb_value k = gen_rope(g, "k", gen_head_norm(g, "k_norm", k_raw, g->KV, "rmsk"), g->KV, 0);
 	struct mb_value v = product(g, "v", "xnorm", "wvt");
 	struct mb_value attn = gen_attention(g, q, k, v);
-	static const char *const names[] = {"attn", "q", "k", "v"};
-	g->output[g->noutput++] = gen_pack(g, "out", names, (struct mb_value[]){attn, q, k, v}, ARRAY_LEN(names));
+	static const char *const plain[] = {"attn", "q", "k", "v"}, *const raw[] = {"attn", "q_raw", "k_raw", "q", "k", "v"};
+	if (g->c->qk_norm)
+		g->output[g->noutput++] = gen_pack(g, "out", raw, (struct mb_value[]){attn, q_raw, k_raw, q, k, v}, ARRAY_LEN(raw));
+	else
+		g->output[g->noutput++] = gen_pack(g, "out", plain, (struct mb_value[]){attn, q, k, v}, ARRAY_LEN(plain));
 }
 
 void gen_dyn_wo_fwd(struct gen *g)

@@ -78,9 +78,7 @@ static void norm_bwd(struct gen *g, struct mb_value dy, struct mb_value x, struc
 	struct mil_builder *b = &g->b;
 	struct mb_value r = gen_inverse_rms(g, x);
 	struct mb_value xhat = mb_binary(b, "mul", "xhat", x, r), u = mb_binary(b, "mul", "u", dy, w);
-	struct mb_value mean = mb_reduce(b, "reduce_mean", "along", mb_binary(b, "mul", "u_xhat", u, xhat), 1);
-	struct mb_value rest = mb_binary(b, "sub", "rest", u, mb_binary(b, "mul", "back", xhat, mean));
-	gen_output(g, "dx", mb_binary(b, "mul", "dx", rest, r));
+	gen_output(g, "dx", gen_norm_slope(g, "dx", xhat, r, u));
 }
 
 void gen_norm_bwd(struct gen *g)

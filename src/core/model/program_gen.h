@@ -17,6 +17,7 @@ struct gen {
 	int64_t rows, N, conv_in;            /* the extras: of the vocabulary, tokens of a block, program_shape.conv_in */
 	int separate, dynamic;
 	struct mb_value input[8];            /* of a dynamic program */
+	int extra;                           /* inputs beside the packed one that stand in input[1..] already */
 	struct mb_value weight[PROGRAM_WEIGHTS];
 	struct mb_value output[4];
 	int noutput;
@@ -65,6 +66,15 @@ struct mb_value gen_inverse_rms(struct gen *g, struct mb_value x);
 /* w * x / sqrt(mean over channels of x^2 + eps) */
 struct mb_value gen_norm(struct gen *g, const char *name, struct mb_value x, const char *weight);
 struct mb_value gen_norm_by(struct gen *g, const char *name, struct mb_value x, struct mb_value w);
+/* qk_norm: a dynamic program's input of the weights of the norms of q and k; before gen_begin_packed. Others have them as weights. */
+struct mb_value gen_head_norms(struct gen *g);
+/* qk_norm: every head of x [1, heads*HD, 1, T] through the norm with that weight (rmsq or rmsk); else x. */
+struct mb_value gen_head_norm(struct gen *g, const char *name, struct mb_value x, int64_t heads, const char *weight);
+/* Its gradient: d of the norm's output, raw its input -> of the input; *dw [1, HD, 1, T] of the weight, summed over heads, not over tokens. */
+struct mb_value gen_head_norm_back(struct gen *g, const char *name, struct mb_value d, struct mb_value raw, int64_t heads, const char *weight,
+				   const char *dw_name, struct mb_value *dw);
+/* r (u - xhat mean(u xhat)) of xhat = r x and u = w dy, along channels: every step of it is of the size of its operands. */
+struct mb_value gen_norm_slope(struct gen *g, const char *name, struct mb_value xhat, struct mb_value r, struct mb_value u);
 /* [1, heads*HD, 1, T], turned by the position's angle, or back. */
 struct mb_value gen_rope(struct gen *g, const char *name, struct mb_value x, int64_t heads, int inverse);
 /* [1, heads*HD, 1, T] to [B, KV, S, HD] (heads == KV) or [B, KV, R*S, HD], and back. */

@@ -123,7 +123,7 @@ void gen_output(struct gen *g, const char *name, struct mb_value v)
 void gen_begin_packed(struct gen *g, int64_t channels, const struct gen_column *c, int n)
 {
 	int64_t at = 0;
-	int k = 0;
+	int k = g->extra;
 	for (int i = 0; i < n; i++) {
 		int own = g->separate && c[i].weight;
 		struct program_channel *p = add_group(g, own ? c[i].name : "x", c[i].name, 3, own ? 0 : at, c[i].count);
@@ -250,6 +250,65 @@ struct mb_value gen_rope(struct gen *g, const char *name, struct mb_value x, int
 	return mb_reshape(b, name, both, 4, (int64_t[]){1, x.type.dim[1], 1, T});
 }
 
+/* --- norms of q and k: heads [heads, HD, 1, T], so that each is a norm over channels --- */
+
+struct mb_value gen_head_norms(struct gen *g)
+{
+	static const char *const names[] = {"rmsq", "rmsk"};
+	for (int i = 0; i < 2; i++)
+		add_group(g, "norms", names[i], 3, i * g->HD, g->HD)->weight = 1;
+	return g->input[++g->extra] = (struct mb_value){"norms", mb_t4(MIL_FP16, 1, 1, 1, 2 * g->HD)};
+}
+
+static struct mb_value head_weight(struct gen *g, const char *name)
+{
+	const struct program_channel *c = program_channel(g->p, "norms", name);
+	if (!c)
+		return gen_weight(g, name, mb_t4(MIL_FP16, 1, g->HD, 1, 1));
+	struct mb_value norms = {"norms", mb_t4(MIL_FP16, 1, 1, 1, 2 * g->HD)};
+	struct mb_value row = mb_slice(&g->b, name, norms, (int64_t[]){0, 0, 0, c->offset}, (int64_t[]){1, 1, 1, c->count});
+	return mb_reshape(&g->b, NULL, row, 4, (int64_t[]){1, g->HD, 1, 1});
+}
+
+static struct mb_value each_head(struct gen *g, struct mb_value x, int64_t heads)
+{
+	return mb_reshape(&g->b, NULL, x, 4, (int64_t[]){heads, g->HD, 1, g->T});
+}
+
+static struct mb_value side_by_side(struct gen *g, const char *name, struct mb_value x, int64_t heads)
+{
+	return mb_reshape(&g->b, name, x, 4, (int64_t[]){1, heads * g->HD, 1, g->T});
+}
+
+struct mb_value gen_head_norm(struct gen *g, const char *name, struct mb_value x, int64_t heads, const char *weight)
+{
+	if (!g->c->qk_norm)
+		return x;
+	return side_by_side(g, name, gen_norm_by(g, NULL, each_head(g, x, heads), head_weight(g, weight)), heads);
+}
+
+struct mb_value gen_norm_slope(struct gen *g, const char *name, struct mb_value xhat, struct mb_value r, struct mb_value u)
+{
+	struct mil_builder *b = &g->b;
+	struct mb_value mean = mb_reduce(b, "reduce_mean", "along", mb_binary(b, "mul", "u_xhat", u, xhat), 1);
+	struct mb_value rest = mb_binary(b, "sub", "rest", u, mb_binary(b, "mul", "back", xhat, mean));
+	return mb_binary(b, "mul", name, rest, r);
+}
+
+struct mb_value gen_head_norm_back(struct gen *g, const char *name, struct mb_value d, struct mb_value raw, int64_t heads, const char *weight,
+				   const char *dw_name, struct mb_value *dw)
+{
+	struct mil_builder *b = &g->b;
+	raw = each_head(g, raw, heads);
+	d = each_head(g, d, heads);
+	struct mb_value r = gen_inverse_rms(g, raw), xhat = mb_binary(b, "mul", "xhat", raw, r);
+	struct mb_value u = mb_binary(b, "mul", "u", d, head_weight(g, weight));
+	struct mb_value part = mb_reshape(b, NULL, mb_binary(b, "mul", "d_xhat", d, xhat), 4, (int64_t[]){1, heads, g->HD, g->T});
+	part = heads > 1 ? mb_reduce(b, "reduce_sum", NULL, part, 1) : part;
+	*dw = mb_reshape(b, dw_name, part, 4, (int64_t[]){1, g->HD, 1, g->T});
+	return side_by_side(g, name, gen_norm_slope(g, NULL, xhat, r, u), heads);
+}
+
 struct mb_value gen_heads(struct gen *g, const char *name, struct mb_value x, int64_t heads)
 {
 	struct mil_builder *b = &g->b;
@@ -328,8 +387,6 @@ static int check_shape(const struct model_config *c, int batch, int seq, struct 
 		return r;
 	if (batch < 1 || seq < 1)
 		return err_set(e, ERR_RANGE, "programs: batch %d, seq %d: must be at least 1", batch, seq);
-	if (c->qk_norm)
-		return err_set(e, ERR_RANGE, "programs: %s: qk_norm: norms of q and k have no programs yet", c->name);
 	/* The longest axis of any surface: the two score taps. */
 	if (2.0 * batch * c->heads * seq > INT_MAX || (double)batch * seq * 64 > INT_MAX)
 		return err_set(e, ERR_RANGE, "programs: batch %d, seq %d: too large for one program (choose a smaller batch)", batch,

@@ -12,14 +12,14 @@
 #include "model/config.h"
 
 enum program_id {
-	PROGRAM_FWD_ATTN,  /* x -> x2 = x + alpha*Wo(attn), taps q k v attn xnorm */
+	PROGRAM_FWD_ATTN,  /* x -> x2 = x + alpha*Wo(attn), taps q k v attn xnorm; qk_norm: and q_raw k_raw, before the norms of q and k */
 	PROGRAM_FWD_FFN,   /* x2 -> y = x2 + alpha*ffn, taps h1 h3 gate xnorm */
 	PROGRAM_FFN_BWD,   /* dy, h1, h3 -> dx2norm (gradient of the norm's output), dh1, dh3 */
 	PROGRAM_SDPA_BWD1, /* dx2, q, k, v -> dv, probs, dp */
-	PROGRAM_SDPA_BWD2, /* probs, dp, q, k -> dq, dk (before RoPE: rotated back) */
+	PROGRAM_SDPA_BWD2, /* probs, dp, q, k -> dq, dk (before RoPE: rotated back); qk_norm: and q_raw, k_raw -> through the norms too, and dqnorm, dknorm: of their weights, [HD, T], summed over heads */
 	PROGRAM_QKV_BWD,   /* dq, dk, dv -> dxnorm (gradient of the norm's output) */
 	/* The dynamic set. Norms, the first residual and SwiGLU's gradient are the host's. */
-	PROGRAM_DYN_SDPA_FWD,  /* xnorm -> attn, q, k, v */
+	PROGRAM_DYN_SDPA_FWD,  /* xnorm -> attn, q, k, v; qk_norm: and q_raw, k_raw */
 	PROGRAM_DYN_WO_FWD,    /* attn -> o */
 	PROGRAM_DYN_FFN,       /* x2norm, x2 -> y = x2 + alpha*ffn, h1, h3, gate */
 	PROGRAM_DYN_W2T_BWD,   /* dy -> dgate */
@@ -54,7 +54,7 @@ struct program_channel {
 	int weight; /* a parameter: one of the matrices below, seen as [C, count] */
 };
 
-enum { PROGRAM_CHANNELS = 24, PROGRAM_WEIGHTS = 12 };
+enum { PROGRAM_CHANNELS = 24, PROGRAM_WEIGHTS = 16 };
 
 struct program_shape {
 	int batch, seq;
@@ -81,7 +81,8 @@ struct program {
  *   rope_cos rope_sin  HD/2 rows of B*S columns: cos and sin of (t mod S) * theta^(-2i/HD)
  *   eps scale alpha    one number each, only where fp16 text can not say it exactly: norm_eps, 1/sqrt(HD), the residual scale
  *   rms                whichever norm's weight it is the gradient of
- * wqt wkt wvt wot w1t w2t w3t are the matrices seen transposed; rmsf is the last norm's weight, cls [rows, D] some rows of the classifier,
+ * wqt wkt wvt wot w1t w2t w3t are the matrices seen transposed; rmsq and rmsk the weights of the norms of q and k, in dynamic programs in the
+ * columns of an input "norms" of their own: they are shorter than the matrices; rmsf is the last norm's weight, cls [rows, D] some rows of the classifier,
  * clst the same seen transposed. */
 
 const char *program_name(enum program_id id);

@@ -28,6 +28,7 @@ enum {
 
 struct layer {
 	const float *norm_att, *wq, *wk, *wv, *wo, *norm_ffn, *w1, *w2, *w3;
+	const float *norm_q, *norm_k; /* NULL without qk_norm */
 };
 
 struct decoder {
@@ -65,7 +66,8 @@ static int bind_weights(struct decoder *d, const struct params *p, struct err *e
 		d->layer[l] = (struct layer){
 			params_w(p, PARAM_NORM_ATT, l), params_w(p, PARAM_WQ, l), params_w(p, PARAM_WK, l), params_w(p, PARAM_WV, l),
 			params_w(p, PARAM_WO, l), params_w(p, PARAM_NORM_FFN, l), params_w(p, PARAM_W1, l), params_w(p, PARAM_W2, l),
-			params_w(p, PARAM_W3, l)};
+			params_w(p, PARAM_W3, l), d->c.qk_norm ? params_w(p, PARAM_NORM_Q, l) : NULL,
+			d->c.qk_norm ? params_w(p, PARAM_NORM_K, l) : NULL};
 	d->embed = params_w(p, PARAM_EMBED, -1);
 	d->norm_out = params_w(p, PARAM_NORM_OUT, -1);
 	d->head = p->w + params_head(p)->offset;
@@ -116,10 +118,6 @@ struct decoder *decoder_new(const struct params *p, struct pool *pool, struct er
 {
 	if (model_config_check(&p->config, e))
 		return NULL;
-	if (p->config.qk_norm) {
-		err_set(e, ERR_RANGE, "sample: %s: qk_norm: norms of q and k are not there yet", p->config.name);
-		return NULL;
-	}
 	struct decoder *d = mem_zalloc(1, sizeof *d);
 	if (!d) {
 		err_nomem(e, "sample", sizeof *d);
@@ -166,9 +164,9 @@ int decoder_position(const struct decoder *d)
 
 /* --- pieces of a layer, for T positions --- */
 
-static void rms_norm(struct decoder *d, float *out, const float *x, const float *w, int t)
+/* t vectors of n; out may be x. */
+static void rms_norm(struct decoder *d, float *out, const float *x, const float *w, int t, int n)
 {
-	int n = d->c.dim;
 	for (; t > 0; t--, out += n, x += n) {
 		float sum;
 		d->rows->times(&sum, x, n, x, 1, n);
@@ -208,6 +206,14 @@ static void rope(const struct decoder *d, float *x, int heads, int t)
 				*b = va * s[j] + vb * c[j];
 			}
 	}
+}
+
+/* What q and k [t, heads*HD] go through before the scores. */
+static void prepare(struct decoder *d, float *x, const float *norm, int heads, int t)
+{
+	if (norm)
+		rms_norm(d, x, x, norm, t * heads, d->c.head_dim);
+	rope(d, x, heads, t);
 }
 
 /* Scores to weights over the first n of a row; what follows becomes 0. */
@@ -325,14 +331,14 @@ static void layer_one(struct decoder *d, int l, int from)
 	int kv = model_kv_dim(c), qd = model_q_dim(c);
 	size_t row = ((size_t)l * (size_t)c->context + (size_t)from) * (size_t)kv;
 	const struct product qkv[] = {{w->wq, NULL, d->q, qd}, {w->wk, NULL, d->k + row, kv}, {w->wv, NULL, d->v + row, kv}};
-	rms_norm(d, d->norm, d->x, w->norm_att, 1);
+	rms_norm(d, d->norm, d->x, w->norm_att, 1, c->dim);
 	products(d, qkv, 3, d->norm, c->dim);
-	rope(d, d->q, c->heads, 1);
-	rope(d, d->k + row, c->kv_heads, 1);
+	prepare(d, d->q, w->norm_q, c->heads, 1);
+	prepare(d, d->k + row, w->norm_k, c->kv_heads, 1);
 	attend(d, l, from, 1);
 	products(d, &(struct product){w->wo, NULL, d->norm, c->dim}, 1, d->att, qd);
 	add_scaled(d->x, d->norm, c->alpha, (size_t)c->dim);
-	rms_norm(d, d->norm, d->x, w->norm_ffn, 1);
+	rms_norm(d, d->norm, d->x, w->norm_ffn, 1, c->dim);
 	products(d, &(struct product){w->w1, w->w3, d->gate, c->hidden}, 1, d->norm, c->dim);
 	products(d, &(struct product){w->w2, NULL, d->norm, c->dim}, 1, d->gate, c->hidden);
 	add_scaled(d->x, d->norm, c->alpha, (size_t)c->dim);
@@ -350,16 +356,16 @@ static void layer_many(struct decoder *d, int l, int from, int t)
 	const struct model_config *c = &d->c;
 	int dim = c->dim, kv = model_kv_dim(c), qd = model_q_dim(c), f = c->hidden;
 	size_t row = ((size_t)l * (size_t)c->context + (size_t)from) * (size_t)kv;
-	rms_norm(d, d->norm, d->x, w->norm_att, t);
+	rms_norm(d, d->norm, d->x, w->norm_att, t, dim);
 	project(d, d->q, d->norm, w->wq, t, qd, dim);
 	project(d, d->k + row, d->norm, w->wk, t, kv, dim);
 	project(d, d->v + row, d->norm, w->wv, t, kv, dim);
-	rope(d, d->q, c->heads, t);
-	rope(d, d->k + row, c->kv_heads, t);
+	prepare(d, d->q, w->norm_q, c->heads, t);
+	prepare(d, d->k + row, w->norm_k, c->kv_heads, t);
 	attend(d, l, from, t);
 	project(d, d->norm, d->att, w->wo, t, dim, qd);
 	add_scaled(d->x, d->norm, c->alpha, (size_t)t * (size_t)dim);
-	rms_norm(d, d->norm, d->x, w->norm_ffn, t);
+	rms_norm(d, d->norm, d->x, w->norm_ffn, t, dim);
 	project(d, d->gate, d->norm, w->w1, t, f, dim);
 	project(d, d->up, d->norm, w->w3, t, f, dim);
 	for (size_t i = 0; i < (size_t)t * (size_t)f; i++)
@@ -420,7 +426,7 @@ int decoder_next(struct decoder *d, const int *id, int n, float **logits, const 
 	}
 	if (!logits)
 		return 0;
-	rms_norm(d, d->norm, d->x + (size_t)(t - 1) * (size_t)d->c.dim, d->norm_out, 1);
+	rms_norm(d, d->norm, d->x + (size_t)(t - 1) * (size_t)d->c.dim, d->norm_out, 1, d->c.dim);
 	products(d, &(struct product){d->head, NULL, d->logits, d->c.vocab}, 1, d->norm, d->c.dim);
 	*logits = d->logits;
 	return 0;
