@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "io/hf.h"
 #include "io/llama2c.h"
 
 void worker_drop_trainer(struct worker *w)
@@ -111,11 +112,7 @@ static struct params *params_from_file(const char *path, int argc, char **argv, 
 			err_set(e, ERR_USAGE, "new: %s: a file's shape can not be changed (only tokenizer=FILE)", argv[i]);
 			return NULL;
 		}
-	if (file_is_dir(path) == 1) {
-		err_set(e, ERR_FORMAT, "new: %s: is a folder (model folders come with later work; a llama2.c file is needed)", path);
-		return NULL;
-	}
-	return llama2c_load(path, e);
+	return file_is_dir(path) == 1 ? hf_load(path, e) : llama2c_load(path, e);
 }
 
 static const char *word_value(int argc, char **argv, const char *key)
