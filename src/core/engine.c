@@ -46,6 +46,7 @@ static int dispatch(struct worker *w, const struct engine_cmd *c, int argc, char
 	case CMD_NEW: return cmd_new(w, argc, argv, e);
 	case CMD_DATA: return cmd_data(w, argc, argv, e);
 	case CMD_TOKENIZE: return cmd_tokenize(w, argc, argv, e);
+	case CMD_FREEZE: return cmd_freeze(w, argc, argv, e);
 	case CMD_INFO: return cmd_info(w, argc, argv, e);
 	case CMD_DEVICE: return cmd_device(w, argc, argv, e);
 	case CMD_PIPELINE: return cmd_pipeline(w, argc, argv, e);
@@ -175,7 +176,9 @@ static void train_or_stop(struct worker *w)
 		worker_stop_training(w, e.code, e.msg);
 	} else {
 		worker_check_pending(w);
-		if (w->pause_wanted && !(w->trainer && trainer_begun(w->trainer)))
+		if (w->early[0])
+			worker_end_early(w);
+		else if (w->pause_wanted && !(w->trainer && trainer_begun(w->trainer)))
 			worker_stop_training(w, 0, "");
 	}
 }

@@ -142,6 +142,7 @@ static int adopt(struct worker *w, struct params *p, const struct train_state *s
 	w->saved_step = s->step;
 	w->saved_ns = clock_ns();
 	w->evaluated = 1;
+	w->early[0] = 0;
 	w->last = (struct step_obs){.step = s->step, .loss = NAN, .watts = NAN, .joules = NAN, .val = NAN, .bpb = NAN};
 	worker_reset_timing(w);
 	int rc = worker_machine(w, e);

@@ -20,7 +20,7 @@ static const struct handover_field worker_fields[] = {
 	F(proc), F(timing), F(cost), F(tok_source), F(tok_auto), F(new_seed), F(state), F(data_name), F(data_open), F(data_width), F(data_chosen), F(run), F(script_failed), F(saved_step),
 	F(saved), F(saved_ns), F(started), F(evaluated), F(settings), F(undo), F(nundo), F(training), F(pause_wanted), F(target), F(pending), F(npending),
 	F(last), F(ema_step_ms), F(loss_scale), F(flushed), F(flushed_told), F(next_sample_ns), F(auto_samples), F(dropped), F(restarts), F(restart_line),
-	F(budget_hinted), F(after_due), F(device_chosen),
+	F(budget_hinted), F(after_due), F(device_chosen), F(early),
 #undef F
 };
 
@@ -90,12 +90,37 @@ static int put_tokenizer(const struct worker *w, struct handover *h, struct err 
 	return 0;
 }
 
-static void put_params(const struct params *p, struct handover *h)
+/* What the rows of a table have gone through. */
+static int put_rows(const struct params *p, const char *name, struct handover *h, struct err *e)
+{
+	uint64_t *late = mem_zalloc((size_t)p->n, sizeof *late);
+	if (!late)
+		return err_nomem(e, "restart", (uint64_t)p->n * sizeof *late);
+	for (int i = 0; i < p->n; i++)
+		late[i] = p->table[i].late;
+	handover_put(h, name, late, (size_t)p->n * sizeof *late);
+	free(late);
+	return 0;
+}
+
+static int take_rows(struct params *p, const char *name, const struct handover *h, struct err *e)
+{
+	size_t n;
+	const uint64_t *late = handover_find(h, name, &n);
+	if (!late || n != (size_t)p->n * sizeof *late)
+		return err_set(e, ERR_FORMAT, "restart: %s: %zu bytes, %zu expected", name, late ? n : 0, (size_t)p->n * sizeof *late);
+	for (int i = 0; i < p->n; i++)
+		p->table[i].late = late[i];
+	return 0;
+}
+
+static int put_params(const struct params *p, struct handover *h, struct err *e)
 {
 	int train = p->g != NULL;
 	handover_put(h, "model", &p->config, sizeof p->config);
 	handover_put(h, "model.train", &train, sizeof train);
 	handover_put_fd(h, "model.arena", p->fd);
+	return put_rows(p, "model.late", h, e);
 }
 
 /* In their order: the one that is to be begun again came first. */
@@ -148,11 +173,10 @@ int engine_hand_over(struct engine *g, struct handover *h, struct err *e)
 		handover_put_fd(h, "run.lock", w->run.lock_fd);
 		handover_put_fd(h, "run.metrics", w->run.metrics_fd);
 	}
-	if (w->params)
-		put_params(w->params, h);
+	int rc = w->params ? put_params(w->params, h, e) : 0;
 	if (w->data_open)
 		data_hand_over(&w->data, h);
-	int rc = put_tokenizer(w, h, e);
+	rc = rc ? rc : put_tokenizer(w, h, e);
 	return rc ? rc : put_commands(g, h, e);
 }
 
@@ -172,7 +196,7 @@ static int take_params(struct worker *w, const struct handover *h, struct err *e
 	if (fd < 0)
 		return ERR_FORMAT;
 	w->params = params_adopt(&c, fd, train, e);
-	return w->params ? 0 : ERR_FORMAT;
+	return w->params ? take_rows(w->params, "model.late", h, e) : ERR_FORMAT;
 }
 
 static int take_tokenizer(struct worker *w, const struct handover *h, struct err *e)

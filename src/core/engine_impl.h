@@ -105,6 +105,7 @@ struct worker {
 	int notes_told;              /* 1: by the process before this one */
 	char restart_line[300];      /* why: for the log of the new process */
 	int budget_hinted;           /* the hint was given */
+	char early[200];             /* early stop: why training has ended; empty: it has not, or goes on */
 	int after_due;               /* what follows an update was not finished: the new process does it */
 	struct engine_cmd *again;    /* a command that could not be begun for want of compiles: the new process begins it again */
 
@@ -166,6 +167,7 @@ void worker_halt(struct worker *w);                           /* no more micro-s
 void worker_stop_training(struct worker *w, int code, const char *why);
 /* Answers what waits: all for ERR_CANCEL, else all but `wait SECONDS`. */
 void worker_end_pending(struct worker *w, int code, const char *text);
+void worker_end_early(struct worker *w);                      /* as w->early says: the regular end of what had started training */
 int worker_is_awaited(const struct worker *w);                /* is somebody told by the answer to a command how training ended? */
 
 /* --- engine_device.c: pool and device --- */
@@ -234,7 +236,13 @@ int cmd_load(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_runs(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_verify(struct worker *w, int argc, char **argv, struct err *e);
 
+/* --- engine_options.c: what of the model is trained --- */
+int worker_check_patterns(const struct worker *w, enum setting_id id, const char *patterns, struct err *e); /* they choose something of the model that there is */
+void worker_say_options(struct worker *w);                    /* for `info` */
+int cmd_freeze(struct worker *w, int argc, char **argv, struct err *e);
+
 /* --- engine_set.c: settings, learning rate, undo --- */
+int worker_set(struct worker *w, enum setting_id id, const char *value, struct err *e); /* as `set` does */
 int cmd_set(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_get(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_lr(struct worker *w, int argc, char **argv, struct err *e);

@@ -125,6 +125,7 @@ int cmd_info(struct worker *w, int argc, char **argv, struct err *e)
 	if (rc)
 		return rc;
 	say_model(w);
+	worker_say_options(w);
 	say_tokenizer(w);
 	say_data(w);
 	say_run(w);

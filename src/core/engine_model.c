@@ -149,6 +149,7 @@ static void fresh_state(struct worker *w)
 	w->auto_samples = 0;
 	w->next_sample_ns = 0;
 	w->nundo = 0;
+	w->early[0] = 0;
 	worker_reset_timing(w);
 	worker_begin_cursor(w);
 }

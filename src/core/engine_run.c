@@ -159,7 +159,7 @@ int worker_end_run(struct worker *w, const char *reason, int save, struct err *e
 	worker_halt(w);
 	int rc = save ? worker_save_unsaved(w, e) : 0;
 	struct str f = {0}, why = {0};
-	str_printf(&why, "%s%s", reason, save ? "" : ", not saved");
+	str_printf(&why, "%s%s%s%s", w->early, w->early[0] ? "; " : "", reason, save ? "" : ", not saved");
 	str_puts(&f, "\"reason\":");
 	str_json(&f, why.s ? why.s : "", why.len);
 	worker_event(w, "stop", "%s", f.s ? f.s : "");
@@ -180,8 +180,31 @@ static void keep_best(struct worker *w, double loss)
 	w->state.best_loss = loss;
 	w->state.best_step = w->state.step;
 	struct err e = {0};
-	if (!first && run_is_open(&w->run) && settings_int(&w->settings, SET_CKPT_EVERY) && worker_ckpt(w, "best", &e))
+	/* At random weights everything else is better; what patience may go back to is better kept. */
+	if ((!first || settings_int(&w->settings, SET_EVAL_PATIENCE)) && run_is_open(&w->run) && settings_int(&w->settings, SET_CKPT_EVERY) && worker_ckpt(w, "best", &e))
 		worker_log(w, LOG_ERROR, "%s: training goes on", e.msg);
+}
+
+/* One more evaluation by itself: was it a new best? 1: no, and patience is at its end. */
+static int count_patience(struct worker *w, double loss)
+{
+	struct train_state *s = &w->state;
+	uint64_t patience = (uint64_t)w->settings.num[SET_EVAL_PATIENCE];
+	double best = s->patience_loss > 0 ? s->patience_loss : s->best_loss;
+	int better = !isfinite(best) || loss < best - w->settings.num[SET_EVAL_MIN_DELTA];
+	s->patience_loss = !patience ? 0 : better ? loss : best;
+	s->patience_used = !patience || better ? 0 : s->patience_used + 1;
+	if (!patience || s->patience_used < patience)
+		return 0;
+	s->patience_used = 0; /* who trains on has it anew */
+	return 1;
+}
+
+static void stop_early(struct worker *w)
+{
+	int n = settings_int(&w->settings, SET_EVAL_PATIENCE);
+	snprintf(w->early, sizeof w->early, "early stop at step %llu: %d evaluation%s without a new best, validation loss %.4f at step %llu (`load best` goes back to it)",
+		 (unsigned long long)w->state.step, n, n > 1 ? "s" : "", w->state.best_loss, (unsigned long long)w->state.best_step);
 }
 
 /* A target needs an id before it. */
@@ -190,7 +213,8 @@ static int can_evaluate(const struct worker *w)
 	return w->data.ntoken - w->data.ntrain >= 2;
 }
 
-static int worker_eval(struct worker *w, struct err *e)
+/* by_itself: eval.every wants it. */
+static int worker_eval(struct worker *w, int by_itself, struct err *e)
 {
 	double loss, bpb;
 	int rc = worker_need_trainer(w, e);
@@ -212,7 +236,10 @@ static int worker_eval(struct worker *w, struct err *e)
 	struct engine_event ev = {.kind = EV_EVAL, .obs = {.step = w->state.step, .t = run_seconds(&w->run), .loss = NAN, .val = loss, .bpb = bpb,
 							   .watts = NAN, .joules = NAN}};
 	worker_emit(w, &ev, 1);
+	int ends = by_itself && count_patience(w, loss);
 	keep_best(w, loss);
+	if (ends)
+		stop_early(w);
 	return 0;
 }
 
@@ -220,7 +247,7 @@ int cmd_eval(struct worker *w, int argc, char **argv, struct err *e)
 {
 	(void)argc;
 	(void)argv;
-	int rc = worker_eval(w, e);
+	int rc = worker_eval(w, 0, e);
 	if (rc)
 		return rc;
 	script_command(w, "eval", NULL);
@@ -241,10 +268,11 @@ int worker_start_training(struct worker *w, uint64_t steps, struct err *e)
 	if (rc)
 		return rc;
 	if (can_evaluate(w) && !w->evaluated) {
-		rc = worker_eval(w, e);
+		rc = worker_eval(w, 0, e);
 		if (rc)
 			return rc;
 	}
+	w->early[0] = 0;
 	w->target = steps ? w->state.step + steps : 0;
 	w->training = 1;
 	w->pause_wanted = 0;
@@ -321,7 +349,7 @@ static int after_step(struct worker *w, struct err *budget)
 	struct err e = {0};
 	w->after_due = 0;
 	if (due(w, SET_EVAL_EVERY) && can_evaluate(w)) {
-		int rc = worker_eval(w, &e);
+		int rc = worker_eval(w, 1, &e);
 		if (rc == ERR_CANCEL)
 			return rc;
 		if (rc == ERR_BUDGET) {

@@ -34,6 +34,8 @@ static int consequences(struct worker *w, enum setting_id id, struct err *e)
 	if (id == SET_VOCAB_COMPACT) { /* a loss over other rows is another scale */
 		w->state.best_loss = NAN;
 		w->state.best_step = 0;
+		w->state.patience_loss = 0;
+		w->state.patience_used = 0;
 	}
 	return 0;
 }
@@ -61,7 +63,7 @@ static int change(struct worker *w, enum setting_id id, const char *value, struc
 {
 	char old[SETTING_TEXT_MAX], text[SETTING_TEXT_MAX];
 	double num;
-	if (setting_parse(id, value, &num, text, e) || legal_here(w, id, num, e))
+	if (setting_parse(id, value, &num, text, e) || legal_here(w, id, num, e) || worker_check_patterns(w, id, text, e))
 		return e->code;
 	setting_text(&w->settings, id, old);
 	if (num == w->settings.num[id] && !strcmp(text, w->settings.text[id])) {
@@ -93,7 +95,7 @@ static void say_change(struct worker *w, enum setting_id id, const char *old)
 	worker_log(w, LOG_INFO, "set: %s %s -> %s%s", r->key, old, setting_text(&w->settings, id, now), from);
 }
 
-static int change_and_say(struct worker *w, enum setting_id id, const char *value, struct err *e)
+int worker_set(struct worker *w, enum setting_id id, const char *value, struct err *e)
 {
 	char old[SETTING_TEXT_MAX];
 	setting_text(&w->settings, id, old);
@@ -117,7 +119,7 @@ int cmd_set(struct worker *w, int argc, char **argv, struct err *e)
 		return id;
 	if (argc == 1)
 		return cmd_get_one(w, (enum setting_id)id);
-	return change_and_say(w, (enum setting_id)id, argv[1], e);
+	return worker_set(w, (enum setting_id)id, argv[1], e);
 }
 
 int cmd_get(struct worker *w, int argc, char **argv, struct err *e)
@@ -176,7 +178,7 @@ int cmd_lr(struct worker *w, int argc, char **argv, struct err *e)
 			return e->code;
 	for (int i = 0; i < argc; i++) {
 		lr_word(argv[i], i == 0, &id, &value, e);
-		int rc = change_and_say(w, id, value, e);
+		int rc = worker_set(w, id, value, e);
 		if (rc)
 			return rc;
 	}
@@ -201,9 +203,9 @@ int cmd_pipeline(struct worker *w, int argc, char **argv, struct err *e)
 		worker_say(w, "%s\n", worker_pipeline(w));
 		return 0;
 	}
-	int rc = kind ? change_and_say(w, SET_PIPELINE_INPUTS, kind, e) : 0;
+	int rc = kind ? worker_set(w, SET_PIPELINE_INPUTS, kind, e) : 0;
 	int same = kind && settings_int(&w->settings, SET_PIPELINE) == (int)num;
-	return rc || same ? rc : change_and_say(w, SET_PIPELINE, argv[0], e);
+	return rc || same ? rc : worker_set(w, SET_PIPELINE, argv[0], e);
 }
 
 int cmd_undo(struct worker *w, int argc, char **argv, struct err *e)

@@ -90,6 +90,23 @@ void worker_stop_training(struct worker *w, int code, const char *why)
 	worker_publish(w, 1);
 }
 
+/* Who had started training is answered as if its end had been reached. */
+void worker_end_early(struct worker *w)
+{
+	worker_log(w, LOG_GOOD, "%s", w->early);
+	worker_halt(w);
+	for (int i = 0; i < w->npending;) {
+		const struct pending *p = &w->pending[i];
+		if (p->kind == WAIT_TIME)
+			i++;
+		else if (p->until_stopped || p->pause_then)
+			end_one(w, i, 0, "");
+		else
+			end_one(w, i, ERR_STATE, w->early);
+	}
+	worker_publish(w, 1);
+}
+
 /* --- the commands -------------------------------------------------------------------------------------------------- */
 
 int cmd_train(struct worker *w, const struct engine_cmd *c, int argc, char **argv, int defaults_to_one, struct err *e)

@@ -140,6 +140,12 @@ void dw_wait(struct dw *q, uint64_t ticket)
 		timing_add(q->timing, q->row, ns, flops);
 }
 
+/* Only the worker adds. */
+uint64_t dw_latest(const struct dw *q)
+{
+	return q->added;
+}
+
 void dw_wait_all(struct dw *q)
 {
 	dw_wait(q, q->overlap ? q->added : 0);

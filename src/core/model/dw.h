@@ -21,5 +21,7 @@ uint64_t dw_add(struct dw *q, int64_t m, int64_t n, int64_t T, float alpha, cons
 /* Returns when the product with that ticket, and all before it, are done. */
 void dw_wait(struct dw *q, uint64_t ticket);
 void dw_wait_all(struct dw *q);
+/* The ticket of the product that was added last; 0: none was. */
+uint64_t dw_latest(const struct dw *q);
 
 #endif

@@ -1,5 +1,7 @@
 /* head.c: final norm, classifier, cross-entropy and their gradients, in blocks of tokens so that the logits stay bounded.
  * SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "device/gemm.h"
@@ -44,6 +46,7 @@ static void head_rows(struct model *m, const int *y, int t0, int n, float each, 
 {
 	const float *w = head_weights(m), *xf = m->xf + (size_t)t0 * (size_t)m->c->dim;
 	int64_t D = m->c->dim, V = m->rows;
+	int frozen = params_head(m->p)->frozen;
 	double flops = 2.0 * (double)D * (double)V * n;
 	uint64_t t[4];
 	t[0] = clock_ns();
@@ -53,10 +56,11 @@ static void head_rows(struct model *m, const int *y, int t0, int n, float each, 
 	t[2] = clock_ns();
 	if (grad) {
 		back_to_hidden(m, w, t0, n);
-		gemm(m->pool, 1, 0, V, D, n, 1, m->logits, V, xf, D, !m->active || t0 > 0, head_grad(m), D);
+		if (!frozen)
+			gemm(m->pool, 1, 0, V, D, n, 1, m->logits, V, xf, D, !m->active || t0 > 0, head_grad(m), D);
 	}
 	t[3] = clock_ns();
-	timing_add(m->timing, m->row[ROW_CLASSIFIER], t[1] - t[0] + t[3] - t[2], grad ? 3 * flops : flops);
+	timing_add(m->timing, m->row[ROW_CLASSIFIER], t[1] - t[0] + t[3] - t[2], (grad ? 3 - frozen : 1) * flops);
 	timing_add(m->timing, m->row[ROW_LOSS], t[2] - t[1], 0);
 }
 
@@ -105,7 +109,11 @@ int head_run(struct model *m, const int *y, float scale, int grad, double *loss,
 
 void head_finish(struct model *m)
 {
-	if (!m->active)
+	const struct param *head = params_head(m->p);
+	/* The device's classifier makes its gradient all the same. */
+	if (head->frozen && m->extras && !m->active)
+		memset(m->p->g + head->offset, 0, head->count * sizeof(float));
+	if (!m->active || head->frozen)
 		return;
 	uint64_t t0 = clock_ns();
 	active_scatter_add(m->pool, m->p->g + params_head(m->p)->offset, m->table_grad, m->active, m->c->dim);

@@ -6,6 +6,7 @@
 #define ANETUI_MODEL_PARAMS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/rng.h"
@@ -38,6 +39,8 @@ struct param {
 	size_t offset;       /* in floats, from the start of each block; 16-float aligned */
 	size_t count;
 	int decay;           /* weight decay applies: rank 2 */
+	int frozen;          /* takes no part in training: no gradient is made, which then stays zero, and no update */
+	uint64_t late;       /* updates that it has missed so: those that it has taken part in count for the bias correction. All of them: its moments are zero */
 };
 
 struct params {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "model/extras.h"
 #include "model/host.h"
 #include "model/model_state.h"
@@ -131,6 +132,8 @@ static int forward(struct model *m, const int *x, struct err *e)
 uint64_t pass_weight_grad(struct model *m, enum param_kind kind, int layer, float scale, const float *grad, const float *input)
 {
 	const struct param *t = params_find(m->p, kind, layer);
+	if (t->frozen)
+		return dw_latest(m->dw);
 	return dw_add(m->dw, t->dim[0], t->dim[1], m->T, scale, grad, input, m->p->g + t->offset);
 }
 
@@ -152,7 +155,7 @@ uint64_t pass_qkv_grads(struct model *m, int l)
 	const struct param *q = params_find(m->p, PARAM_WQ, l), *k = params_find(m->p, PARAM_WK, l);
 	const struct param *v = params_find(m->p, PARAM_WV, l);
 	float *const *at = m->layer[l].place;
-	if (q->offset + q->count == k->offset && k->offset + k->count == v->offset)
+	if (q->offset + q->count == k->offset && k->offset + k->count == v->offset && !q->frozen && !k->frozen && !v->frozen)
 		return dw_add(m->dw, q->dim[0] + k->dim[0] + v->dim[0], q->dim[1], m->T, 1, at[PLACE_DQ], at[PLACE_XNORM], m->p->g + q->offset);
 	pass_weight_grad(m, PARAM_WQ, l, 1, at[PLACE_DQ], at[PLACE_XNORM]);
 	pass_weight_grad(m, PARAM_WK, l, 1, at[PLACE_DK], at[PLACE_XNORM]);
@@ -179,9 +182,31 @@ static int restore(struct model *m, int l, struct err *e)
 	return r;
 }
 
+/* A norm's sum over tokens costs next to nothing beside dx: it is made all the same. */
+static void clear_frozen_norms(struct model *m)
+{
+	for (int i = 0; i < m->p->n; i++) {
+		const struct param *t = &m->p->table[i];
+		if (t->frozen && t->rank == 1)
+			memset(m->p->g + t->offset, 0, t->count * sizeof(float));
+	}
+}
+
+/* The lowest layer that a gradient has to reach: below it all is frozen. */
+static int lowest(const struct model *m)
+{
+	int l = m->c->layers;
+	if (!params_find(m->p, PARAM_EMBED, -1)->frozen)
+		return 0;
+	for (int i = 0; i < m->p->n; i++)
+		if (m->p->table[i].layer >= 0 && !m->p->table[i].frozen)
+			l = MIN(l, m->p->table[i].layer);
+	return l;
+}
+
 static int backward(struct model *m, const int *x, struct err *e)
 {
-	for (int l = m->c->layers; l-- > 0;) {
+	for (int l = m->c->layers, end = lowest(m); l-- > end;) {
 		dw_wait(m->dw, m->ticket[l % m->nset]);
 		int r = m->recompute ? restore(m, l, e) : 0;
 		if (!r)
@@ -191,6 +216,9 @@ static int backward(struct model *m, const int *x, struct err *e)
 	}
 	dw_wait_all(m->dw);
 	head_finish(m);
+	clear_frozen_norms(m);
+	if (params_find(m->p, PARAM_EMBED, -1)->frozen)
+		return 0;
 	uint64_t t0 = clock_ns();
 	host_embed_back(m->pool, params_g(m->p, PARAM_EMBED, -1), m->x0, x, m->T, m->c->dim);
 	timing_add(m->timing, m->row[ROW_EMBED_BWD], clock_ns() - t0, 0);

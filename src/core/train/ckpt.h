@@ -30,6 +30,8 @@ struct train_state {
 	uint64_t skipped;            /* updates left out: an overflow on the device, or a loss or gradient that was not finite (nan = skip) */
 	double loss_scale;           /* loss_scale auto: the present one; 0 before the first step on a device with fp16 */
 	uint64_t scale_good;         /* updates since it was last changed */
+	double patience_loss;        /* eval.patience: the loss to get below; 0: none yet, best_loss then */
+	uint64_t patience_used;      /* evaluations since that did not */
 	struct settings settings;
 	char data_name[256];         /* as the user named it */
 	uint64_t data_hash;

@@ -8,7 +8,7 @@
 #include "model/config.h"
 #include "train/ckpt.h"
 
-enum { CKPT_META_MAX = 160, CKPT_META_KEY = 40, CKPT_META_VALUE = 272 };
+enum { CKPT_META_MAX = 256, CKPT_META_KEY = 40, CKPT_META_VALUE = 272 };
 
 struct ckpt_meta {
 	int n;

@@ -45,7 +45,22 @@ double optim_lr(const struct settings *s, uint64_t step)
 
 /* --- norm --- */
 
+/* The last row that begins at or before `at`; rows stand in the order of their offsets. */
+static int row_at(const struct params *p, size_t at)
+{
+	int lo = 0, hi = p->n - 1;
+	while (lo < hi) {
+		int mid = (lo + hi + 1) / 2;
+		if (p->table[mid].offset <= at)
+			lo = mid;
+		else
+			hi = mid - 1;
+	}
+	return lo;
+}
+
 struct norm_job {
+	const struct params *p;
 	const float *g;
 	size_t total, part; /* floats in all, floats of one part (a multiple of LANES) */
 	double sum[NORM_PARTS];
@@ -69,13 +84,16 @@ static void norm_task(void *arg, int task, int thread)
 {
 	(void)thread;
 	struct norm_job *j = arg;
-	size_t lo = MIN((size_t)task * j->part, j->total);
-	j->sum[task] = sum_squares(j->g + lo, MIN(j->part, j->total - lo));
+	size_t lo = MIN((size_t)task * j->part, j->total), n = MIN(j->part, j->total - lo);
+	const struct param *t = &j->p->table[row_at(j->p, lo)];
+	/* Frozen gradients are zero: not even read where a whole part is. */
+	int zero = t->frozen && lo + n <= t->offset + t->count;
+	j->sum[task] = zero ? 0 : sum_squares(j->g + lo, n);
 }
 
 double optim_grad_norm(const struct params *p, struct pool *pool)
 {
-	struct norm_job j = {.g = p->g, .total = p->total};
+	struct norm_job j = {.p = p, .g = p->g, .total = p->total};
 	j.part = (p->total / NORM_PARTS / LANES + 1) * LANES;
 	pool_run(pool, NORM_PARTS, norm_task, &j);
 	double sum = 0;
@@ -95,8 +113,16 @@ struct adam {
 struct adam_job {
 	struct params *p;
 	struct adam k;
+	double b1, b2;
+	uint64_t t;             /* updates with this one, for a tensor that was never frozen */
 	float decay;            /* of tensors whose row says so */
 };
+
+static void correct_bias(struct adam *k, double b1, double b2, uint64_t t)
+{
+	k->c1 = (float)(1 / (1 - pow(b1, (double)t)));
+	k->c2 = (float)(1 / (1 - pow(b2, (double)t)));
+}
 
 static inline void adam_lanes(float *restrict w, float *restrict g, float *restrict m, float *restrict v,
 			      const struct adam *k, float decay, size_t n)
@@ -112,28 +138,17 @@ static inline void adam_lanes(float *restrict w, float *restrict g, float *restr
 	}
 }
 
-static void adam_range(const struct adam_job *j, size_t lo, size_t hi, float decay)
+static void adam_range(const struct adam_job *j, const struct param *t, size_t lo, size_t hi)
 {
 	struct params *p = j->p;
-	const struct adam k = j->k;
+	struct adam k = j->k;
+	float decay = t->decay ? j->decay : 0;
 	size_t i = lo;
+	if (t->late)
+		correct_bias(&k, j->b1, j->b2, j->t - t->late);
 	for (; i + LANES <= hi; i += LANES)
 		adam_lanes(p->w + i, p->g + i, p->m + i, p->v + i, &k, decay, LANES);
 	adam_lanes(p->w + i, p->g + i, p->m + i, p->v + i, &k, decay, hi - i);
-}
-
-/* The last row that begins at or before `at`; rows stand in the order of their offsets. */
-static int row_at(const struct params *p, size_t at)
-{
-	int lo = 0, hi = p->n - 1;
-	while (lo < hi) {
-		int mid = (lo + hi + 1) / 2;
-		if (p->table[mid].offset <= at)
-			lo = mid;
-		else
-			hi = mid - 1;
-	}
-	return lo;
 }
 
 /* One block of the whole; padding between tensors is left alone. */
@@ -145,20 +160,22 @@ static void adam_task(void *arg, int task, int thread)
 	for (int r = row_at(j->p, begin); r < j->p->n && j->p->table[r].offset < end; r++) {
 		const struct param *t = &j->p->table[r];
 		size_t lo = MAX(begin, t->offset), hi = MIN(end, t->offset + t->count);
-		if (lo < hi)
-			adam_range(j, lo, hi, t->decay ? j->decay : 0);
+		if (lo < hi && !t->frozen)
+			adam_range(j, t, lo, hi);
 	}
 }
 
 void optim_adamw(struct params *p, struct pool *pool, const struct settings *s, double lr, double grad_scale, uint64_t t)
 {
 	double b1 = s->num[SET_ADAM_BETA1], b2 = s->num[SET_ADAM_BETA2], eps = s->num[SET_ADAM_EPS];
-	struct adam_job j = {.p = p, .decay = (float)s->num[SET_ADAM_DECAY]};
+	struct adam_job j = {.p = p, .decay = (float)s->num[SET_ADAM_DECAY], .b1 = b1, .b2 = b2, .t = t};
 	j.k = (struct adam){
 		.b1 = (float)b1, .b2 = (float)b2, .a1 = (float)(1 - b1), .a2 = (float)(1 - b2), .lr = (float)lr, .scale = (float)grad_scale,
-		.c1 = (float)(1 / (1 - pow(b1, (double)t))), .c2 = (float)(1 / (1 - pow(b2, (double)t))),
 		/* With epsilon 0 a weight that never had a gradient would be 0/0. */
 		.eps = (float)MAX(eps, (double)FLT_MIN),
 	};
+	correct_bias(&j.k, b1, b2, t);
 	pool_run(pool, (int)((p->total + UPDATE_BLOCK - 1) / UPDATE_BLOCK), adam_task, &j);
+	for (int i = 0; i < p->n; i++)
+		p->table[i].late += p->table[i].frozen != 0;
 }

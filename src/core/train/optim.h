@@ -18,7 +18,8 @@ double optim_grad_norm(const struct params *p, struct pool *pool);
 
 /* One AdamW update (Loshchilov, Hutter 2019), t = 1 for the first: with g' = g * grad_scale
  *   m = b1 m + (1-b1) g';  v = b2 v + (1-b2) g'^2;  w -= lr * (m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps) + decay * w)
- * decay only where params' table says so. Gradients are zeroed in the same pass. */
+ * decay only where params' table says so. Gradients are zeroed in the same pass. A frozen tensor is passed over, and one that was is corrected with the
+ * number of updates that it has taken part in. */
 void optim_adamw(struct params *p, struct pool *pool, const struct settings *s, double lr, double grad_scale, uint64_t t);
 
 #endif

@@ -28,7 +28,7 @@ struct setting_row {
 	const char *unit, *help;
 };
 
-enum { SETTING_TEXT_MAX = 64 };
+enum { SETTING_TEXT_MAX = 128 };
 
 /* A plain value: it is copied across threads. Ints and choices are held in doubles exactly (up to 2^53). */
 struct settings {

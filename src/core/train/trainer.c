@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/select.h"
 #include "train/optim.h"
 
 enum { SKIPS_MAX = 100, NAN_STOP = 0 };
@@ -26,6 +27,7 @@ struct trainer {
 
 	/* The step that has begun. */
 	struct settings now;       /* as they were when it began */
+	int arranged;              /* 1: what is frozen is as `now` says */
 	struct data_cursor cursor; /* runs ahead of state->cursor */
 	int begun, accum;          /* micro-steps made, of how many */
 	double loss_sum;
@@ -80,7 +82,7 @@ int trainer_waits_for_change(const struct trainer *t)
 {
 	for (int i = 0; t->begun && i < SET_N; i++) {
 		enum setting_when when = setting_row((enum setting_id)i)->when;
-		if ((when == SETTING_STEP || when == SETTING_SHAPE) && t->now.num[i] != t->a.settings->num[i])
+		if ((when == SETTING_STEP || when == SETTING_SHAPE) && (t->now.num[i] != t->a.settings->num[i] || strcmp(t->now.text[i], t->a.settings->text[i])))
 			return 1;
 	}
 	return 0;
@@ -190,9 +192,28 @@ static void scale_was_good(struct trainer *t)
 
 /* --- steps --- */
 
+/* Which tensors take part in this step. */
+static int take_frozen(struct trainer *t, struct err *e)
+{
+	const char *patterns = t->a.settings->text[SET_FREEZE];
+	struct params *p = t->a.params;
+	int n = 0;
+	if (t->arranged && !strcmp(patterns, t->now.text[SET_FREEZE]))
+		return 0;
+	t->arranged = 0;
+	for (int i = 0; i < p->n; i++)
+		n += p->table[i].frozen = select_name(patterns, p->table[i].name);
+	if (n == p->n)
+		return err_set(e, ERR_STATE, "train: all %d tensors are frozen (`freeze none` lets them go)", n);
+	t->arranged = 1;
+	return 0;
+}
+
 static int begin_step(struct trainer *t, struct err *e)
 {
 	int rc = take_shape(t, e);
+	if (!rc)
+		rc = take_frozen(t, e);
 	if (rc)
 		return rc;
 	t->now = *t->a.settings;
