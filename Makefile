@@ -46,8 +46,8 @@ CFLAGS_ALL = -std=c11 $(OPT_$(BUILD)) -fno-math-errno -pthread $(WARN) $(PLAT_DE
 
 # Evaluated when a recipe runs, not when this file is read: with `make deps run` pkg-config may not be there yet.
 PKG        = $(PKG_PATH) pkg-config
-PKG_CFLAGS = $$($(PKG) --cflags ncursesw libedit jansson)
-PKG_LIBS   = $$($(PKG) --libs ncursesw libedit jansson)
+PKG_CFLAGS = $$($(PKG) --cflags ncursesw libedit jansson libpcre2-8 libutf8proc)
+PKG_LIBS   = $$($(PKG) --libs ncursesw libedit jansson libpcre2-8 libutf8proc)
 TEST_CFLAGS = $$($(PKG) --cflags cmocka vterm)
 TEST_LIBS   = $$($(PKG) --libs cmocka vterm)
 

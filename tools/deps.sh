@@ -57,6 +57,8 @@ have pkg-config || add "$(pick pkg-config pkgconf-pkg-config pkgconf pkgconf)"
 pc ncursesw    || add "$(pick libncurses-dev ncurses-devel ncurses ncurses)"
 pc libedit     || add "$(pick libedit-dev libedit-devel libedit libedit)"
 pc jansson     || add "$(pick libjansson-dev jansson-devel jansson jansson)"
+pc libpcre2-8  || add "$(pick libpcre2-dev pcre2-devel pcre2 pcre2)"
+pc libutf8proc || add "$(pick libutf8proc-dev utf8proc-devel libutf8proc utf8proc)"
 have_blas      || add "$(pick libopenblas0-pthread openblas-threads openblas -)"
 if [ $want_check = yes ]; then
 	pc cmocka  || add "$(pick libcmocka-dev libcmocka-devel cmocka cmocka)"

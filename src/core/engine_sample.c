@@ -68,18 +68,19 @@ static struct sampler_settings how(const struct worker *w)
 					 (float)v[SET_SAMPLE_MIN_P], (float)v[SET_SAMPLE_REPEAT]};
 }
 
-/* The ids that come first: the start token and the prompt's. */
+/* The ids that come first: the start token where texts have one, or stand in for an empty prompt, and the prompt's. */
 static int prompt_ids(struct worker *w, const char *prompt, struct ids *ids, struct err *e)
 {
 	const struct tokenizer_info *t = tokenizer_info(w->tok);
-	if (t->bos >= 0) {
+	int first = t->add_bos ? t->bos : *prompt ? -1 : t->separator;
+	if (first >= 0) {
 		ids->id = malloc(sizeof *ids->id);
 		if (!ids->id)
 			return err_nomem(e, "sample", sizeof *ids->id);
-		ids->id[0] = t->bos;
+		ids->id[0] = first;
 		ids->n = ids->cap = 1;
 	}
-	int rc = tokenizer_encode(w->tok, prompt, strlen(prompt), 1, ids, e);
+	int rc = tokenizer_encode(w->tok, prompt, strlen(prompt), TOKENIZE_START, ids, e);
 	if (!rc && !ids->n)
 		rc = err_set(e, ERR_STATE, "sample: a prompt is needed (this tokenizer has no start token)");
 	return rc;
@@ -107,7 +108,7 @@ static int generate(struct worker *w, struct sampling *g, struct sampler *s, con
 			return err_set(e, ERR_STATE, "sample: the model's output is not finite (load an older checkpoint)");
 		size_t len = 2;
 		/* One text has ended, the next begins: as between two documents. */
-		const char *piece = id == t->bos || id == t->eos ? "\n\n" : tokenizer_piece(w->tok, prev, id, &len);
+		const char *piece = tokenizer_is_end(w->tok, id) ? "\n\n" : tokenizer_piece(w->tok, prev, id, &len);
 		int stopped = take_piece(g, piece, len, e);
 		if (stopped)
 			return stopped < 0 ? stopped : 0;

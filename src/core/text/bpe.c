@@ -14,11 +14,11 @@
 
 static int add_bytes(struct tokenizer *t)
 {
-	if (vocab_add_piece(t, "", 0))
+	if (vocab_add_piece(t, "", 0, TOKENIZER_CONTROL))
 		return -1;
 	for (int b = 0; b < 256; b++) {
 		char c = (char)b;
-		if (vocab_add_piece(t, &c, 1))
+		if (vocab_add_piece(t, &c, 1, TOKENIZER_NORMAL))
 			return -1;
 	}
 	return 0;
@@ -39,7 +39,7 @@ static int add_merge(struct tokenizer *t, int a, int b, struct err *e)
 	memcpy(s + na, t->bytes + t->off[b], nb);
 	t->merge[id - 257][0] = a;
 	t->merge[id - 257][1] = b;
-	if (idmap_put(&t->pair, pair_key(a, b), id) || vocab_add_piece(t, s, na + nb))
+	if (idmap_put(&t->pair, pair_key(a, b), id) || vocab_add_piece(t, s, na + nb, TOKENIZER_NORMAL))
 		return err_nomem(e, "tokenizer", t->nbytes);
 	return 0;
 }
@@ -57,7 +57,11 @@ struct tokenizer *bpe_new(const int (*merge)[2], int nmerge, struct err *e)
 			tokenizer_free(t);
 			return NULL;
 		}
-	t->info = (struct tokenizer_info){.kind = TOKENIZER_BPE, .vocab = 257 + nmerge};
+	t->info = (struct tokenizer_info){.kind = TOKENIZER_BPE, .vocab = 257 + nmerge, .add_bos = 1};
+	t->algorithm = TOKENIZER_BY_MERGES;
+	t->split = TOKENIZER_SPLIT_OURS;
+	t->nmerge = nmerge;
+	t->unk = t->pad = -1;
 	uint64_t h = text_hash(1, &t->info.vocab, sizeof t->info.vocab);
 	t->info.hash = text_hash(h, t->merge, (size_t)nmerge * sizeof *t->merge);
 	snprintf(t->info.name, sizeof t->info.name, "bpe %d", t->info.vocab);

@@ -141,9 +141,9 @@ static int encode_story(struct job *j, const char *s, size_t n, struct str *asid
 	size_t pos = 0;
 	if (mem_grow(&j->ids.id, &j->ids.cap, j->ids.n + 1, sizeof *j->ids.id))
 		return err_nomem(j->e, "data", j->ids.n * sizeof *j->ids.id);
-	j->ids.id[j->ids.n++] = tokenizer_info(j->t)->bos;
+	j->ids.id[j->ids.n++] = tokenizer_info(j->t)->separator;
 	str_clear(aside);
-	if (tokenizer_info(j->t)->kind == TOKENIZER_LLAMA2C) {
+	if (tokenizer_info(j->t)->blank) {
 		str_putc(aside, ' '); /* as a prompt is encoded */
 		str_add(aside, s, n);
 		s = aside->s;
@@ -174,7 +174,7 @@ static int encode_stories(struct job *j, size_t from, size_t to)
 
 static int encode_range(struct job *j, size_t from, size_t to)
 {
-	return j->src->builtin && tokenizer_info(j->t)->bos >= 0 ? encode_stories(j, from, to) : encode_plain(j, from, to);
+	return j->src->builtin && tokenizer_info(j->t)->separator >= 0 ? encode_stories(j, from, to) : encode_plain(j, from, to);
 }
 
 /* Both parts, then (when asked) the tail. */

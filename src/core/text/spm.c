@@ -1,6 +1,5 @@
-/* spm.c: llama2.c's tokenizer.bin: SentencePiece BPE by score with byte fallback. Reading the file, and the encoding of a part of text.
+/* spm.c: SentencePiece's BPE by score with byte fallback: the encoding of a part of text. Files are read elsewhere (llama2c_tok.c, spm_model.c).
  *
- * Format: u32 longest piece, then for each id f32 score, i32 length, bytes; no count. Ids 0, 1, 2 are <unk>, <s>, </s>; <0xHH> are the bytes.
  * Encoding: each code point is looked up, or becomes byte ids; then the neighbours whose joined text is the piece of highest score are merged, the
  * leftmost of equals first, until nothing merges. That rule looks at the whole text; what makes it fast and still exact: two code points that stand side by
  * side in no piece of the vocabulary can never come into one id, so the text falls into parts between which nothing happens. Inside a part
@@ -16,7 +15,7 @@
 #include "text/hash.h"
 #include "text/vocab.h"
 
-enum { FIRST_ORDINARY = 3, PART_MAX = 1 << 27 };
+enum { PART_MAX = 1 << 27 };
 
 /* A code point, or one byte that is no UTF-8 (told apart by its value: 0x110000 + byte). */
 static size_t point_at(const char *s, size_t n, uint32_t *cp)
@@ -26,23 +25,6 @@ static size_t point_at(const char *s, size_t n, uint32_t *cp)
 		return (size_t)k;
 	*cp = 0x110000u + (unsigned char)*s;
 	return 1;
-}
-
-static uint32_t u32_at(const unsigned char *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static uint64_t piece_key(const char *s, size_t n)
-{
-	uint64_t h = text_hash(7, s, n);
-	return h ? h : 1;
-}
-
-static int find_piece(const struct tokenizer *t, const char *s, size_t n)
-{
-	int id = idmap_get(&t->text, piece_key(s, n));
-	return id >= 0 && t->off[id + 1] - t->off[id] == n && !memcmp(t->bytes + t->off[id], s, n) ? id : -1;
 }
 
 int spm_byte_of_piece(const char *s, size_t n)
@@ -79,95 +61,56 @@ static int joined(const struct tokenizer *t, uint32_t a, uint32_t b)
 	return idmap_get(&t->joint, pair_key((int)a, (int)b)) >= 0;
 }
 
-static int add_piece(struct tokenizer *t, const char *s, size_t n, float score)
+int spm_add_piece(struct tokenizer *t, const char *s, size_t n, float score, enum tokenizer_type type)
 {
-	int id = (int)t->noff, byte = spm_byte_of_piece(s, n);
-	size_t cap = (size_t)id;
-	if (cap % 4096 == 0) {
-		float *more = realloc(t->score, (cap + 4096) * sizeof *more);
-		if (!more)
-			return -1;
-		t->score = more;
-	}
-	t->score[id] = score;
-	if (vocab_add_piece(t, s, n))
+	int id = (int)t->noff;
+	if (mem_grow(&t->score, &t->cap_score, (size_t)id + 1, sizeof *t->score))
 		return -1;
-	if (id < FIRST_ORDINARY || n == 0)
-		return 0;
-	if (byte >= 0) {
-		if (t->byte_id[byte] < 0)
+	t->score[id] = score;
+	if (vocab_add_piece(t, s, n, type))
+		return -1;
+	if (type == TOKENIZER_BYTE) {
+		int byte = spm_byte_of_piece(s, n);
+		if (byte >= 0 && t->byte_id[byte] < 0)
 			t->byte_id[byte] = id;
 		return 0;
 	}
-	uint64_t key = piece_key(s, n);
-	if (idmap_get(&t->text, key) < 0 && idmap_put(&t->text, key, id))
-		return -1;
-	return add_joints(t, s, n);
+	if (type != TOKENIZER_NORMAL || n == 0)
+		return 0;
+	return vocab_index(t, id) || add_joints(t, s, n) ? -1 : 0;
 }
 
-static int parse_piece(struct tokenizer *t, const unsigned char *d, size_t n, size_t *at, uint32_t longest, const char *name, struct err *e)
+static int check_piece(const struct tokenizer_parts *p, int id, const char *name, struct err *e)
 {
-	size_t id = t->noff;
-	if (n - *at < 8)
-		return err_set(e, ERR_FORMAT, "tokenizer: %s: ends inside id %zu (truncated?)", name, id);
-	uint32_t bits = u32_at(d + *at), len = u32_at(d + *at + 4);
-	float score;
-	memcpy(&score, &bits, sizeof score);
-	*at += 8;
-	if (len > longest)
-		return err_set(e, ERR_FORMAT, "tokenizer: %s: id %zu is %u bytes long, the file allows %u (not a llama2.c tokenizer?)", name, id,
-			       len, longest);
-	if (len > n - *at)
-		return err_set(e, ERR_FORMAT, "tokenizer: %s: id %zu is %u bytes long, %zu are left (truncated?)", name, id, len, n - *at);
-	if (isnan(score))
-		return err_set(e, ERR_FORMAT, "tokenizer: %s: id %zu has no score", name, id);
-	if (id >= 1u << 24)
-		return err_set(e, ERR_FORMAT, "tokenizer: %s: more than %u ids", name, 1u << 24);
-	if (add_piece(t, (const char *)d + *at, len, score))
-		return err_nomem(e, "tokenizer", n);
-	*at += len;
+	const char *s = p->bytes.s + p->off[id];
+	size_t n = p->off[id + 1] - p->off[id];
+	if (isnan(p->score[id]))
+		return err_set(e, ERR_FORMAT, "tokenizer: %s: id %d has no score", name, id);
+	if (p->type[id] == TOKENIZER_BYTE && spm_byte_of_piece(s, n) < 0)
+		return err_set(e, ERR_FORMAT, "tokenizer: %s: id %d, \"%.*s\": a byte's piece must be <0x00> to <0xFF>", name, id, (int)MIN(n, 40), s);
 	return 0;
 }
 
-static int parse(struct tokenizer *t, const unsigned char *d, size_t n, const char *name, struct err *e)
-{
-	uint32_t longest = n >= 4 ? u32_at(d) : 0;
-	if (n < 4 || longest < 1 || longest > 1u << 16)
-		return err_set(e, ERR_FORMAT, "tokenizer: %s: neither a llama2.c tokenizer nor one of ours", name);
-	for (size_t at = 4; at < n;) {
-		int rc = parse_piece(t, d, n, &at, longest, name, e);
-		if (rc)
-			return rc;
-	}
-	if (t->noff <= FIRST_ORDINARY)
-		return err_set(e, ERR_FORMAT, "tokenizer: %s: %zu ids, more than 3 are needed", name, t->noff);
-	t->raw = malloc(n);
-	if (!t->raw)
-		return err_nomem(e, "tokenizer", n);
-	memcpy(t->raw, d, n);
-	t->nraw = n;
-	return 0;
-}
-
-struct tokenizer *spm_parse(const unsigned char *data, size_t n, const char *name, struct err *e)
+struct tokenizer *spm_new(const struct tokenizer_parts *p, const char *name, struct err *e)
 {
 	struct tokenizer *t = mem_zalloc(1, sizeof *t);
-	if (!t) {
-		err_nomem(e, "tokenizer", sizeof *t);
-		return NULL;
-	}
-	for (int b = 0; b < 256; b++)
+	int rc = t ? 0 : err_nomem(e, "tokenizer", sizeof *t), nbyte = 0;
+	for (int b = 0; t && b < 256; b++)
 		t->byte_id[b] = -1;
-	t->info.kind = TOKENIZER_LLAMA2C; /* before parse: free looks at it */
-	if (parse(t, data, n, name, e)) {
+	for (int id = 0; id < p->vocab && !rc; id++) {
+		rc = check_piece(p, id, name, e);
+		if (!rc && spm_add_piece(t, p->bytes.s + p->off[id], p->off[id + 1] - p->off[id], p->score[id], p->type[id]))
+			rc = err_nomem(e, "tokenizer", p->bytes.len);
+	}
+	for (int b = 0; !rc && b < 256; b++)
+		nbyte += t->byte_id[b] >= 0;
+	if (!rc && nbyte < 256 && p->unk < 0)
+		rc = err_set(e, ERR_FORMAT, "tokenizer: %s: %d of the 256 bytes have a piece and there is no unknown piece: not all text could be encoded", name, nbyte);
+	if (rc) {
 		tokenizer_free(t);
 		return NULL;
 	}
-	t->info.vocab = (int)t->noff;
-	t->info.bos = 1;
-	t->info.eos = 2;
-	t->info.hash = text_hash(2, data, n);
-	snprintf(t->info.name, sizeof t->info.name, "llama2c %d", t->info.vocab);
+	t->algorithm = TOKENIZER_BY_SCORE;
 	return t;
 }
 
@@ -245,7 +188,7 @@ static void try_pair(struct merger *m, int left, int right)
 	if (left < 0 || right < 0 || !m->sym[left].len || !m->sym[right].len)
 		return;
 	uint32_t len = m->sym[left].len + m->sym[right].len;
-	int id = find_piece(m->t, m->s + m->sym[left].at, len);
+	int id = vocab_find(m->t, m->s + m->sym[left].at, len);
 	if (id >= 0 && m->t->score[id] > -1e10f)
 		push(m, (struct chance){m->t->score[id], left, right, id, len});
 }
@@ -280,7 +223,7 @@ static int add_bytes(const struct tokenizer *t, const char *s, size_t n, struct 
 {
 	for (size_t i = 0; i < n; i++) {
 		int id = t->byte_id[(unsigned char)s[i]];
-		if (add_id(out, id < 0 ? 0 : id)) /* without byte ids: <unk> */
+		if (add_id(out, id < 0 ? t->unk : id)) /* without byte ids: <unk> */
 			return -1;
 	}
 	return 0;
@@ -290,7 +233,7 @@ int spm_part_ids(const struct tokenizer *t, const char *s, size_t n, struct ids 
 {
 	uint32_t cp;
 	size_t len = point_at(s, n, &cp);
-	int id = find_piece(t, s, n);
+	int id = vocab_find(t, s, n);
 	if (len == n) /* one code point: nothing to merge */
 		return (id >= 0 ? add_id(out, id) : add_bytes(t, s, n, out)) ? err_nomem(e, "tokenizer", out->n * sizeof *out->id) : 0;
 	if (n > PART_MAX)
@@ -299,7 +242,7 @@ int spm_part_ids(const struct tokenizer *t, const char *s, size_t n, struct ids 
 	int nsym = 0, bad = !m.sym;
 	for (size_t i = 0; i < n && !bad; i += len, nsym++) {
 		len = point_at(s + i, n - i, &cp);
-		id = find_piece(t, s + i, len);
+		id = vocab_find(t, s + i, len);
 		m.sym[nsym] = (struct symbol){id < 0 ? 0 : id, nsym - 1, i + len < n ? nsym + 1 : -1, (uint32_t)i, (uint32_t)len};
 		if (id < 0)
 			m.sym[nsym].len = 0; /* byte ids join with nothing */

@@ -1,4 +1,4 @@
-/* tokenizer.h: text to ids and back. Knows our own byte-level BPE and llama2.c's tokenizer files.
+/* tokenizer.h: text to ids and back, for every kind of tokenizer. What one is made of is in tokenizer_parts.h.
  * SPDX-License-Identifier: MIT */
 #ifndef ANETUI_TEXT_TOKENIZER_H
 #define ANETUI_TEXT_TOKENIZER_H
@@ -14,13 +14,17 @@ struct tokenizer;
 enum tokenizer_kind {
 	TOKENIZER_BPE,     /* our own: byte-level BPE, trained by tokenizer_train */
 	TOKENIZER_LLAMA2C, /* llama2.c's tokenizer.bin: SentencePiece BPE by score, byte fallback */
+	TOKENIZER_PARTS,   /* any other: made by tokenizer_new from the parts that a file of another form holds */
 };
 
 struct tokenizer_info {
 	enum tokenizer_kind kind;
 	int vocab;
 	int bos, eos;       /* -1 when there is none. Our own: id 0 is the document separator, both bos and eos */
-	uint64_t hash;      /* of the contents: kept in shards and checkpoints */
+	int add_bos;        /* a text begins with bos */
+	int blank;          /* the beginning of a text gets a blank in front (SentencePiece's dummy prefix): see tokenizer_encode's `start` */
+	int separator;      /* the id that stands between documents: bos where texts begin with it, else eos, else bos; -1: none */
+	uint64_t hash;      /* of what gives a text its ids: kept in shards and checkpoints. Special ids are no part of it */
 	char name[64];
 };
 
@@ -45,12 +49,20 @@ const struct tokenizer_info *tokenizer_info(const struct tokenizer *t);
  * one leading blank. Text longer than 16 MiB is sampled at even distances (bounded memory). Deterministic. `cancel` (may be NULL) is looked at. */
 struct tokenizer *tokenizer_train(const char *text, size_t n, int vocab, const atomic_int *cancel, struct err *e);
 
-/* Appends the ids of n bytes of text. No separator is added, and none is found in the text; any bytes are encoded.
- * llama2.c: with `start` the dummy blank goes in front (as its run does for a prompt), without BOS. */
-int tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, int start, struct ids *out, struct err *e);
+enum tokenizer_how {
+	TOKENIZE_START = 1,   /* the text's beginning: the blank goes in front where the tokenizer wants one (no bos is added) */
+	TOKENIZE_SPECIAL = 2, /* control tokens that stand in the text ("<|im_start|>") become their ids; else they are text like any other */
+};
 
-/* The bytes of one id (may be part of a character), *n of them. prev is the id before it (llama2.c strips one blank after BOS), or -1.
- * Separators give no bytes. An id outside the vocabulary gives none. Static for the tokenizer's life. */
+/* Appends the ids of n bytes of text. No separator is added; any bytes are encoded. `how`: bits of enum tokenizer_how. Without TOKENIZE_SPECIAL no text
+ * can bring a control token in; tokens that a tokenizer adds without calling them special (Qwen's "<think>") are always found. */
+int tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, int how, struct ids *out, struct err *e);
+
+/* Whether the id ends a text: eos, bos, and the other ids that a model's files name as ends. */
+int tokenizer_is_end(const struct tokenizer *t, int id);
+
+/* The bytes of one id (may be part of a character), *n of them. prev is the id before it (the blank in front is taken off after bos), or -1.
+ * Control tokens give no bytes. An id outside the vocabulary gives none. Static for the tokenizer's life. */
 const char *tokenizer_piece(const struct tokenizer *t, int prev, int id, size_t *n);
 
 #endif

@@ -1,4 +1,4 @@
-/* vocab.c: tables that both kinds of tokenizer are made of.
+/* vocab.c: tables that all kinds of tokenizer are made of.
  * SPDX-License-Identifier: MIT */
 #include "text/vocab.h"
 
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "text/hash.h"
 
 static size_t slot_of(const struct idmap *m, uint64_t key)
 {
@@ -62,14 +63,34 @@ void idmap_done(struct idmap *m)
 	*m = (struct idmap){0};
 }
 
-int vocab_add_piece(struct tokenizer *t, const char *s, size_t n)
+int vocab_add_piece(struct tokenizer *t, const char *s, size_t n, enum tokenizer_type type)
 {
-	if (mem_grow(&t->bytes, &t->cap_bytes, t->nbytes + n + 1, 1) || mem_grow(&t->off, &t->cap_off, t->noff + 2, sizeof *t->off))
+	if (mem_grow(&t->bytes, &t->cap_bytes, t->nbytes + n + 1, 1) || mem_grow(&t->off, &t->cap_off, t->noff + 2, sizeof *t->off) ||
+	    mem_grow(&t->type, &t->cap_type, t->noff + 1, sizeof *t->type))
 		return -1;
 	if (n)
 		memcpy(t->bytes + t->nbytes, s, n);
+	t->type[t->noff] = (unsigned char)type;
 	t->off[t->noff] = t->nbytes;
 	t->nbytes += n;
 	t->off[++t->noff] = t->nbytes;
 	return 0;
+}
+
+uint64_t vocab_key(const char *s, size_t n)
+{
+	uint64_t h = text_hash(7, s, n);
+	return h ? h : 1;
+}
+
+int vocab_find(const struct tokenizer *t, const char *s, size_t n)
+{
+	int id = idmap_get(&t->text, vocab_key(s, n));
+	return id >= 0 && t->off[id + 1] - t->off[id] == n && !memcmp(t->bytes + t->off[id], s, n) ? id : -1;
+}
+
+int vocab_index(struct tokenizer *t, int id)
+{
+	uint64_t key = vocab_key(t->bytes + t->off[id], t->off[id + 1] - t->off[id]);
+	return idmap_get(&t->text, key) < 0 ? idmap_put(&t->text, key, id) : 0;
 }
