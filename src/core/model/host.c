@@ -80,6 +80,30 @@ void host_embed_back(struct pool *pool, float *g, const float *dx, const int *id
 	pool_run(pool, blocks(D, EMBED_CHANNELS), embed_back_task, &a);
 }
 
+/* --- turning --- */
+
+struct turn_args {
+	float *out;
+	const float *in;
+	int n, D, T;
+};
+
+static void turn_task(void *arg, int task, int thread)
+{
+	const struct turn_args *a = arg;
+	int t0 = task * BLOCK, t1 = MIN(a->n, t0 + BLOCK);
+	(void)thread;
+	for (int c = 0; c < a->D; c++)
+		for (int t = t0; t < t1; t++)
+			a->out[(size_t)c * a->T + t] = a->in[(size_t)t * a->D + c];
+}
+
+void host_turn(struct pool *pool, float *out, const float *in, int n, int D, int T)
+{
+	struct turn_args a = {out, in, n, D, T};
+	pool_run(pool, blocks(n, BLOCK), turn_task, &a);
+}
+
 /* --- norms --- */
 
 struct norm_args {

@@ -18,6 +18,9 @@ void host_embed_back(struct pool *pool, float *g, const float *dx, const int *id
 /* out[T, D] = w * x / sqrt(mean over channels of x^2 + eps), turned to token by token: the classifier's products want it so. */
 void host_norm(struct pool *pool, float *out, const float *x, const float *w, int T, int D, float eps);
 
+/* out[D, T], its first n columns: column t is row t of in[n, D]. */
+void host_turn(struct pool *pool, float *out, const float *in, int n, int D, int T);
+
 /* sum[D, T] = x + alpha * o, out[D, T] = w * sum / sqrt(mean over channels of sum^2 + eps); with o NULL of x itself, and sum is not
  * touched. */
 void host_add_norm(struct pool *pool, float *sum, float *out, const float *x, const float *o, float alpha, const float *w, int T, int D,

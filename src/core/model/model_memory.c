@@ -18,6 +18,8 @@
 
 enum width { WIDE_D, WIDE_Q, WIDE_K, WIDE_F, WIDE_HEAD, WIDE_SCORES };
 enum share { LAYER, SET, ALL }; /* whose it is: a layer's, a set of scratch's, of all layers */
+/* When it is in use, if not always. Where no product is left in a queue when its phase is over, phases have one place for all that is theirs. */
+enum phase { PHASE_ALWAYS, PHASE_FORWARD, PHASE_HEAD, PHASE_FFN, PHASE_ATTN, PHASE_N };
 
 struct place_row {
 	const char *name;
@@ -55,6 +57,17 @@ static const struct place_row dynamic_rows[] = {
 	{"dqnorm", PLACE_DQNORM, WIDE_HEAD, ALL, 1, 1}, {"dknorm", PLACE_DKNORM, WIDE_HEAD, ALL, 0, 1},
 	{"probs", PLACE_PROBS, WIDE_SCORES, ALL, 1, 1}, {"dp", PLACE_DP, WIDE_SCORES, ALL, 0, 1},
 };
+
+static enum phase phase_of(enum place p)
+{
+	switch (p) {
+	case PLACE_O: return PHASE_FORWARD;
+	case PLACE_DGATE: case PLACE_DX2NORM: case PLACE_DH1: case PLACE_DH3: return PHASE_FFN;
+	case PLACE_DQ: case PLACE_DK: case PLACE_DV: case PLACE_DQNORM: case PLACE_DKNORM:
+	case PLACE_DXNORM: case PLACE_DXKV: case PLACE_PROBS: case PLACE_DP: return PHASE_ATTN;
+	default: return PHASE_ALWAYS;
+	}
+}
 
 static int rows_of(enum model_pipeline pipeline, const struct place_row **rows)
 {
@@ -96,7 +109,7 @@ static uint64_t width_of(const struct model_config *c, int batch, int seq, enum 
 	return 0;
 }
 
-/* What decides how many of a place there are. */
+/* What decides how many of a place there are. With one set of scratch nothing overlaps. */
 struct counts {
 	int layers, sets, train, recompute, qk_norm;
 };
@@ -138,13 +151,20 @@ static uint64_t total_floats(const struct model_config *c, enum model_pipeline p
 	struct sizes z;
 	const struct place_row *row;
 	sizes_of(&z, c, batch, seq, rows);
-	uint64_t n = z.logits + z.table + z.mask + 2 * z.rope + 2 * z.dt + 16;
+	uint64_t n = z.table + z.mask + 2 * z.rope + z.dt + 16, phase[PHASE_N] = {0};
+	phase[PHASE_HEAD] = z.dt + z.logits + (many->train ? z.dt : 0) + 3 * 16;
 	if (many->train)
-		n += z.dt + z.table + z.norm_part;
+		n += z.table + z.norm_part;
 	if (many->recompute)
 		n += (z.dt + 16) * (uint64_t)(many->layers - 1);
 	for (int i = rows_of(pipeline, &row); i-- > 0;)
-		n += (width_of(c, batch, seq, row[i].width) + 16) * (uint64_t)copies(&row[i], many);
+		phase[phase_of(row[i].place)] += (width_of(c, batch, seq, row[i].width) + 16) * (uint64_t)copies(&row[i], many);
+	uint64_t most = 0, sum = 0;
+	for (int i = PHASE_ALWAYS + 1; i < PHASE_N; i++) {
+		most = MAX(most, phase[i]);
+		sum += phase[i];
+	}
+	n += phase[PHASE_ALWAYS] + (many->sets == 1 ? most : sum);
 	return n + 64 * 16; /* every part begins on a cache line */
 }
 
@@ -179,13 +199,13 @@ static float *cut(float **at, uint64_t n)
 	return r;
 }
 
-/* The places of one owner: a layer, a set or all. */
-static void cut_places(struct model *m, const struct counts *many, float **at, enum share share, float *place[PLACE_N])
+/* The places of one owner (a layer, a set or all) and phase. */
+static void cut_places(struct model *m, const struct counts *many, float **at, enum share share, enum phase phase, float *place[PLACE_N])
 {
 	const struct place_row *row;
 	int n = rows_of(m->o.pipeline, &row);
 	for (int i = 0; i < n; i++) {
-		if (whose(&row[i], many) != share || !copies(&row[i], many))
+		if (whose(&row[i], many) != share || phase_of(row[i].place) != phase || !copies(&row[i], many))
 			continue;
 		if (row[i].begins)
 			align(at);
@@ -194,15 +214,32 @@ static void cut_places(struct model *m, const struct counts *many, float **at, e
 	}
 }
 
-static void cut_layers(struct model *m, const struct counts *many, float **at)
+static void cut_head(struct model *m, const struct sizes *z, float **at)
 {
-	float *set[SCRATCH_SETS][PLACE_N] = {{NULL}}, *all[PLACE_N] = {NULL};
-	cut_places(m, many, at, ALL, all);
-	for (int i = 0; i < m->nset; i++)
-		cut_places(m, many, at, SET, set[i]);
+	m->xf = cut(at, z->dt);
+	m->logits = cut(at, z->logits);
+	if (m->train)
+		m->dxf = cut(at, z->dt);
+}
+
+static void cut_layers(struct model *m, const struct counts *many, const struct sizes *z, float **at)
+{
+	float *set[SCRATCH_SETS][PLACE_N] = {{NULL}}, *all[PLACE_N] = {NULL}, *begin = NULL, *end = *at;
+	for (enum phase phase = 0; phase < PHASE_N; phase++) {
+		cut_places(m, many, at, ALL, phase, all);
+		for (int i = 0; i < m->nset; i++)
+			cut_places(m, many, at, SET, phase, set[i]);
+		if (phase == PHASE_HEAD)
+			cut_head(m, z, at);
+		end = MAX(end, *at);
+		if (!begin || many->sets > 1)
+			begin = *at;
+		*at = begin;
+	}
+	*at = end;
 	for (int l = 0; l < m->c->layers; l++) {
 		float **place = m->layer[l].place;
-		cut_places(m, many, at, LAYER, place);
+		cut_places(m, many, at, LAYER, PHASE_ALWAYS, place);
 		for (int i = 0; i < PLACE_N; i++)
 			if (!place[i])
 				place[i] = all[i] ? all[i] : set[l % m->nset][i];
@@ -264,11 +301,9 @@ int model_make_memory(struct model *m, struct err *e)
 	m->target = mem_zalloc((size_t)m->T, sizeof *m->target);
 	if (!at || !m->loss || !m->target)
 		return err_nomem(e, "model: activations", n * sizeof(float));
-	cut_layers(m, &many, &at);
+	cut_layers(m, &many, &z, &at);
 	m->x0 = cut(&at, z.dt);
 	cut_inputs(m, &at);
-	m->xf = cut(&at, z.dt);
-	m->logits = cut(&at, z.logits);
 	if (z.table)
 		m->table = cut(&at, z.table);
 	m->mask = cut(&at, z.mask);
@@ -276,7 +311,6 @@ int model_make_memory(struct model *m, struct err *e)
 	m->rope_sin = cut(&at, z.rope);
 	m->numbers = cut(&at, 16);
 	if (m->train) {
-		m->dxf = cut(&at, z.dt);
 		m->norm_part = cut(&at, z.norm_part);
 		if (z.table)
 			m->table_grad = cut(&at, z.table);

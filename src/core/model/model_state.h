@@ -90,7 +90,7 @@ struct model {
 	const struct active_rows *active; /* NULL: all */
 };
 
-/* Tokens whose logits are held at once: at most 64 MiB of them, at least 16. */
+/* Tokens whose logits are held at once: at most 80 MiB of them, at least 16. Of the shape alone. */
 int head_block(int rows, int tokens);
 /* The classifier's rows as the weights are now, where they are a copy. */
 void head_gather(struct model *m);
