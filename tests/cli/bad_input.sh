@@ -71,7 +71,7 @@ data text.txt split=3 | split=3
 new nowhere | no such preset .did you mean
 new demmo | did you mean demo
 new nowhere.bin | nowhere.bin: No such file
-new ./folder | folder: is a folder
+new ./folder | folder/config.json: No such file
 new empty | empty: expected a llama2.c model
 new empty.bin | at least 28 bytes, found 0
 new model.bin | expected 1056540 bytes, found 128
@@ -130,7 +130,7 @@ set clip -0.1 | 0 to 1e.09
 set sample.tempreture 1 | did you mean sample.temperature
 set lrmax 1 | did you mean lr.max
 set Batch 2 | did you mean batch
-set sample.stop aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | at most 63
+set sample.stop aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | at most 127
 set | usage: set KEY VALUE
 set a b c | usage: set KEY VALUE
 get sead | did you mean seed
