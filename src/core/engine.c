@@ -62,6 +62,8 @@ static int dispatch(struct worker *w, const struct engine_cmd *c, int argc, char
 	case CMD_EVAL: return cmd_eval(w, argc, argv, e);
 	case CMD_SAMPLE: return cmd_sample(w, argc, argv, e);
 	case CMD_KERNELS: return cmd_kernels(w, argc, argv, e);
+	case CMD_IMPORT: return cmd_import(w, argc, argv, e);
+	case CMD_EXPORT: return cmd_export(w, argc, argv, e);
 	case CMD_BENCH: return cmd_bench(w, argc, argv, e);
 	case CMD_REPORT: return cmd_report(w, e);
 	case CMD_POWER: return cmd_power(w, argc, argv, e);

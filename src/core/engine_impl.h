@@ -196,12 +196,6 @@ int worker_data_val(const struct worker *w, double *val);     /* the part held o
 int cmd_data(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e);
 
-/* --- engine_memory.c: the memory plan --- */
-/* Would a model of that shape fit, with these settings, in the place of the one in use? One line that tells every part, when not. */
-int worker_plan_new(const struct worker *w, const struct model_config *c, const struct settings *s, struct err *e);
-int worker_plan_train(const struct worker *w, struct err *e); /* does what training takes beside what is there fit? */
-void worker_say_memory(struct worker *w);                     /* the table of `info` */
-
 /* --- engine_run.c: run folder, training, evaluation --- */
 int worker_need_run(struct worker *w, struct err *e);
 int worker_save_unsaved(struct worker *w, struct err *e);
@@ -261,6 +255,10 @@ int cmd_info(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_power(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_mil(struct worker *w, int argc, char **argv, struct err *e);
+
+/* --- engine_files.c: models from and to other programs' files --- */
+int cmd_import(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_export(struct worker *w, int argc, char **argv, struct err *e);
 
 /* --- engine_report.c --- */
 int cmd_report(struct worker *w, struct err *e);

@@ -9,8 +9,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "io/hf.h"
-#include "io/llama2c.h"
+#include "io/model_file.h"
 
 void worker_drop_trainer(struct worker *w)
 {
@@ -44,8 +43,6 @@ int worker_need_trainer(struct worker *w, struct err *e)
 		return rc;
 	if (!w->dev)
 		return err_set(e, ERR_DEVICE, "train: no device is open");
-	if ((rc = worker_plan_train(w, e)))
-		return rc;
 	worker_state(w, ENGINE_PREPARING, "compiling programs");
 	struct trainer_parts parts = {w->dev, w->pool, w->params, &w->data, &w->settings, &w->state, &w->timing, &w->g->cancel,
 				      &w->active};
@@ -56,8 +53,9 @@ int worker_need_trainer(struct worker *w, struct err *e)
 
 /* --- new -------------------------------------------------------------------------------------------------------------------- */
 
-static void preset_defaults(struct settings *s, const struct model_config *c)
+static void preset_defaults(struct worker *w, const struct model_config *c)
 {
+	struct settings *s = &w->settings;
 	const struct { enum setting_id id; double v; } from[] = {
 		{SET_SEQ, c->seq ? c->seq : MIN(c->context, 256)}, {SET_BATCH, c->batch}, {SET_ACCUM, c->accum},
 		{SET_LR_MAX, c->lr_max}, {SET_LR_MIN, c->lr_min}, {SET_LR_WARMUP, c->lr_warmup}, {SET_LR_STEPS, c->lr_steps},
@@ -80,15 +78,7 @@ static int looks_like_file(const char *s)
 	return strchr(s, '/') || strchr(s, '.') || file_is_dir(s) >= 0;
 }
 
-/* Random weights are there to be trained: what does not fit then is not made. */
-static int fits(const struct worker *w, const struct model_config *c, struct err *e)
-{
-	struct settings s = w->settings;
-	preset_defaults(&s, c);
-	return worker_plan_new(w, c, &s, e);
-}
-
-static struct params *params_from_preset(const struct worker *w, const char *name, int argc, char **argv, struct err *e)
+static struct params *params_from_preset(const char *name, int argc, char **argv, uint64_t seed, struct err *e)
 {
 	struct model_config c;
 	if (model_preset(&c, name, e))
@@ -106,22 +96,30 @@ static struct params *params_from_preset(const struct worker *w, const char *nam
 		if (model_config_set(&c, key, eq + 1, e))
 			return NULL;
 	}
-	if (model_config_check(&c, e) || fits(w, &c, e))
+	if (model_config_check(&c, e))
 		return NULL;
 	struct params *p = params_new(&c, e);
 	if (p)
-		params_init(p, (uint64_t)w->settings.num[SET_SEED]);
+		params_init(p, seed);
 	return p;
 }
 
-static struct params *params_from_file(const char *path, int argc, char **argv, struct err *e)
+/* The tokenizer that the file brings along goes to *tok, unless one was given. */
+static struct params *params_from_file(const char *path, int argc, char **argv, struct tokenizer **tok, struct err *e)
 {
 	for (int i = 0; i < argc; i++)
 		if (strncmp(argv[i], "tokenizer=", 10)) {
 			err_set(e, ERR_USAGE, "new: %s: a file's shape can not be changed (only tokenizer=FILE)", argv[i]);
 			return NULL;
 		}
-	return file_is_dir(path) == 1 ? hf_load(path, e) : llama2c_load(path, e);
+	struct model_import in;
+	if (model_file_load(&in, path, e))
+		return NULL;
+	if (in.tok && !*tok)
+		*tok = in.tok;
+	else
+		tokenizer_free(in.tok);
+	return in.params;
 }
 
 static const char *word_value(int argc, char **argv, const char *key)
@@ -163,13 +161,13 @@ static void fresh_state(struct worker *w)
 	worker_begin_cursor(w);
 }
 
-/* A llama2.c tokenizer does not say how many ids it should have: the weights that were trained with it do. A preset may have more ids than its tokenizer. */
+/* A llama2.c tokenizer does not say how many ids it should have: the weights that were trained with it do. A preset, and models of other families, may have more ids than their tokenizer. */
 static int tokenizer_fits(const struct tokenizer *tok, const char *path, const struct params *p, int trained, struct err *e)
 {
 	int have = tokenizer_info(tok)->vocab, want = p->config.vocab;
 	if (have > want)
 		return err_set(e, ERR_FORMAT, "tokenizer: %s: %d ids, the model has %d", path, have, want);
-	if (trained && have < want)
+	if (trained && have < want && tokenizer_info(tok)->kind == TOKENIZER_LLAMA2C)
 		return err_set(e, ERR_FORMAT, "tokenizer: %s: %d ids, the model was trained with %d (another model's, or a file cut short?)", path, have, want);
 	return 0;
 }
@@ -181,9 +179,9 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 	struct tokenizer *tok = NULL;
 	if (tokfile && !(tok = tokenizer_load(tokfile, e)))
 		return e->code;
-	struct params *p = from_file ? params_from_file(what, argc - 1, argv + 1, e)
-		: params_from_preset(w, what, argc - 1, argv + 1, e);
-	if (p && tok && tokenizer_fits(tok, tokfile, p, from_file, e)) {
+	struct params *p = from_file ? params_from_file(what, argc - 1, argv + 1, &tok, e)
+		: params_from_preset(what, argc - 1, argv + 1, (uint64_t)w->settings.num[SET_SEED], e);
+	if (p && tok && tokenizer_fits(tok, tokfile ? tokfile : what, p, from_file, e)) {
 		params_free(p);
 		p = NULL;
 	}
@@ -197,7 +195,7 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 	worker_drop_model(w);
 	w->params = p;
 	w->tok = tok;
-	preset_defaults(&w->settings, &p->config);
+	preset_defaults(w, &p->config);
 	fresh_state(w);
 	remember_line(w, "new", argc, argv);
 	w->new_seed = (uint64_t)w->settings.num[SET_SEED];

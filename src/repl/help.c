@@ -212,15 +212,13 @@ int shell_help(struct str *out, const char *what, struct err *e)
 		help_all(out);
 		return 0;
 	}
-	for (int k = 0; k < SET_N; k++) {
-		if (!strcmp(setting_row(k)->key, what)) {
-			help_key(out, k);
-			return 0;
-		}
-	}
-	int id = words_command(what);
-	if (id < 0)
-		return fail_unknown(what, e);
-	help_command(out, id);
-	return 0;
+	int id = words_command(what), key = SET_N - 1;
+	while (key >= 0 && strcmp(setting_row(key)->key, what))
+		key--;
+	/* A name may be both (freeze); a key's whole name is not the beginning of a command's. */
+	if (id >= 0 && (key < 0 || !strcmp(command_row(id)->name, what)))
+		help_command(out, id);
+	if (key >= 0)
+		help_key(out, key);
+	return id < 0 && key < 0 ? fail_unknown(what, e) : 0;
 }

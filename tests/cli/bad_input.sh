@@ -71,7 +71,7 @@ data text.txt split=3 | split=3
 new nowhere | no such preset .did you mean
 new demmo | did you mean demo
 new nowhere.bin | nowhere.bin: No such file
-new ./folder | folder/config.json: No such file
+new ./folder | folder: expected a model folder, found no config.json
 new empty | empty: expected a llama2.c model
 new empty.bin | at least 28 bytes, found 0
 new model.bin | expected 1056540 bytes, found 128
@@ -191,7 +191,8 @@ qiut | did you mean quit
 smaple 10 x | did you mean sample
 set "a | quote not closed
 help trian | did you mean train
-export llama2c x.bin | later
+rerun x | later
+export x y | no such format
 zoom loss | needs the screen
 layout wide | needs the screen
 layout sideways | must be one of\\|needs the screen

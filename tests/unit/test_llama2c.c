@@ -231,7 +231,9 @@ static void test_wrong_kinds(void **state)
 	assert_int_equal(llama2c_probe("no such file.bin"), 0);
 	struct str b = {0};
 	make_v1(&b, &odd, 1, 2);
-	refused(write_file("v2.bin", b.s, b.len), "v2 (int8 weights)");
+	refused(write_file("v2.bin", b.s, b.len), "group size 0: expected a divisor of dim 12");
+	b.s[37] = 4;
+	refused(write_file("v2.bin", b.s, b.len), "llama2.c v2, dim 12, 3 layers, vocabulary 17: expected ");
 	assert_int_equal(llama2c_probe("v2.bin"), 1);
 	str_clear(&b);
 	make_v1(&b, &odd, 1, 77);

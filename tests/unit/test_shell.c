@@ -546,10 +546,10 @@ static void hints_are_shown(void **state)
 		{"lr ", "now 0.0006, cosine  [RATE] [constant|cosine|linear|wsd] [max=R] [min=FRACTION] [warmup=N] [steps=N]"},
 		{"lr 1e-3 ", "[constant|cosine|linear|wsd] [max=R] [min=FRACTION] [warmup=N] [steps=N]"},
 		{"set ", "KEY VALUE"}, {"set cl", " VALUE"}, {"set clip ", "now 1, 0 to 1e9 norm"}, {"set clip 0.", " now 1, 0 to 1e9 norm"}, {"set clpi ", "VALUE"},
-		{"set lr.shape ", "now cosine, constant, cosine, linear, wsd"}, {"set sample.stop ", "now empty, text, at most 63 bytes"},
+		{"set lr.shape ", "now cosine, constant, cosine, linear, wsd"}, {"set sample.stop ", "now empty, text, at most 127 bytes"},
 		{"sample ", "N [PROMPT]"}, {"sample 60 ", "[PROMPT]"}, {"mil ", "list | show NAME | export DIR [bare|verbose] | run FILE weights=DIR INPUT=FILE.f32 ... out=FILE.f32"}, {"mil show ", "NAME"},
 		{"mil list ", ""}, {"wait step ", "N"}, {"new ", "now demo  PRESET|DIR|FILE [tokenizer=FILE] [KEY=VALUE...]"}, {"new demo tokenizer=a layers=1 ", "[KEY=VALUE...]"},
-		{"export ", "FORMAT PATH  (comes with later work)"}, {"tokenize a ", "OUT"},
+		{"rerun ", "RUN  (comes with later work)"}, {"export ", "FORMAT PATH"}, {"tokenize a ", "OUT"},
 	};
 	struct err e;
 	memset(&now, 0, sizeof now);

@@ -146,19 +146,6 @@ static int derive(const struct config_file *f, struct model_config *c)
 	return model_config_check(c, &why) ? err_set(f->e, ERR_FORMAT, "%s: %s", f->path, why.msg) : 0;
 }
 
-static void folder_name(char *out, size_t n, const char *path)
-{
-	size_t len = strlen(path);
-	while (len > 1 && path[len - 1] == '/')
-		len--;
-	size_t from = len;
-	while (from && path[from - 1] != '/')
-		from--;
-	snprintf(out, n, "%.*s", (int)(len - from), path + from);
-	if (!*out || !strcmp(out, ".") || !strcmp(out, ".."))
-		snprintf(out, n, "model");
-}
-
 static int config_path(char out[4352], const char *path)
 {
 	return (size_t)snprintf(out, 4352, "%s/config.json", path) < 4352 ? 0 : -1;
@@ -183,7 +170,7 @@ int hf_config(struct model_config *c, const char *path, struct err *e)
 		rc = err_set(e, ERR_FORMAT, "model: %s:%d: no JSON: %s", f.path, je.line, je.text);
 	else if (!rc && !json_is_object(f.root))
 		rc = err_set(e, ERR_FORMAT, "model: %s: expected an object", f.path);
-	folder_name(c->name, sizeof c->name, path);
+	model_file_name(c->name, sizeof c->name, path);
 	if (!rc)
 		rc = read_family(&f);
 	if (!rc)

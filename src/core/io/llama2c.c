@@ -1,7 +1,7 @@
-/* llama2c.c: llama2.c's model files into params: two orders of the same tensors behind two headers.
+/* llama2c.c: llama2.c's model files into params: two orders of the same tensors behind two headers. Writing is in llama2c_save.c.
  *
  * v0 begins with seven i32 (a negative vocabulary: the classifier is separate) and carries two tables of RoPE angles that are skipped;
- * v1 begins with a magic number in a header of 256 bytes and puts the norms first. v2 (int8) is told apart and refused.
+ * v1 begins with a magic number in a header of 256 bytes and puts the norms first; v2 is v1 with int8 matrices, each followed by its scales.
  * The header is a stranger's: nothing is allocated before the sizes that follow from it are the file's.
  * SPDX-License-Identifier: MIT */
 #include "io/llama2c.h"
@@ -12,19 +12,18 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-#define MAGIC 0x616b3432u /* "24ka" on disk */
+#define MAGIC LLAMA2C_MAGIC
 
-enum { V0_HEADER = 28, V1_HEADER = 256, V1_SHARED = 36 };
+enum { V0_HEADER = LLAMA2C_V0_HEADER, V1_HEADER = LLAMA2C_HEADER, SKIP = LLAMA2C_ANGLES, END = LLAMA2C_END };
 
 struct header {
 	int version;
 	int32_t dim, hidden, layers, heads, kv_heads, vocab, context;
 	int tied;
+	int group;    /* v2: weights that share a scale */
 	size_t bytes; /* of the header */
 };
 
-/* What follows the header; SKIP: the angle tables. */
-enum { SKIP = -1, END = -2 };
 static const int v0_order[] = {PARAM_EMBED, PARAM_NORM_ATT, PARAM_WQ, PARAM_WK, PARAM_WV, PARAM_WO, PARAM_NORM_FFN, PARAM_W1,
 			       PARAM_W2, PARAM_W3, PARAM_NORM_OUT, SKIP, PARAM_HEAD, END};
 static const int v1_order[] = {PARAM_NORM_ATT, PARAM_NORM_FFN, PARAM_NORM_OUT, PARAM_EMBED, PARAM_WQ, PARAM_WK, PARAM_WV,
@@ -57,25 +56,25 @@ static int read_header(struct header *h, const struct file_map *m, const char *p
 		return 0;
 	}
 	h->version = (int)get_u32(m->data + 4);
-	if (h->version == 2)
-		return err_set(e, ERR_FORMAT, "model: %s: llama2.c v2 (int8 weights): can not be read (export it as v0 or v1)", path);
-	if (h->version != 1)
-		return err_set(e, ERR_FORMAT, "model: %s: llama2.c version %d: unknown (v0 and v1 are read)", path, h->version);
+	if (h->version != 1 && h->version != 2)
+		return err_set(e, ERR_FORMAT, "model: %s: llama2.c version %d: unknown (v0, v1 and v2 are read)", path, h->version);
 	if (m->size < V1_HEADER)
 		return err_set(e, ERR_FORMAT, "model: %s: cut in its header: expected at least %d bytes, found %zu", path, V1_HEADER,
 			       m->size);
 	h->bytes = V1_HEADER;
 	get_sizes(h, m->data + 8);
-	h->tied = m->data[V1_SHARED];
+	h->tied = m->data[LLAMA2C_SHARED];
+	h->group = (int)get_u32(m->data + LLAMA2C_GROUP);
 	if (h->tied > 1)
 		return err_set(e, ERR_FORMAT, "model: %s: shared_classifier is %d: expected 0 or 1", path, h->tied);
+	if (h->version == 2 && (h->group < 1 || h->dim % h->group)) /* groups run over row ends: every matrix is a multiple of dim */
+		return err_set(e, ERR_FORMAT, "model: %s: group size %d: expected a divisor of dim %d", path, h->group, h->dim);
 	return 0;
 }
 
 static void base_name(char *out, size_t n, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	snprintf(out, n, "%s", slash ? slash + 1 : path);
+	model_file_name(out, n, path);
 	char *dot = strrchr(out, '.');
 	if (dot && dot != out)
 		*dot = 0;
@@ -146,22 +145,30 @@ static int in_layers(int kind)
 	return kind >= PARAM_NORM_ATT && kind < PARAM_NORM_OUT;
 }
 
-static const int *order_of(const struct header *h)
+const int *llama2c_order(int version)
 {
-	return h->version ? v1_order : v0_order;
+	return version ? v1_order : v0_order;
+}
+
+static int is_int8(const struct header *h, int kind)
+{
+	return h->version == 2 && kind != PARAM_NORM_ATT && kind != PARAM_NORM_FFN && kind != PARAM_NORM_OUT;
 }
 
 /* The length that a file with this header has: 0, or -1 when it does not fit in size_t. */
 static int expected_bytes(size_t *out, const struct header *h, const struct model_config *c)
 {
 	size_t sum = h->bytes;
-	for (const int *k = order_of(h); *k != END; k++) {
+	for (const int *k = llama2c_order(h->version); *k != END; k++) {
 		uint64_t n;
 		size_t bytes;
 		if (*k == PARAM_HEAD && c->tied)
 			continue;
-		if (tensor_floats(&n, c, *k) || mem_mul(&bytes, n, in_layers(*k) ? (size_t)c->layers : 1) ||
-		    mem_mul(&bytes, bytes, sizeof(float)) || sum + bytes < sum)
+		if (tensor_floats(&n, c, *k) || mem_mul(&bytes, n, in_layers(*k) ? (size_t)c->layers : 1))
+			return -1;
+		size_t scales = is_int8(h, *k) ? bytes / (size_t)h->group : bytes;
+		if (mem_mul(&scales, scales, sizeof(float)) || (is_int8(h, *k) ? __builtin_add_overflow(bytes, scales, &bytes) : (bytes = scales, 0)) ||
+		    sum + bytes < sum)
 			return -1;
 		sum += bytes;
 	}
@@ -182,9 +189,23 @@ static int check_length(const struct file_map *m, const struct header *h, const 
 		       m->size < want ? "cut while copying, or no model" : "something follows, or no model");
 }
 
-static const unsigned char *take(struct params *p, int kind, int layer, const unsigned char *at)
+/* n int8, then a scale for each group of them. */
+static const unsigned char *take_int8(float *w, size_t n, size_t group, const unsigned char *at)
+{
+	const unsigned char *scales = at + n;
+	for (size_t i = 0; i < n; i++) {
+		float s;
+		memcpy(&s, scales + i / group * sizeof s, sizeof s);
+		w[i] = s * (float)(signed char)at[i];
+	}
+	return scales + n / group * sizeof(float);
+}
+
+static const unsigned char *take(struct params *p, const struct header *h, int kind, int layer, const unsigned char *at)
 {
 	const struct param *t = params_find(p, (enum param_kind)kind, layer);
+	if (is_int8(h, kind))
+		return take_int8(p->w + t->offset, t->count, (size_t)h->group, at);
 	memcpy(p->w + t->offset, at, t->count * sizeof(float));
 	return at + t->count * sizeof(float);
 }
@@ -192,7 +213,7 @@ static const unsigned char *take(struct params *p, int kind, int layer, const un
 static void take_all(struct params *p, const struct header *h, const unsigned char *at)
 {
 	const struct model_config *c = &p->config;
-	for (const int *k = order_of(h); *k != END; k++) {
+	for (const int *k = llama2c_order(h->version); *k != END; k++) {
 		if (*k == PARAM_HEAD && c->tied)
 			continue;
 		if (*k == SKIP) {
@@ -202,7 +223,7 @@ static void take_all(struct params *p, const struct header *h, const unsigned ch
 			continue;
 		}
 		for (int l = in_layers(*k) ? 0 : -1; l < (in_layers(*k) ? c->layers : 0); l++)
-			at = take(p, *k, l, at);
+			at = take(p, h, *k, l, at);
 	}
 }
 

@@ -1,0 +1,147 @@
+#!/bin/sh
+# formats.sh: models out of and into other programs' files: the known text through every format, what a script of its own reads out of
+# ours and writes for us, and folders that are wrong in one place. SPDX-License-Identifier: MIT
+. "$ANETUI_ROOT/tests/support/cli.sh"
+ref=$ANETUI_ROOT/tests/reference
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$ref
+export PYTHONDONTWRITEBYTECODE PYTHONPATH
+
+run export nothing x
+check "no such format: one line, which there are" eval 'is 2 && in_err "export: nothing: no such format (there are: safetensors .* llama2c-v2.*)$"'
+names=$(sed -n 's/.*there are: \(.*\))$/\1/p' err | tr ' ' ',')
+check "completion offers the same" grep -q "COMMAND(EXPORT.*choice:$names path" "$ANETUI_ROOT/src/core/commands.def"
+
+if have_python; then
+	# --- folders that are wrong in one place: one line that names file, what, expected, found ---
+	cat >bad.py <<'END'
+import cases, json, os, shutil, struct, sys
+name, kind = sys.argv[1:3]
+cases.write('llama-gqa' if kind == 'tied' else 'qwen3' if kind.startswith('qwen') else 'llama-mha', name)
+file = name + '/model.safetensors'
+config = json.load(open(name + '/config.json'))
+b = open(file, 'rb').read()
+n = struct.unpack('<Q', b[:8])[0]
+head = json.loads(b[8:8 + n])
+tensors = [(k, v['dtype'], v['shape'], b[8 + n + v['data_offsets'][0]:8 + n + v['data_offsets'][1]]) for k, v in head.items() if k != '__metadata__']
+def change(which, new):
+    global tensors
+    tensors = [t if t[0] != which else new(t) for t in tensors]
+norm, q = 'model.norm.weight', 'model.layers.1.self_attn.q_proj.weight'
+if kind == 'missing': tensors = [t for t in tensors if t[0] != q]
+elif kind == 'shape': change(q, lambda t: (t[0], t[1], [32, 128], t[3]))
+elif kind == 'dtype': change(norm, lambda t: (t[0], 'I32', t[2], t[3]))
+elif kind == 'extra': tensors.append(('model.layers.2.mlp.up_proj.weight', 'F32', [1], bytes(4)))
+elif kind == 'bias': tensors.append(('model.layers.0.self_attn.q_proj.bias', 'F32', [64], bytes(256)))
+elif kind == 'inv_freq': tensors.append(('model.layers.0.self_attn.rotary_emb.inv_freq', 'F32', [8], bytes(32)))
+elif kind == 'vocab': config['vocab_size'] = 161
+elif kind == 'heads': config['num_attention_heads'] = 8
+elif kind == 'tied': tensors.append(('lm_head.weight',) + tensors[0][1:3] + (bytes(len(tensors[0][3])),))
+elif kind == 'twice': tensors.append(('norm.weight',) + tensors[-2][1:])
+elif kind == 'qwen-no-norm': tensors = [t for t in tensors if 'q_norm' not in t[0]]
+elif kind == 'family': config['model_type'] = 'mistral'
+elif kind == 'rope': config['rope_scaling'] = {'rope_type': 'llama3', 'factor': 8}
+elif kind == 'rope-default': config['rope_parameters'] = {'rope_type': 'default', 'rope_theta': config.pop('rope_theta')}
+elif kind == 'act': config['hidden_act'] = 'gelu'
+elif kind == 'attention-bias': config['attention_bias'] = True
+elif kind == 'no-dim': del config['hidden_size']
+elif kind == 'huge': config['hidden_size'] = 1 << 40
+elif kind == 'text-dim': config['hidden_size'] = 'big'
+elif kind == 'eps': config['rms_norm_eps'] = -1
+if kind not in ('plain',): cases.safetensors(file, tensors)
+json.dump(config, open(name + '/config.json', 'w'))
+if kind == 'cut': open(file, 'wb').write(b[:len(b) - 5])
+elif kind == 'cut-header': open(file, 'wb').write(b[:100])
+elif kind == 'no-file': os.remove(file)
+elif kind == 'no-json': open(name + '/config.json', 'w').write('{"model_type": llama}')
+elif kind == 'no-config': os.remove(name + '/config.json')
+elif kind == 'index-gone':
+    os.rename(file, name + '/a.safetensors')
+    json.dump({'weight_map': {t[0]: 'b.safetensors' for t in tensors}}, open(name + '/model.safetensors.index.json', 'w'))
+elif kind == 'index-outside':
+    json.dump({'weight_map': {t[0]: '../x.safetensors' for t in tensors}}, open(name + '/model.safetensors.index.json', 'w'))
+END
+	while IFS='|' read -r kind want; do
+		kind=${kind% } want=${want# }
+		python3 bad.py "f-$kind" "$kind"
+		run import "f-$kind"
+		check "$kind: refused in one line" eval 'is 1 && [ "$(wc -l <err)" -eq 1 ] && in_err "$want"'
+	done <<'END'
+missing | f-missing: tensor model.layers.1.self_attn.q_proj.weight: expected by config.json, found in none of 1 weight files
+shape | f-shape/model.safetensors: tensor model.layers.1.self_attn.q_proj.weight: expected shape \[64, 64\] .*, found \[32, 128\]
+dtype | f-dtype/model.safetensors: tensor model.norm.weight: expected F32, F16, BF16 or F64, found I32
+extra | f-extra/model.safetensors: tensor model.layers.2.mlp.up_proj.weight: config.json expects no such tensor
+bias | f-bias/model.safetensors: tensor model.layers.0.self_attn.q_proj.bias: config.json expects no such tensor
+vocab | tensor model.embed_tokens.weight: expected shape \[161, 64\] .*, found \[160, 64\]
+heads | tensor model.layers.0.self_attn.q_proj.weight: expected shape \[128, 64\] .*, found \[64, 64\]
+tied | tensor lm_head.weight: expected the embedding (tie_word_embeddings is true), found 0 instead of
+twice | tensor norm.weight: config.json expects no such tensor (or it is there twice)
+qwen-no-norm | tensor model.layers.0.self_attn.q_norm.weight: expected by config.json, found in none
+family | f-family/config.json: model_type: expected llama or qwen3, found mistral
+rope | f-rope/config.json: rope_scaling: expected none, or of type default, found llama3
+act | f-act/config.json: hidden_act: expected silu, found gelu
+attention-bias | f-attention-bias/config.json: attention_bias: expected false, found true
+no-dim | f-no-dim/config.json: hidden_size: expected a whole number, found none
+huge | f-huge/config.json: hidden_size: expected 1 to 1073741824, found 1099511627776
+text-dim | f-text-dim/config.json: hidden_size: expected a whole number, found something else
+eps | f-eps/config.json: rms_norm_eps: expected a number above 0
+cut | f-cut/model.safetensors: .*bytes
+cut-header | f-cut-header/model.safetensors: .*header
+no-file | f-no-file: neither model.safetensors nor model.safetensors.index.json
+no-json | f-no-json/config.json:1: no JSON
+no-config | f-no-config: expected a model folder, found no config.json
+index-gone | f-index-gone/b.safetensors: No such file
+index-outside | weight_map\|expected a file's name in this folder, found ../x.safetensors
+END
+	for kind in inv_freq rope-default; do
+		python3 bad.py "f-$kind" $kind
+		run import "f-$kind"
+		check "$kind: taken" is 0
+	done
+
+	# --- what we write, read by a script of its own ---
+	python3 -c "import cases; cases.write('qwen3', 'theirs')"
+	plain -e 'import theirs' -e 'export safetensors ours'
+	check "a folder out of a folder" eval 'is 0 && in_out "ours: Hugging Face folder, family qwen3, F32"'
+	python "every tensor is the same, lm_head left out, config.json says the same" <<'END'
+a, _ = st_read('theirs/model.safetensors')
+b, meta = st_read('ours/model.safetensors')
+assert meta == {'format': 'pt'} and a == b and 'lm_head.weight' not in b
+x, y = json.load(open('theirs/config.json')), json.load(open('ours/config.json'))
+for k in y:
+    assert k == 'anetui_version' or x[k] == y[k], (k, x.get(k), y[k])
+END
+	plain -e "new demo dim=32 heads=2 kv_heads=1 hidden=64 layers=1 vocab=300 tied=off" -e 'export llama2c m0' -e 'export safetensors m' -e 'export llama2c-v2 m2'
+	check "interleaved: llama2.c and a folder" is 0
+	python "half-split rows of q are every second one, v2's groups give the weights back" <<'END'
+import array
+t, _ = st_read('m/model.safetensors')
+f = open('m0', 'rb').read()
+d, h, L, H, K, V, S = struct.unpack('<7i', f[:28])
+assert (d, h, L, H, K, V) == (32, 64, 1, 2, 1, -300), 'untied: negative'
+at = 28 + 4 * (300 * 32 + 32)
+q = array.array('f', f[at:at + 4096])
+mine = array.array('f', t['model.layers.0.self_attn.q_proj.weight'][2])
+for head in range(2):
+    for i in range(8):
+        for half in range(2):
+            a, b = head * 16 + i + 8 * half, head * 16 + 2 * i + half
+            assert mine[a * 32:a * 32 + 32] == q[b * 32:b * 32 + 32]
+g = open('m2', 'rb').read()
+assert struct.unpack('<Ii7iBi', g[:41])[:2] == (0x616b3432, 2) and struct.unpack('<i', g[37:41])[0] == 32 and g[36] == 0
+at = 256 + 4 * 3 * 32
+ids, scales = array.array('b', g[at:at + 9600]), array.array('f', g[at + 9600:at + 9600 + 1200])
+embed = array.array('f', f[28:28 + 38400])
+for i in range(9600):
+    assert abs(ids[i] * scales[i // 32] - embed[i]) <= 0.5001 * scales[i // 32], i
+END
+fi
+
+needs_data stories260K.v0.bin stories260K.v1.bin tok512.bin stories260K.greedy200.txt
+for format in safetensors llama2c llama2c-v1; do
+	plain -e "new $data/stories260K.v0.bin tokenizer=$data/tok512.bin" -e "export $format a-$format" -e "new ./a-$format tokenizer=$data/tok512.bin" -e "export $format b-$format" \
+		-e 'set sample.temperature 0' -e 'sample 200'
+	check "$format: still writes the known text" eval 'is 0 && head -c "$(wc -c <"$data/stories260K.greedy200.txt")" out >text && grep -v "^[ab]-$format: " out | head -c 400 >have && head -c 400 "$data/stories260K.greedy200.txt" | cmp -s - have'
+	check "... and its file again has the same bytes" diff -r "a-$format" "b-$format"
+done
+check "v1 is the published file" cmp a-llama2c-v1 "$data/stories260K.v1.bin"
+done_testing
