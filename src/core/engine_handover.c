@@ -14,6 +14,8 @@
 
 #include "base/mem.h"
 #include "device/gemm.h"
+#include "model/ema.h"
+#include "model/lora.h"
 
 static const struct handover_field worker_fields[] = {
 #define F(name) HANDOVER_FIELD(struct worker, name)
@@ -53,7 +55,7 @@ int worker_restarts(struct worker *w, const struct engine_cmd *c, struct err *e)
 		err_set(e, ERR_DEVICE, "%s, and a new one has no more (`pipeline dynamic` compiles once for all layers and steps)", why.msg);
 		return 0;
 	}
-	if ((w->params && w->params->fd < 0) || (w->data_open && !data_can_hand_over(&w->data))) {
+	if ((w->params && !params_movable(w->params)) || (w->data_open && !data_can_hand_over(&w->data))) {
 		err_set(e, ERR_STATE, "%s; a new process can not take over weights and data that have no file in memory (ulimit -f limits files here)", why.msg);
 		return 0;
 	}
@@ -114,13 +116,62 @@ static int take_rows(struct params *p, const char *name, const struct handover *
 	return 0;
 }
 
+struct lora_carry {
+	int rank;
+	double alpha;
+};
+
+static int put_lora(const struct params *p, struct handover *h, struct err *e)
+{
+	struct lora_carry c = {.rank = p->lora->rank, .alpha = p->lora->alpha};
+	unsigned char *hit = mem_zalloc((size_t)p->n, 1);
+	if (!hit)
+		return err_nomem(e, "restart", (uint64_t)p->n);
+	for (int k = 0; k < p->lora->n; k++)
+		hit[p->lora->row[k]] = 1;
+	handover_put(h, "lora", &c, sizeof c);
+	handover_put(h, "lora.rows", hit, (size_t)p->n);
+	handover_put_fd(h, "lora.arena", p->lora->low->fd);
+	free(hit);
+	return put_rows(p->lora->low, "lora.late", h, e);
+}
+
+static int take_lora(struct params *p, const struct handover *h, struct err *e)
+{
+	struct lora_carry c;
+	size_t n;
+	if (!handover_find(h, "lora", &n))
+		return 0;
+	int rc = handover_get(h, "lora", &c, sizeof c, e);
+	const unsigned char *hit = handover_find(h, "lora.rows", &n);
+	if (!rc && (!hit || n != (size_t)p->n))
+		rc = err_set(e, ERR_FORMAT, "restart: lora.rows: %d expected", p->n);
+	int fd = rc ? -1 : handover_take_fd(h, "lora.arena", e);
+	if (fd < 0)
+		return ERR_FORMAT;
+	rc = lora_adopt(p, hit, c.rank, c.alpha, fd, e);
+	return rc ? rc : take_rows(p->lora->low, "lora.late", h, e);
+}
+
+static int take_ema(struct params *p, const struct handover *h, struct err *e)
+{
+	size_t n;
+	if (!handover_find(h, "model.ema", &n))
+		return 0;
+	int fd = handover_take_fd(h, "model.ema", e);
+	return fd < 0 ? ERR_FORMAT : ema_adopt(p, fd, e);
+}
+
 static int put_params(const struct params *p, struct handover *h, struct err *e)
 {
 	int train = p->g != NULL;
 	handover_put(h, "model", &p->config, sizeof p->config);
 	handover_put(h, "model.train", &train, sizeof train);
 	handover_put_fd(h, "model.arena", p->fd);
-	return put_rows(p, "model.late", h, e);
+	if (p->ema)
+		handover_put_fd(h, "model.ema", p->ema->fd);
+	int rc = put_rows(p, "model.late", h, e);
+	return rc || !p->lora ? rc : put_lora(p, h, e);
 }
 
 /* In their order: the one that is to be begun again came first. */
@@ -196,7 +247,11 @@ static int take_params(struct worker *w, const struct handover *h, struct err *e
 	if (fd < 0)
 		return ERR_FORMAT;
 	w->params = params_adopt(&c, fd, train, e);
-	return w->params ? take_rows(w->params, "model.late", h, e) : ERR_FORMAT;
+	if (!w->params)
+		return ERR_FORMAT;
+	rc = take_rows(w->params, "model.late", h, e);
+	rc = rc ? rc : take_lora(w->params, h, e);
+	return rc ? rc : take_ema(w->params, h, e);
 }
 
 static int take_tokenizer(struct worker *w, const struct handover *h, struct err *e)

@@ -62,6 +62,7 @@ struct worker {
 	uint64_t new_seed;           /* `seed` as it was then */
 	struct trainer *trainer;     /* NULL until something trains or evaluates */
 	struct decoder *decoder;     /* NULL until the first sample */
+	const float *decoder_weights; /* that it reads */
 	struct train_state state;
 
 	/* data */
@@ -239,6 +240,7 @@ int cmd_verify(struct worker *w, int argc, char **argv, struct err *e);
 /* --- engine_options.c: what of the model is trained --- */
 int worker_check_patterns(const struct worker *w, enum setting_id id, const char *patterns, struct err *e); /* they choose something of the model that there is */
 void worker_say_options(struct worker *w);                    /* for `info` */
+const struct params *worker_weights(const struct worker *w);  /* for samples and exports: with sample.ema the average, where one is kept */
 int cmd_freeze(struct worker *w, int argc, char **argv, struct err *e);
 
 /* --- engine_set.c: settings, learning rate, undo --- */

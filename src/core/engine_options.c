@@ -7,10 +7,14 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/lora.h"
 #include "model/select.h"
+#include "train/choose.h"
 
 int worker_check_patterns(const struct worker *w, enum setting_id id, const char *patterns, struct err *e)
 {
+	if (w->params && id == SET_LORA_TARGETS)
+		return select_check(w->params, patterns, 1, "lora.targets", e);
 	if (!w->params || id != SET_FREEZE)
 		return 0;
 	int all = 0, rc = select_check(w->params, patterns, 0, "freeze", e);
@@ -36,13 +40,39 @@ static void frozen_text(const struct worker *w, char *out, size_t n)
 	snprintf(out, n, "%d of %d tensors, %s of %s parameters", tensors, p->n, str_si(a, count), str_si(b, (double)model_params(&p->config)));
 }
 
+const struct params *worker_weights(const struct worker *w)
+{
+	return w->params->ema && settings_int(&w->settings, SET_SAMPLE_EMA) ? w->params->ema : w->params;
+}
+
+static void say_lora(struct worker *w)
+{
+	const struct lora *l = w->params->lora;
+	double n = 0;
+	char a[16];
+	if (!l) {
+		worker_say(w, "lora      rank %d, begins with the next step\n", settings_int(&w->settings, SET_LORA_RANK));
+		return;
+	}
+	for (int i = 0; i < l->low->n; i++)
+		n += l->low->table[i].frozen ? 0 : (double)l->low->table[i].count;
+	worker_say(w, "lora      rank %d, alpha %.9g: %d matrices have adapters, %s parameters are trained, all else is frozen\n", l->rank, l->alpha, l->n, str_si(a, n));
+}
+
 void worker_say_options(struct worker *w)
 {
 	char what[120];
-	if (!w->settings.text[SET_FREEZE][0])
-		return;
-	frozen_text(w, what, sizeof what);
-	worker_say(w, "frozen    %s (%s)\n", what, w->settings.text[SET_FREEZE]);
+	uint64_t more = choose_bytes(w->params, &w->settings);
+	if (w->settings.text[SET_FREEZE][0]) {
+		frozen_text(w, what, sizeof what);
+		worker_say(w, "frozen    %s (%s)\n", what, w->settings.text[SET_FREEZE]);
+	}
+	if (settings_int(&w->settings, SET_LORA_RANK) || w->params->lora)
+		say_lora(w);
+	if (w->settings.num[SET_EMA_DECAY] > 0)
+		worker_say(w, "average   of the weights, decay %.9g%s\n", w->settings.num[SET_EMA_DECAY], w->params->ema ? "" : ", begins with the next step");
+	if (more)
+		worker_say(w, "memory    %s more for adapters and the average\n", str_bytes(what, more));
 }
 
 /* Does the list have this word? */

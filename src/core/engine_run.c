@@ -229,6 +229,8 @@ static int worker_eval(struct worker *w, int by_itself, struct err *e)
 	struct str f = {0};
 	json_num(&f, "loss", loss);
 	json_num(&f, "bits_per_byte", bpb);
+	if (w->params->ema && w->settings.num[SET_EMA_DECAY] > 0)
+		str_puts(&f, ",\"weights\":\"ema\"");
 	worker_event(w, "eval", "%s", f.s ? f.s : "");
 	str_done(&f);
 	w->last.val = loss;
@@ -403,6 +405,8 @@ int worker_train_slice(struct worker *w, struct err *e)
 	worker_begin_cost(w);
 	if (!rc && !(rc = trainer_micro(w->trainer, &r, e)))
 		count_cost(w);
+	if (r.note[0])
+		worker_log(w, LOG_INFO, "%s", r.note);
 	worker_device_notes(w);
 	if (rc == ERR_CANCEL || rc == ERR_BUDGET)
 		return rc;

@@ -136,6 +136,20 @@ static void record_sample(struct worker *w, const char *prompt, const struct str
 	str_done(&f);
 }
 
+/* The decoder for the weights that are asked for. It keeps places of weights: another one is made where those have moved. */
+static int need_decoder(struct worker *w, struct err *e)
+{
+	const struct params *p = worker_weights(w);
+	if (w->decoder && w->decoder_weights != p->w) {
+		decoder_free(w->decoder);
+		w->decoder = NULL;
+	}
+	if (!w->decoder && !(w->decoder = decoder_new(p, w->pool, e)))
+		return e->code;
+	w->decoder_weights = p->w;
+	return 0;
+}
+
 static int sample(struct worker *w, uint32_t id, uint64_t n, const char *prompt, struct err *e)
 {
 	int rc = worker_machine(w, e);
@@ -147,8 +161,8 @@ static int sample(struct worker *w, uint32_t id, uint64_t n, const char *prompt,
 		rc = worker_need_active(w, e);
 	if (!rc && !w->tok)
 		rc = err_set(e, ERR_STATE, "sample: no tokenizer (new ... tokenizer=FILE)");
-	if (!rc && !w->decoder && !(w->decoder = decoder_new(w->params, w->pool, e)))
-		rc = e->code;
+	if (!rc)
+		rc = need_decoder(w, e);
 	if (rc)
 		return rc;
 	struct sampling g = {.w = w, .id = id};

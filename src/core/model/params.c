@@ -17,6 +17,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/pages.h"
+#include "model/ema.h"
+#include "model/lora.h"
 #include "base/str.h"
 
 enum { ALIGN_FLOATS = 16, PLAIN_KINDS = PARAM_NORM_OUT - PARAM_NORM_ATT /* of a layer without norms of q and k */ };
@@ -75,19 +77,26 @@ static size_t padded(size_t n)
 	return (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
 }
 
+/* Name, rank and shape are there. */
+static void row_place(struct param *r, size_t *offset)
+{
+	r->offset = *offset;
+	r->count = (size_t)(r->dim[0] * r->dim[1]);
+	r->decay = r->rank == 2;
+	*offset += padded(r->count);
+}
+
 /* Writes row `i` of the table at *offset and moves the offset on. */
 static void row_fill(const struct model_config *c, struct param *r, enum param_kind kind, int layer, size_t *offset)
 {
-	*r = (struct param){.kind = kind, .layer = layer, .rank = kinds[kind].rank, .offset = *offset};
+	*r = (struct param){.kind = kind, .layer = layer, .rank = kinds[kind].rank};
 	if (layer >= 0)
 		/* The format comes from the table above. */
 		snprintf(r->name, sizeof r->name, "model.layers.%d.%s", layer, strstr(kinds[kind].name, "%d.") + 3);
 	else
 		snprintf(r->name, sizeof r->name, "%s", kinds[kind].name);
 	kind_shape(c, kind, r->dim);
-	r->count = (size_t)(r->dim[0] * r->dim[1]);
-	r->decay = r->rank == 2;
-	*offset += padded(r->count);
+	row_place(r, offset);
 }
 
 static size_t table_fill(const struct model_config *c, struct param *t)
@@ -203,10 +212,42 @@ struct params *params_adopt(const struct model_config *c, int fd, int train, str
 	return p;
 }
 
+struct params *params_of_table(const struct model_config *c, struct param *table, int n, int fd, struct err *e)
+{
+	struct stat st;
+	uint64_t need = 0;
+	struct params *p = mem_zalloc(1, sizeof *p);
+	if (!p) {
+		free(table);
+		err_nomem(e, "model: table of tensors", sizeof *p);
+		return NULL;
+	}
+	*p = (struct params){.config = *c, .n = n, .table = table, .fd = -1};
+	for (int i = 0; i < n; i++) {
+		row_place(&table[i], &p->total);
+		need += table[i].count * sizeof(float) * (table[i].frozen ? 1 : 4);
+	}
+	int rc = fd < 0 ? check_memory(c, need, e) : 0;
+	if (fd >= 0 && (fstat(fd, &st) || (uint64_t)st.st_size != 3 * p->total * sizeof(float)))
+		rc = err_set(e, ERR_FORMAT, "model: %s: %lld bytes are no arena of %s", c->name, (long long)st.st_size, table[0].name);
+	if (rc || arena_map(p, fd, e) || gradients(p, e)) {
+		params_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+int params_movable(const struct params *p)
+{
+	return p->fd >= 0 && (!p->lora || p->lora->low->fd >= 0) && (!p->ema || p->ema->fd >= 0);
+}
+
 void params_free(struct params *p)
 {
 	if (!p)
 		return;
+	lora_free(p->lora);
+	ema_end(p);
 	pages_free(p->g, p->total * sizeof(float));
 	if (p->map)
 		munmap(p->map, p->map_bytes);

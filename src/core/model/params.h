@@ -43,6 +43,8 @@ struct param {
 	uint64_t late;       /* updates that it has missed so: those that it has taken part in count for the bias correction. All of them: its moments are zero */
 };
 
+struct lora;
+
 struct params {
 	struct model_config config;
 	int n;
@@ -55,6 +57,8 @@ struct params {
 	int fd;
 	void *map;
 	size_t map_bytes;
+	struct lora *lora;   /* adapters (lora.h): they are trained, all of this is frozen; NULL: there are none. Owned */
+	struct params *ema;  /* the average of the weights (ema.h); NULL: none is kept. Owned */
 };
 
 /* Does a layer have one? */
@@ -67,6 +71,10 @@ static inline int param_in_layer(enum param_kind kind)
 struct params *params_new(const struct model_config *c, struct err *e);
 /* Over an arena that another process has left open (its params->fd), with the moments in it when `train`; takes over the descriptor when it succeeds. */
 struct params *params_adopt(const struct model_config *c, int fd, int train, struct err *e);
+/* Tensors of any other table, with gradients and moments: names, ranks and shapes are given, the rest is filled in. Takes over the table, always. fd: -1, or an arena as above. */
+struct params *params_of_table(const struct model_config *c, struct param *table, int n, int fd, struct err *e);
+/* 0: some of its memory has no descriptor to hand on. */
+int params_movable(const struct params *p);
 void params_free(struct params *p);
 /* Gradients (separate memory) and moments (in the arena, zero). */
 int params_train(struct params *p, struct err *e);

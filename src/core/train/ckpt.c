@@ -14,6 +14,7 @@
 #include "base/save.h"
 #include "base/str.h"
 #include "io/safetensors.h"
+#include "model/lora.h"
 #include "train/ckpt_impl.h"
 #include "train/ckpt_meta.h"
 
@@ -34,7 +35,7 @@ struct plan {
 	struct st_tensor *tensor;
 	uint32_t *crc;
 	unsigned char *tokenizer;  /* packed, filled up to a multiple of 4 */
-	uint32_t *late;            /* see plan_late */
+	uint32_t *late[2];         /* see plan_late */
 	struct ckpt_meta *meta;
 	struct str header;
 };
@@ -45,7 +46,8 @@ static void plan_done(struct plan *pl)
 	free(pl->tensor);
 	free(pl->crc);
 	free(pl->tokenizer);
-	free(pl->late);
+	free(pl->late[0]);
+	free(pl->late[1]);
 	free(pl->meta);
 	str_done(&pl->header);
 }
@@ -76,36 +78,61 @@ static void plan_weights(struct plan *pl, const struct params *p)
 		plan_row(pl, &p->table[i], "", p->w);
 }
 
-/* Moments that are zero because the tensor was frozen in every step are left out. */
-static void plan_moments(struct plan *pl, const struct params *p, uint64_t step)
+/* Moments that are zero because the tensor took part in no step are left out. */
+static void plan_moments(struct plan *pl, const struct params *p, int adapters, uint64_t step)
 {
 	const float *const block[2] = {p->m, p->v};
 	for (int k = 0; k < 2; k++)
 		for (int i = 0; block[k] && i < p->n; i++)
-			if (!ckpt_no_moments(&p->table[i], step))
+			if (!ckpt_no_moments(&p->table[i], adapters, step))
 				plan_row(pl, &p->table[i], ckpt_moments[k], block[k]);
 }
 
 /* How many updates each tensor has missed, in the order of the table; nothing when none has. */
-static int plan_late(struct plan *pl, const struct params *p, struct err *e)
+static int plan_late(struct plan *pl, const struct params *p, int adapters, struct err *e)
 {
 	uint64_t any = 0;
 	for (int i = 0; i < p->n; i++)
 		any |= p->table[i].late;
 	if (!any)
 		return 0;
-	pl->late = mem_zalloc((size_t)p->n, 2 * sizeof *pl->late);
-	if (!pl->late)
-		return err_nomem(e, "ckpt: tables", (uint64_t)p->n * 2 * sizeof *pl->late);
+	uint32_t *late = pl->late[adapters] = mem_zalloc((size_t)p->n, 2 * sizeof *late);
+	if (!late)
+		return err_nomem(e, "ckpt: tables", (uint64_t)p->n * 2 * sizeof *late);
 	for (int i = 0; i < p->n; i++) {
-		pl->late[2 * i] = (uint32_t)p->table[i].late;
-		pl->late[2 * i + 1] = (uint32_t)(p->table[i].late >> 32);
+		late[2 * i] = (uint32_t)p->table[i].late;
+		late[2 * i + 1] = (uint32_t)(p->table[i].late >> 32);
 	}
-	struct st_tensor *t = plan_add(pl, "", ckpt_late, "U32", pl->late, 0);
+	struct st_tensor *t = plan_add(pl, "", ckpt_late[adapters], "U32", late, 0);
 	t->rank = 2;
 	t->dim[0] = (uint64_t)p->n;
 	t->dim[1] = 2;
 	return 0;
+}
+
+/* Weights as they were without adapters, the adapters, and what they have of their own. */
+static int plan_lora(struct plan *pl, const struct params *p, uint64_t step, struct err *e)
+{
+	if (!p->lora)
+		return 0;
+	ckpt_meta_put(pl->meta, ckpt_lora_rank, "%d", p->lora->rank);
+	ckpt_meta_put(pl->meta, ckpt_lora_alpha, "%.17g", p->lora->alpha);
+	plan_weights(pl, p->lora->low);
+	plan_moments(pl, p->lora->low, 1, step);
+	return plan_late(pl, p->lora->low, 1, e);
+}
+
+/* What of the average is no longer as the weights are. */
+static void plan_ema(struct plan *pl, const struct params *p)
+{
+	if (!p->ema)
+		return;
+	ckpt_meta_put(pl->meta, ckpt_ema, "1");
+	for (int i = 0; i < p->n; i++) {
+		const struct param *r = &p->table[i];
+		if (memcmp(p->ema->w + r->offset, p->w + r->offset, r->count * sizeof *p->w))
+			plan_row(pl, r, ckpt_ema_prefix, p->ema->w);
+	}
 }
 
 static int plan_tokenizer(struct plan *pl, const struct tokenizer *tok, struct err *e)
@@ -132,7 +159,7 @@ static int plan_tokenizer(struct plan *pl, const struct tokenizer *tok, struct e
 
 static int plan_make(struct plan *pl, const struct params *p, const struct train_state *s, const struct tokenizer *tok, struct err *e)
 {
-	pl->cap = 3 * p->n + 3;
+	pl->cap = 3 * p->n + 4 + (p->ema ? p->n : 0) + (p->lora ? 3 * p->lora->low->n : 0);
 	pl->item = mem_zalloc((size_t)pl->cap, sizeof *pl->item);
 	pl->tensor = mem_zalloc((size_t)pl->cap, sizeof *pl->tensor);
 	pl->crc = mem_zalloc((size_t)pl->cap, sizeof *pl->crc);
@@ -141,8 +168,11 @@ static int plan_make(struct plan *pl, const struct params *p, const struct train
 		return err_nomem(e, "ckpt: tables", (unsigned long long)pl->cap * sizeof *pl->item);
 	ckpt_meta_write(pl->meta, &p->config, s);
 	plan_weights(pl, p);
-	plan_moments(pl, p, s->step);
-	int rc = plan_late(pl, p, e);
+	plan_moments(pl, p, 0, s->step);
+	int rc = plan_late(pl, p, 0, e);
+	if (!rc)
+		rc = plan_lora(pl, p, s->step, e);
+	plan_ema(pl, p);
 	if (!rc && tok)
 		rc = plan_tokenizer(pl, tok, e);
 	if (rc)

@@ -4,6 +4,11 @@
  * filled up with zeros to a multiple of 4; only when there is one), and last `anetui.crc` (U32, [1 + number of tensors before it]): CRC-32C of the header
  * (its length and its padding included), then of each tensor before it in file order. Padding floats between tensors in memory are not written.
  *
+ * Between moments and tokenizer, where they are in use: `adam.late` (U32, [tensors, 2], low word first): the updates that each tensor has missed because it was
+ * frozen; one that has missed all has no moments in the file. Adapters: the weights are the sum, `lora.base.NAME` what it was without, and ....lora_A.weight and
+ * ....lora_B.weight with their moments and `lora.late`; lora.rank and lora.alpha stand in the metadata. The average: `ema.NAME` where it differs from the weights,
+ * "ema" in the metadata.
+ *
  * __metadata__, string to string: format "pt" (for other readers), anetui.version "1", config.* (struct model_config), state.* (struct train_state),
  * set.KEY (each setting as `set` takes it), user.KEY "1" (those that the user set), tokenizer.name, tokenizer.bytes (without the fill). 64-bit numbers are
  * hexadecimal; floating-point numbers have as many digits as it takes to read back the same bits. Unknown keys are passed over, and a setting

@@ -7,13 +7,17 @@
 
 enum { CKPT_NAME = 96 };
 
-static const char ckpt_crc[] = "anetui.crc", ckpt_tokenizer[] = "tokenizer", ckpt_late[] = "adam.late";
+static const char ckpt_crc[] = "anetui.crc", ckpt_tokenizer[] = "tokenizer", ckpt_ema_prefix[] = "ema.";
+/* Updates missed, of the model's tensors and of the adapters'. */
+static const char *const ckpt_late[] = {"adam.late", "lora.late"};
+/* In the metadata. */
+static const char ckpt_lora_rank[] = "lora.rank", ckpt_lora_alpha[] = "lora.alpha", ckpt_ema[] = "ema";
 static const char *const ckpt_moments[] = {"adam.m.", "adam.v."};
 
-/* A tensor that has missed every update has moments of zero, which are not in the file. */
-static inline int ckpt_no_moments(const struct param *r, uint64_t step)
+/* A tensor that has missed every update has moments of zero, which are not in the file; what adapters are added to never had any. */
+static inline int ckpt_no_moments(const struct param *r, int adapters, uint64_t step)
 {
-	return r->late && r->late >= step;
+	return (adapters && r->frozen) || (r->late && r->late >= step);
 }
 
 /* The checks of ckpt_verify; messages name the file `shown`. */

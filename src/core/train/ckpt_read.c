@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "io/safetensors.h"
+#include "model/ema.h"
+#include "model/lora.h"
 #include "train/ckpt_impl.h"
 #include "train/ckpt_meta.h"
 
@@ -153,7 +155,7 @@ static int check_size(const struct reader *r, struct err *e)
 	return 0;
 }
 
-/* What stands behind "adam.m." or "adam.v.", or NULL. */
+/* The name without "adam.m." or "adam.v.", or NULL. */
 static const char *moment_of(const char *name)
 {
 	for (int k = 0; k < 2; k++)
@@ -162,55 +164,133 @@ static const char *moment_of(const char *name)
 	return NULL;
 }
 
+static int known_name(const struct params *p, const char *name)
+{
+	const size_t k = sizeof ckpt_ema_prefix - 1;
+	const char *const others[] = {ckpt_crc, ckpt_tokenizer, ckpt_late[0], ckpt_late[1]};
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (!strcmp(name, others[i]))
+			return 1;
+	const char *adam = moment_of(name);
+	return (p->ema && !strncmp(name, ckpt_ema_prefix, k) && params_named(p, name + k)) || params_named(p, adam ? adam : name) ||
+		(p->lora && params_named(p->lora->low, adam ? adam : name));
+}
+
 /* Nothing that belongs to no model of this shape, and moments for all weights that have any, or for none. */
 static int check_names(const struct reader *r, const struct params *p, int *has_moments, struct err *e)
 {
 	int weights = 0, moments = 0, want = 0;
 	for (int i = 0; i < r->f.n; i++) {
 		const char *name = r->f.tensor[i].name, *adam = moment_of(name);
-		if (!strcmp(name, ckpt_crc) || !strcmp(name, ckpt_tokenizer) || !strcmp(name, ckpt_late))
-			continue;
-		if (!params_named(p, adam ? adam : name))
+		if (!known_name(p, name))
 			return err_set(e, ERR_FORMAT, "ckpt: %s: tensor %.100s: no part of this model", r->shown, name);
-		weights += !adam;
-		moments += adam != NULL;
+		weights += !adam && params_named(p, name);
+		moments += adam && params_named(p, adam);
 	}
 	for (int i = 0; i < p->n; i++)
-		want += ckpt_no_moments(&p->table[i], r->state.step) ? 0 : 2;
-	*has_moments = moments > 0 || st_find(&r->f, ckpt_late);
+		want += ckpt_no_moments(&p->table[i], 0, r->state.step) ? 0 : 2;
+	*has_moments = moments > 0 || st_find(&r->f, ckpt_late[0]);
 	if (weights != p->n || (*has_moments && moments != want))
 		return err_set(e, ERR_FORMAT, "ckpt: %s: %d weights and %d moments, the model has %d and %d", r->shown, weights, moments,
 			       p->n, want);
 	return 0;
 }
 
-static int load_late(const struct reader *r, struct params *p, struct err *e)
+static int load_late(const struct reader *r, struct params *p, int adapters, struct err *e)
 {
-	const struct st_tensor *t = st_find(&r->f, ckpt_late);
+	const char *name = ckpt_late[adapters];
+	const struct st_tensor *t = st_find(&r->f, name);
 	if (!t)
 		return 0;
 	if (strcmp(t->dtype, "U32") || t->rank != 2 || t->dim[0] != (uint64_t)p->n || t->dim[1] != 2)
-		return err_set(e, ERR_FORMAT, "ckpt: %s: tensor %s: U32 [%d, 2] expected", r->shown, ckpt_late, p->n);
+		return err_set(e, ERR_FORMAT, "ckpt: %s: tensor %s: U32 [%d, 2] expected", r->shown, name, p->n);
 	int rc = check_tensor(r, (int)(t - r->f.tensor), e);
 	for (int i = 0; !rc && i < p->n; i++) {
 		uint32_t v[2];
 		memcpy(v, r->f.buffer + t->begin + sizeof v * (size_t)i, sizeof v);
 		p->table[i].late = (uint64_t)v[1] << 32 | v[0];
 		if (p->table[i].late > r->state.step)
-			rc = err_set(e, ERR_FORMAT, "ckpt: %s: tensor %s: %s has missed %" PRIu64 " updates of %" PRIu64, r->shown, ckpt_late, p->table[i].name,
+			rc = err_set(e, ERR_FORMAT, "ckpt: %s: tensor %s: %s has missed %" PRIu64 " updates of %" PRIu64, r->shown, name, p->table[i].name,
 				     p->table[i].late, r->state.step);
 	}
 	return rc;
 }
 
-static int load_moments(const struct reader *r, struct params *p, struct err *e)
+static int load_weights(const struct reader *r, struct params *p, struct err *e)
+{
+	int rc = 0;
+	for (int i = 0; !rc && i < p->n; i++)
+		rc = load_row(r, &p->table[i], "", p->w, e);
+	return rc;
+}
+
+static int load_moments(const struct reader *r, struct params *p, int adapters, struct err *e)
 {
 	int rc = params_train(p, e);
 	for (int i = 0; !rc && i < p->n; i++) {
-		if (ckpt_no_moments(&p->table[i], r->state.step))
+		if (ckpt_no_moments(&p->table[i], adapters, r->state.step))
 			continue;
 		rc = load_row(r, &p->table[i], ckpt_moments[0], p->m, e);
 		rc = rc ? rc : load_row(r, &p->table[i], ckpt_moments[1], p->v, e);
+	}
+	return rc;
+}
+
+/* A rank whose matrices the file can not hold is refused before memory is asked for. */
+static int lora_size(const struct reader *r, const struct params *p, const unsigned char *hit, double rank, struct err *e)
+{
+	double floats = 0;
+	for (int i = 0; i < p->n; i++)
+		floats += hit[i] ? rank * (double)(p->table[i].dim[0] + p->table[i].dim[1]) : 0;
+	if (!(rank >= 1 && rank == (int)rank && floats <= (double)r->f.buffer_bytes / sizeof(float)))
+		return err_set(e, ERR_FORMAT, "ckpt: %s: adapters of rank %.9g: the file holds %" PRIu64 " bytes", r->shown, rank, r->f.buffer_bytes);
+	return 0;
+}
+
+/* p->lora, still empty: the matrices whose weights without adapters are in the file. */
+static int make_lora(const struct reader *r, struct params *p, struct err *e)
+{
+	const char *rank_text = st_meta(&r->f, ckpt_lora_rank), *alpha_text = st_meta(&r->f, ckpt_lora_alpha);
+	double rank, alpha;
+	if (!rank_text)
+		return 0;
+	if (str_number(rank_text, &rank) || rank > 65536 || !alpha_text || str_number(alpha_text, &alpha) || !(alpha > 0 && alpha <= 1e6))
+		return err_set(e, ERR_FORMAT, "ckpt: %s: metadata: %s, %s: no adapters", r->shown, ckpt_lora_rank, ckpt_lora_alpha);
+	unsigned char *hit = mem_zalloc((size_t)p->n, 1);
+	if (!hit)
+		return err_nomem(e, "ckpt: tables", (uint64_t)p->n);
+	for (int i = 0; i < p->n; i++) {
+		char name[CKPT_NAME];
+		snprintf(name, sizeof name, "lora.base.%s", p->table[i].name);
+		hit[i] = p->table[i].rank == 2 && st_find(&r->f, name);
+	}
+	int rc = lora_size(r, p, hit, rank, e);
+	rc = rc ? rc : lora_adopt(p, hit, (int)rank, alpha, -1, e);
+	free(hit);
+	return rc;
+}
+
+static int load_lora(const struct reader *r, struct params *p, struct err *e)
+{
+	if (!p->lora)
+		return 0;
+	int rc = load_late(r, p->lora->low, 1, e);
+	rc = rc ? rc : load_weights(r, p->lora->low, e);
+	return rc ? rc : load_moments(r, p->lora->low, 1, e);
+}
+
+/* What is not in the file is as the weights are. */
+static int load_ema(const struct reader *r, struct params *p, struct err *e)
+{
+	int rc = 0;
+	if (!p->ema)
+		return 0;
+	memcpy(p->ema->w, p->w, p->total * sizeof *p->w);
+	for (int i = 0; !rc && i < p->n; i++) {
+		char name[CKPT_NAME];
+		snprintf(name, sizeof name, "%s%s", ckpt_ema_prefix, p->table[i].name);
+		if (st_find(&r->f, name))
+			rc = load_row(r, &p->table[i], ckpt_ema_prefix, p->ema->w, e);
 	}
 	return rc;
 }
@@ -223,11 +303,15 @@ static int load_params(const struct reader *r, struct params **out, struct err *
 	struct params *p = *out = params_new(&r->config, e);
 	if (!p)
 		return e ? e->code : ERR_NOMEM;
-	rc = load_late(r, p, e);
+	rc = make_lora(r, p, e);
+	if (!rc && st_meta(&r->f, ckpt_ema))
+		rc = ema_begin(p, e);
+	rc = rc ? rc : load_late(r, p, 0, e);
 	rc = rc ? rc : check_names(r, p, &moments, e);
-	for (int i = 0; !rc && i < p->n; i++)
-		rc = load_row(r, &p->table[i], "", p->w, e);
-	return rc || !moments ? rc : load_moments(r, p, e);
+	rc = rc ? rc : load_weights(r, p, e);
+	rc = rc || !moments ? rc : load_moments(r, p, 0, e);
+	rc = rc ? rc : load_lora(r, p, e);
+	return rc ? rc : load_ema(r, p, e);
 }
 
 int ckpt_load(const char *path, struct params **p, struct train_state *s, struct tokenizer **t, struct err *e)

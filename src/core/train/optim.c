@@ -179,3 +179,34 @@ void optim_adamw(struct params *p, struct pool *pool, const struct settings *s, 
 	for (int i = 0; i < p->n; i++)
 		p->table[i].late += p->table[i].frozen != 0;
 }
+
+void optim_missed(struct params *p)
+{
+	for (int i = 0; i < p->n; i++)
+		p->table[i].late++;
+}
+
+/* --- moving average --- */
+
+struct ema_job {
+	const float *w;
+	float *mean, part;
+	size_t total;
+};
+
+static void ema_task(void *arg, int task, int thread)
+{
+	(void)thread;
+	const struct ema_job *j = arg;
+	size_t lo = (size_t)task * UPDATE_BLOCK, hi = MIN(lo + UPDATE_BLOCK, j->total);
+	const float *restrict w = j->w;
+	float *restrict mean = j->mean;
+	for (size_t i = lo; i < hi; i++)
+		mean[i] += j->part * (w[i] - mean[i]); /* so that a weight that stays is not moved by rounding */
+}
+
+void optim_ema(struct params *p, struct pool *pool, double decay)
+{
+	struct ema_job j = {p->w, p->ema->w, (float)(1 - decay), p->total};
+	pool_run(pool, (int)((p->total + UPDATE_BLOCK - 1) / UPDATE_BLOCK), ema_task, &j);
+}

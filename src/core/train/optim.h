@@ -22,4 +22,10 @@ double optim_grad_norm(const struct params *p, struct pool *pool);
  * number of updates that it has taken part in. */
 void optim_adamw(struct params *p, struct pool *pool, const struct settings *s, double lr, double grad_scale, uint64_t t);
 
+/* An update that had nothing to do with these tensors. */
+void optim_missed(struct params *p);
+
+/* One step of the moving average: p->ema += (1 - decay) (w - p->ema). */
+void optim_ema(struct params *p, struct pool *pool, double decay);
+
 #endif

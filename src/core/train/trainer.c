@@ -11,7 +11,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "model/select.h"
+#include "model/ema.h"
+#include "model/lora.h"
+#include "train/choose.h"
 #include "train/optim.h"
 
 enum { SKIPS_MAX = 100, NAN_STOP = 0 };
@@ -27,7 +29,7 @@ struct trainer {
 
 	/* The step that has begun. */
 	struct settings now;       /* as they were when it began */
-	int arranged;              /* 1: what is frozen is as `now` says */
+	int chosen;                /* 1: what is trained is as `now` says */
 	struct data_cursor cursor; /* runs ahead of state->cursor */
 	int begun, accum;          /* micro-steps made, of how many */
 	double loss_sum;
@@ -93,9 +95,21 @@ const struct model *trainer_model(const struct trainer *t)
 	return t->model;
 }
 
+/* Frozen ones are zero: but for norms, and the classifier's that a device may make, nobody has written them. They are not touched where that would only make pages. */
 static void zero_gradients(struct trainer *t)
 {
-	memset(t->a.params->g, 0, t->a.params->total * sizeof *t->a.params->g);
+	struct params *p = t->a.params;
+	for (int i = 0; i < p->n; i++) {
+		const struct param *r = &p->table[i];
+		if (!r->frozen || r->rank == 1 || (t->how.extras && r == params_head(p)))
+			memset(p->g + r->offset, 0, r->count * sizeof *p->g);
+	}
+}
+
+/* What the optimizer moves: the adapters, where there are any. */
+static struct params *trained(const struct trainer *t)
+{
+	return t->a.params->lora ? t->a.params->lora->low : t->a.params;
 }
 
 void trainer_drop(struct trainer *t)
@@ -192,28 +206,21 @@ static void scale_was_good(struct trainer *t)
 
 /* --- steps --- */
 
-/* Which tensors take part in this step. */
-static int take_frozen(struct trainer *t, struct err *e)
+/* Which tensors take part: looked at when a setting that has a say in it has changed. */
+static int take_chosen(struct trainer *t, struct trainer_step *out, struct err *e)
 {
-	const char *patterns = t->a.settings->text[SET_FREEZE];
-	struct params *p = t->a.params;
-	int n = 0;
-	if (t->arranged && !strcmp(patterns, t->now.text[SET_FREEZE]))
+	if (t->chosen && choose_same(&t->now, t->a.settings))
 		return 0;
-	t->arranged = 0;
-	for (int i = 0; i < p->n; i++)
-		n += p->table[i].frozen = select_name(patterns, p->table[i].name);
-	if (n == p->n)
-		return err_set(e, ERR_STATE, "train: all %d tensors are frozen (`freeze none` lets them go)", n);
-	t->arranged = 1;
-	return 0;
+	int rc = choose_trained(t->a.params, t->a.settings, t->a.state->step, out->note, sizeof out->note, e);
+	t->chosen = !rc;
+	return rc;
 }
 
-static int begin_step(struct trainer *t, struct err *e)
+static int begin_step(struct trainer *t, struct trainer_step *out, struct err *e)
 {
 	int rc = take_shape(t, e);
 	if (!rc)
-		rc = take_frozen(t, e);
+		rc = take_chosen(t, out, e);
 	if (rc)
 		return rc;
 	t->now = *t->a.settings;
@@ -290,7 +297,8 @@ static const struct param *first_bad(const struct params *p, const float *block)
 static int stop_not_finite(const struct trainer *t, const char *what, struct err *e)
 {
 	const struct params *p = t->a.params;
-	const struct param *w = first_bad(p, p->w), *g = w ? NULL : first_bad(p, p->g);
+	const struct param *w = first_bad(p, p->w), *g = w ? NULL : first_bad(trained(t), trained(t)->g);
+	g = w || g ? g : first_bad(p, p->g);
 	char where[120] = "";
 	if (w || g)
 		snprintf(where, sizeof where, "; first bad tensor: %s of %s", w ? "weights" : "gradient", w ? w->name : g->name);
@@ -368,12 +376,21 @@ static int update(struct trainer *t, struct trainer_step *out, struct err *e)
 {
 	struct train_state *s = t->a.state;
 	uint64_t start = clock_ns();
-	out->grad_norm = optim_grad_norm(t->a.params, t->a.pool) / t->scale;
+	struct params *p = t->a.params;
+	if (p->lora)
+		lora_gradients(p, t->a.pool);
+	out->grad_norm = optim_grad_norm(trained(t), t->a.pool) / t->scale;
 	if (!isfinite(out->grad_norm))
 		return not_finite(t, "gradient norm", out, e);
 	double clip = t->now.num[SET_CLIP], scale = clip > 0 && out->grad_norm > clip ? clip / out->grad_norm : 1;
 	out->lr = optim_lr(&t->now, s->step);
-	optim_adamw(t->a.params, t->a.pool, &t->now, out->lr, scale / t->scale, s->step + 1);
+	optim_adamw(trained(t), t->a.pool, &t->now, out->lr, scale / t->scale, s->step + 1);
+	if (p->lora) {
+		lora_merge(p, t->a.pool);
+		optim_missed(p);
+	}
+	if (p->ema)
+		optim_ema(p, t->a.pool, t->now.num[SET_EMA_DECAY]);
 	uint64_t ns = clock_ns() - start;
 	timing_add(t->a.timing, t->row_update, ns, 0);
 	out->ns = t->micro_ns + ns;
@@ -385,7 +402,7 @@ int trainer_micro(struct trainer *t, struct trainer_step *out, struct err *e)
 {
 	double loss = 0;
 	*out = (struct trainer_step){0};
-	int rc = t->begun ? 0 : begin_step(t, e);
+	int rc = t->begun ? 0 : begin_step(t, out, e);
 	if (rc)
 		return rc;
 	rc = one_micro(t, &loss, e);
@@ -406,23 +423,59 @@ int trainer_micro(struct trainer *t, struct trainer_step *out, struct err *e)
 
 /* --- evaluation --- */
 
-int trainer_eval(struct trainer *t, int nbatch, double *loss, double *bpb, struct err *e)
+/* The loss over the batches, with what the model has for weights now. */
+static int eval_batches(struct trainer *t, int nbatch, double *loss, struct err *e)
 {
-	int rc = t->begun ? 0 : take_shape(t, e);
 	double sum = 0, targets = 0, mean;
-	for (int k = 0; !rc && k < nbatch; k++) {
+	for (int k = 0; k < nbatch; k++) {
 		if (data_val(t->a.data, k, nbatch, t->batch, t->seq, t->x, t->y))
 			break;
-		rc = run_model(t, 0, 0, &mean, e);
-		int n = count_targets(t->y, t->batch * t->seq);
+		int rc = run_model(t, 0, 0, &mean, e), n = count_targets(t->y, t->batch * t->seq);
+		if (rc)
+			return rc;
 		sum += n ? mean * n : 0;
 		targets += n;
 	}
-	if (rc)
-		return rc;
 	if (!(targets > 0))
 		return err_set(e, ERR_STATE, "eval: no validation data (`set data.val 0.05`, then `data` again)");
 	*loss = sum / targets;
+	return 0;
+}
+
+/* With the average in the place of the weights. Afterwards all is as before; a begun step whose weights the device can not be given back is dropped. */
+static int eval_average(struct trainer *t, int nbatch, double *loss, struct err *e)
+{
+	int had_begun = t->begun;
+	ema_swap(t->a.params);
+	t->stale = 1;
+	int rc = had_begun ? model_update(t->model, e) : take_shape(t, e);
+	int seen = !rc;
+	rc = rc ? rc : eval_batches(t, nbatch, loss, e);
+	ema_swap(t->a.params);
+	t->stale = seen || !had_begun;
+	if (seen && had_begun) {
+		struct err mine = {0};
+		int back = model_update(t->model, &mine);
+		t->stale = back != 0;
+		if (back)
+			trainer_drop(t);
+		if (back && !rc)
+			rc = err_set(e, (enum err_code)back, "%s", mine.msg);
+	}
+	return rc;
+}
+
+int trainer_eval(struct trainer *t, int nbatch, double *loss, double *bpb, struct err *e)
+{
+	int rc = 0;
+	if (t->a.params->ema && t->a.settings->num[SET_EMA_DECAY] > 0) {
+		rc = eval_average(t, nbatch, loss, e);
+	} else {
+		rc = t->begun ? 0 : take_shape(t, e);
+		rc = rc ? rc : eval_batches(t, nbatch, loss, e);
+	}
+	if (rc)
+		return rc;
 	double bytes = data_bytes_per_token(t->a.data);
 	*bpb = bytes > 0 ? *loss / (log(2) * bytes) : NAN;
 	return 0;

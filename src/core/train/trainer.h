@@ -46,6 +46,7 @@ struct trainer_step {
 	double lr;
 	double scale, next_scale; /* of the loss: in this step, and from the next one on */
 	double flushed;          /* share of the gradient entries that came back from the device as zero; NAN: not on this device */
+	char note[200];          /* what this step has begun or ended (adapters, the average): one line for the log, or empty; also when nothing was updated */
 	uint64_t ns, micro_ns;   /* of the step (its micro-steps and update); mean of its micro-steps */
 };
 
@@ -60,7 +61,8 @@ int trainer_waits_for_change(const struct trainer *t);
 /* Drops a begun step (gradients zeroed, cursor back). */
 void trainer_drop(struct trainer *t);
 
-/* Mean loss in nats over at most nbatch validation batches, and bits per byte (NAN when the bytes are unknown). ERR_STATE when there is no validation data. Gradients of a begun step stay. */
+/* Mean loss in nats over at most nbatch validation batches, and bits per byte (NAN when the bytes are unknown). ERR_STATE when there is no validation data. Gradients of a begun step stay.
+ * With ema.decay it is the average's loss. */
 int trainer_eval(struct trainer *t, int nbatch, double *loss, double *bpb, struct err *e);
 /* How the settings want the model's programs; without the rows that take part, which depend on the data. */
 struct model_options trainer_options(const struct settings *s);
