@@ -129,8 +129,10 @@ void *pages_cut(struct pages_pool *p, size_t n, size_t size)
 
 void pages_return(struct pages_pool *p, void *block)
 {
-	if (ONE_BY_ONE)
+	if (ONE_BY_ONE) {
 		free(block);
+		return;
+	}
 	for (struct pages_chunk **at = &p->chunk; block && *at; at = &(*at)->next) {
 		struct pages_chunk *c = *at;
 		if ((uintptr_t)block - (uintptr_t)c->mem >= c->bytes)

@@ -34,6 +34,8 @@ void cpu_init(struct cpu *c, const struct device_ops *ops, const struct numerics
 
 void cpu_done(struct cpu *c)
 {
+	pages_return(&c->memory, c->arena);
+	pages_return(&c->memory, c->lanes);
 	pages_pool_done(&c->memory);
 }
 
