@@ -47,6 +47,7 @@ static int dispatch(struct worker *w, const struct engine_cmd *c, int argc, char
 	case CMD_DATA: return cmd_data(w, argc, argv, e);
 	case CMD_TOKENIZE: return cmd_tokenize(w, argc, argv, e);
 	case CMD_FREEZE: return cmd_freeze(w, argc, argv, e);
+	case CMD_DETOKENIZE: return cmd_detokenize(w, argc, argv, e);
 	case CMD_INFO: return cmd_info(w, argc, argv, e);
 	case CMD_DEVICE: return cmd_device(w, argc, argv, e);
 	case CMD_PIPELINE: return cmd_pipeline(w, argc, argv, e);

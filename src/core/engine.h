@@ -109,6 +109,7 @@ struct engine_snapshot {
 	enum engine_state state;
 	char doing[96];                 /* "reading tinyshakespeare.txt" while preparing, else empty */
 	float progress;                 /* 0..1 while preparing; < 0: unknown */
+	double doing_left;              /* seconds, estimated from that; < 0: unknown */
 	struct model_config config;     /* config.layers == 0: no model */
 	uint64_t params;
 	char run_dir[256];              /* empty: none open */

@@ -1,4 +1,4 @@
-/* engine_data.c: what stands behind `data` and `tokenize`: the tokenizer and the data that a model trains on. Formats are in text/.
+/* engine_data.c: what stands behind `data`, `tokenize` and `detokenize`: the tokenizer and the data that a model trains on. Formats are in text/.
  * SPDX-License-Identifier: MIT */
 #include "engine_impl.h"
 
@@ -119,8 +119,9 @@ static int open_data(struct worker *w, struct data *d, const char *source, const
 	char doing[96];
 	snprintf(doing, sizeof doing, "reading %.80s", source);
 	worker_state(w, ENGINE_PREPARING, doing);
+	struct data_work work = {w->pool, &w->g->progress, &w->g->cancel};
 	int rc = is_shard_source(w, source) ? open_shard(w, d, source, h, e)
-					 : data_open_text(d, source, w->tok, h->val, &w->g->progress, &w->g->cancel, e);
+					 : data_open_source(d, source, w->tok, h->val, &work, e);
 	w->g->progress = -1;
 	if (rc)
 		return rc;
@@ -293,24 +294,55 @@ int cmd_data(struct worker *w, int argc, char **argv, struct err *e)
 	return 0;
 }
 
-/* --- tokenize ------------------------------------------------------------------------------------------------------- */
+/* --- tokenize, detokenize ------------------------------------------------------------------------------------------ */
 
-int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e)
+/* A tokenizer is there, and what is done stands on the screen. */
+static int begin_convert(struct worker *w, const char *what, const char *doing, const char *path, struct err *e)
 {
-	(void)argc;
-	uint64_t n = 0;
-	char doing[96];
+	char line[96];
 	int rc = worker_need_model(w, e);
 	if (!rc && !w->tok)
 		rc = worker_need_data(w, e);
 	if (!rc && !w->tok)
-		rc = err_set(e, ERR_STATE, "tokenize: no tokenizer (new ... tokenizer=FILE)");
+		rc = err_set(e, ERR_STATE, "%s: no tokenizer (new ... tokenizer=FILE)", what);
 	if (rc)
 		return rc;
-	snprintf(doing, sizeof doing, "encoding %.80s", argv[0]);
-	worker_state(w, ENGINE_PREPARING, doing);
-	rc = data_tokenize(argv[0], w->tok, argv[1], &n, &w->g->progress, &w->g->cancel, e);
+	snprintf(line, sizeof line, "%s %.80s", doing, path);
+	worker_state(w, ENGINE_PREPARING, line);
+	return 0;
+}
+
+int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e)
+{
+	(void)argc;
+	struct data_work work = {w->pool, &w->g->progress, &w->g->cancel};
+	struct data_made made;
+	char size[16];
+	int rc = begin_convert(w, "tokenize", "encoding", argv[0], e);
 	if (!rc)
-		worker_say(w, "%s: %llu tokens\n", argv[1], (unsigned long long)n);
+		rc = data_tokenize(argv[0], w->tok, argv[1], &work, &made, e);
+	if (rc)
+		return rc;
+	worker_say(w, "%s: %llu tokens of %d bytes, %s of text, %.2f bytes a token\n", argv[1], (unsigned long long)made.ntoken, made.width, str_bytes(size, made.bytes),
+		   (double)made.bytes / (double)made.ntoken);
+	if (made.nval)
+		worker_say(w, "%s: the last %llu are of files called validation%s\n", argv[1], (unsigned long long)made.nval,
+			   strlen(argv[1]) > 4 && !strcmp(argv[1] + strlen(argv[1]) - 4, ".tok") ? ", and it says so" : " (a .tok file would tell)");
+	return 0;
+}
+
+int cmd_detokenize(struct worker *w, int argc, char **argv, struct err *e)
+{
+	struct data_work work = {w->pool, &w->g->progress, &w->g->cancel};
+	struct data_made made;
+	char size[16];
+	int width = argc < 3 ? 0 : !strcmp(argv[2], "width=2") ? 2 : !strcmp(argv[2], "width=4") ? 4 : -1;
+	if (width < 0)
+		return err_set(e, ERR_USAGE, "detokenize: %s: width=2 or width=4 wanted", argv[2]);
+	int rc = begin_convert(w, "detokenize", "decoding", argv[0], e);
+	if (!rc)
+		rc = data_detokenize(argv[0], w->tok, argv[1], width, &work, &made, e);
+	if (!rc)
+		worker_say(w, "%s: %s of text from %llu tokens\n", argv[1], str_bytes(size, made.bytes), (unsigned long long)made.ntoken);
 	return rc;
 }

@@ -135,6 +135,7 @@ struct engine {
 	atomic_int wake_pending;     /* 1: the caller has been woken and has not looked yet */
 	atomic_int state;
 	_Atomic float progress;
+	_Atomic uint64_t doing_ns;   /* when what is done now was begun */
 	atomic_uint next_id;
 
 	/* under lock */
@@ -196,6 +197,7 @@ void worker_begin_cursor(struct worker *w);                   /* reading begins 
 int worker_data_val(const struct worker *w, double *val);     /* the part held out; 1: the settings of now would give another one */
 int cmd_data(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e);
+int cmd_detokenize(struct worker *w, int argc, char **argv, struct err *e);
 
 /* --- engine_run.c: run folder, training, evaluation --- */
 int worker_need_run(struct worker *w, struct err *e);

@@ -119,6 +119,7 @@ void worker_state(struct worker *w, enum engine_state s, const char *doing)
 {
 	struct engine *g = w->g;
 	g->progress = -1;
+	g->doing_ns = clock_ns();
 	pthread_mutex_lock(&g->lock);
 	g->snap.state = s;
 	snprintf(g->snap.doing, sizeof g->snap.doing, "%s", doing ? doing : "");
@@ -206,6 +207,13 @@ void worker_publish(struct worker *w, int force)
 	wake_other_side(g);
 }
 
+/* Too early there is nothing to estimate from. */
+static double doing_left(const struct engine *g, double progress)
+{
+	double sec = (double)(clock_ns() - g->doing_ns) / 1e9;
+	return progress > 0.005 && sec > 0.5 ? sec / progress * (1 - progress) : -1;
+}
+
 void engine_snapshot(struct engine *g, struct engine_snapshot *out)
 {
 	pthread_mutex_lock(&g->lock);
@@ -213,4 +221,5 @@ void engine_snapshot(struct engine *g, struct engine_snapshot *out)
 	pthread_mutex_unlock(&g->lock);
 	out->queued = atomic_load(&g->queued);
 	out->progress = g->progress;
+	out->doing_left = out->state == ENGINE_PREPARING ? doing_left(g, (double)out->progress) : -1;
 }

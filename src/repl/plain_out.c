@@ -251,7 +251,12 @@ void plain_out_progress(struct plain_out *o)
 		snprintf(now, sizeof now, "%s: %.0f %%", s->doing, 100.0 * (double)s->progress);
 	else
 		snprintf(now, sizeof now, "%s", s->doing);
-	if (strcmp(now, o->doing))
-		plain_out_line(o, "", now);
+	if (strcmp(now, o->doing)) {
+		char line[160];
+		int n = snprintf(line, sizeof line, "%s", now);
+		if (s->doing_left >= 1)
+			snprintf(line + n, sizeof line - (size_t)n, ", %.0f:%02.0f left", floor(s->doing_left / 60), floor(fmod(s->doing_left, 60)));
+		plain_out_line(o, "", line);
+	}
 	memcpy(o->doing, now, sizeof now);
 }

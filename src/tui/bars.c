@@ -63,6 +63,10 @@ static int collect(const struct view *v, struct piece *p, int w)
 			snprintf(t, sizeof t, "%.0f %%", (double)s->progress * 100);
 			piece(p, &n, 8, ATTR_VALUE, t);
 		}
+		if (s->doing_left >= 1) {
+			snprintf(t, sizeof t, "%s left", fmt_time(a, s->doing_left));
+			piece(p, &n, 7, ATTR_VALUE, t);
+		}
 	}
 	piece(p, &n, 4, ATTR_TEXT, s->config.name);
 	if (roomy && s->config.layers) {

@@ -183,6 +183,11 @@ tokenize folder ids | folder: is a folder
 tokenize text.txt folder | folder: exists and is no file
 tokenize text.txt no/such/ids | no/such: No such file
 tokenize text.txt | usage: tokenize FILE OUT
+detokenize nowhere.bin out | nowhere.bin: No such file
+detokenize text.txt out | text.txt: is a text, no tokens
+detokenize ids.bin out | ids.bin: id 280 at position 280: .*vocabulary
+detokenize odd.bin out width=3 | width=2 or width=4
+data ids.bin width=3 | width=3
 undo all | usage: undo
 ckpt a/b | plain name
 ckpt .hidden | plain name

@@ -258,9 +258,10 @@ static void texts_refused(void **state)
 {
 	(void)state;
 	text_refused("absent.txt", "data: absent.txt: No such file or directory");
-	text_refused(".", "data: .: is a folder, a file is needed");
+	mkdir("empty", 0777);
+	text_refused("empty", "data: empty: is a folder without token files (.bin .tok .u16 .u32) and without texts (.txt .text .md .jsonl .ndjson)");
 	text_refused(scratch_write("empty.txt", "", 0), "data: empty.txt: is empty");
-	text_refused(scratch_write("binary.txt", "ab\0c", 4), "data: binary.txt: NUL byte at 2: this is no text (shards end in .bin or .tok)");
+	text_refused(scratch_write("binary.txt", "ab\0c", 4), "data: binary.txt: NUL byte at 2: this is no text (token files end in .bin, .tok, .u16 or .u32)");
 	struct tokenizer *t = bytes_only();
 	struct data d;
 	struct err e = {0};
@@ -403,6 +404,8 @@ static void without_a_cache(void **state)
 	free(keep);
 }
 
+static const struct data_work alone;
+
 static void tokenized_files(void **state)
 {
 	(void)state;
@@ -412,9 +415,12 @@ static void tokenized_files(void **state)
 	struct err e = {0};
 	static const char *const outs[] = {"out.bin", "out.tok"};
 	for (int i = 0; i < 2; i++) {
-		uint64_t n = 0;
+		uint64_t n;
+		struct data_made made;
 		struct data d;
-		assert_int_equal(data_tokenize("in.txt", t, outs[i], &n, NULL, NULL, &e), 0);
+		assert_int_equal(data_tokenize("in.txt", t, outs[i], &alone, &made, &e), 0);
+		n = made.ntoken;
+		assert_int_equal(made.bytes, sizeof text - 1);
 		assert_int_equal(n, sizeof text - 1);
 		assert_int_equal(data_open_shard(&d, outs[i], 257, 0.25, &e), 0);
 		assert_text(&d, t, text, sizeof text - 1);
@@ -443,7 +449,7 @@ static void tokenized_files(void **state)
 		data_close(&d);
 	}
 	str_done(&s);
-	assert_true(data_tokenize("in.txt", t, "absent/out.bin", NULL, NULL, NULL, &e) < 0);
+	assert_true(data_tokenize("in.txt", t, "absent/out.bin", &alone, NULL, &e) < 0);
 	tokenizer_free(t);
 }
 

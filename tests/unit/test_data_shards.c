@@ -20,6 +20,8 @@
 #include "text/data.h"
 #include "text/shard.h"
 
+static const struct data_work alone;
+
 static struct data opened(const char *path, const struct data_how *how)
 {
 	struct data d;
@@ -242,7 +244,7 @@ static void tokenizer_is_told_apart(void **state)
 	struct tokenizer *t = learned("abab abab abab"), *other = learned("cdcd cdcd cdcd");
 	assert_true(tokenizer_info(t)->hash != tokenizer_info(other)->hash);
 	scratch_write("in.txt", "abcd abcd abcd\n", 15);
-	assert_int_equal(data_tokenize("in.txt", t, "mine.tok", NULL, NULL, NULL, &e), 0);
+	assert_int_equal(data_tokenize("in.txt", t, "mine.tok", &alone, NULL, &e), 0);
 	struct data_how how = {.vocab = 300, .tokenizer_hash = tokenizer_info(t)->hash, .tokenizer = "mine"};
 	struct data d = opened("mine.tok", &how);
 	assert_true(d.tokenizer_hash == tokenizer_info(t)->hash);
@@ -258,8 +260,8 @@ static void tokenizer_is_told_apart(void **state)
 	refuse_how("mine.tok", &how, want);
 	how.tokenizer_hash = 0;
 	mkdir("mixed", 0777);
-	assert_int_equal(data_tokenize("in.txt", t, "mixed/a.tok", NULL, NULL, NULL, &e), 0);
-	assert_int_equal(data_tokenize("in.txt", other, "mixed/b.tok", NULL, NULL, NULL, &e), 0);
+	assert_int_equal(data_tokenize("in.txt", t, "mixed/a.tok", &alone, NULL, &e), 0);
+	assert_int_equal(data_tokenize("in.txt", other, "mixed/b.tok", &alone, NULL, &e), 0);
 	assert_int_equal(data_open_tokens(&d, "mixed", &how, &e), ERR_FORMAT);
 	assert_non_null(strstr(e.msg, "data: mixed/b.tok: its ids are of tokenizer "));
 	tokenizer_free(t);

@@ -71,9 +71,12 @@ int data_open_shard(struct data *d, const char *path, int vocab, double val_frac
  * of what is not called a text. */
 int data_is_shard(const char *path);
 
-/* A text: encoded once with `t` into a cached shard ($XDG_CACHE_HOME/anetui/<hash>.tok), the last val_fraction held out (at a line end).
- * "builtin" is the story corpus (5.5 MB, seed 1): there the separator (bos) stands before each story, in place of the empty line; other texts get none.
- * Where nothing can be cached (no home, disk full) the ids are kept in memory. Progress (0..1) goes to *progress when not NULL. */
+/* A text (source.h: a file, JSON lines, a folder of texts, "builtin"): encoded once with `t` into a cached shard ($XDG_CACHE_HOME/anetui/<hash>.tok). Held out
+ * are the files that are called so, else the last val_fraction, from the next line or document on. The tokenizer's separator stands before each document.
+ * "builtin" is the story corpus (5.5 MB, seed 1): there the separator stands before each story, in place of the empty line; a plain text has none.
+ * Where nothing can be cached (no home, disk full) the ids are kept in memory. */
+int data_open_source(struct data *d, const char *path, const struct tokenizer *t, double val_fraction, const struct data_work *w, struct err *e);
+/* The same on one thread. */
 int data_open_text(struct data *d, const char *path, const struct tokenizer *t, double val_fraction, _Atomic float *progress,
 		   const atomic_int *cancel, struct err *e);
 
@@ -93,9 +96,18 @@ void data_mark(const struct data *d, unsigned char *seen, int vocab);
 int data_text(struct str *out, const char *path, struct err *e);
 /* The tokenizer of at most `vocab` ids that data_text's text gives: trained once, then from the cache (a few milliseconds). */
 struct tokenizer *data_tokenizer(const char *path, int vocab, const atomic_int *cancel, struct err *e);
-/* Writes the ids of a text: to OUT.tok in our own form, else headerless uint16 (refused when the vocabulary does not fit). *ntoken may be NULL. */
-int data_tokenize(const char *path, const struct tokenizer *t, const char *out, uint64_t *ntoken, _Atomic float *progress,
-		  const atomic_int *cancel, struct err *e);
+/* What was written. */
+struct data_made {
+	uint64_t ntoken, nval;   /* ids; of them at the end, of files that are called validation */
+	uint64_t bytes;          /* of text */
+	int width;               /* bytes an id */
+};
+/* Writes the ids of a text: to OUT.tok in our own form, else headerless: 2-byte ids, 4-byte where the vocabulary needs it or the name is .u32. Refused before
+ * the start when the disk has no room for what is expected. made may be NULL. Memory as of encode_source. */
+int data_tokenize(const char *path, const struct tokenizer *t, const char *out, const struct data_work *work, struct data_made *made, struct err *e);
+/* And back: the text of a token file, or of a folder of them. A separator becomes an empty line (none before the first document); in OUT.jsonl each document is a line,
+ * {"text": ...}. width: of a headerless file, 0: find out. */
+int data_detokenize(const char *path, const struct tokenizer *t, const char *out, int width, const struct data_work *work, struct data_made *made, struct err *e);
 
 /* Where a run stands in its data: everything that resuming needs. */
 struct data_cursor {

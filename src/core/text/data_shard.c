@@ -64,6 +64,8 @@ static int read_head(struct opening *o, struct data_file *f, const char *path)
 		return err_set(o->e, ERR_FORMAT, "data: %s: is empty", path);
 	if (other && (kind == SHARD_BARE || kind == SHARD_NONE))
 		return err_set(o->e, ERR_FORMAT, "data: %s: is %s, no tokens", path, other);
+	if (kind == SHARD_NONE && !o->how->width)
+		return err_set(o->e, ERR_FORMAT, "data: %s: is a text, no tokens (headerless ids are told by width=2 or width=4)", path);
 	int rc = kind == SHARD_OURS ? read_ours(o, f, path) : kind == SHARD_LLMC ? shard_read_llmc(f, path, o->e) :
 		shard_read_bare(f, path, o->how->width, o->how->vocab, o->e);
 	if (kind != SHARD_OURS)

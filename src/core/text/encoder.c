@@ -245,3 +245,31 @@ int encoder_run(struct encoder *c, const char *text, size_t n, size_t *pos, size
 	}
 	return 0;
 }
+
+/* Something that is no blank in any way of cutting, and no mark on what stands before it. */
+static int begins_line(const char *s, size_t n)
+{
+	uint32_t cp = (unsigned char)*s;
+	if (cp >= 0x80 && utf8_decode(s, n, &cp) <= 0)
+		return 0;
+	return cp > ' ' && !split_is_space(cp) && (cp < 0x80 || nfc_is_start(cp));
+}
+
+size_t encoder_cut(const struct tokenizer *t, const char *text, size_t n, size_t at, size_t within)
+{
+	int merges = t->info.kind == TOKENIZER_PARTS && t->algorithm == TOKENIZER_BY_MERGES;
+	if (merges && t->split == TOKENIZER_SPLIT_NONE)
+		return 0;
+	for (size_t p = MAX(at, 1), end = at + MIN(within, n - at); p < end; p++) {
+		const char *nl = memchr(text + p - 1, '\n', end - p);
+		if (!nl)
+			break;
+		p = (size_t)(nl - text) + 1;
+		/* GPT-2 takes the last of several blanks for itself, if a word follows; at the end of a text it does not. */
+		if (merges && t->split == TOKENIZER_SPLIT_GPT2 && (nl == text || (unsigned char)nl[-1] <= ' ' || (unsigned char)nl[-1] >= 0x80))
+			continue;
+		if (begins_line(nl + 1, n - p) && (t->algorithm != TOKENIZER_BY_SCORE || spm_next(t, nl, n - p + 1) == 1))
+			return p;
+	}
+	return 0;
+}

@@ -116,5 +116,8 @@ void encoder_take_special(struct encoder *c);
 /* Encodes from text[*pos] on, at least `want` bytes or to the end, and moves *pos: called again and again it gives the same
  * ids as one call for everything. */
 int encoder_run(struct encoder *c, const char *text, size_t n, size_t *pos, size_t want, struct ids *out, struct err *e);
+/* The first place in [at, at + within) where a line begins with something that is no blank and no piece of the tokenizer goes across: what stands before it and
+ * what follows have the same ids apart as together. 0: there is none. Needs text[at - 1]. */
+size_t encoder_cut(const struct tokenizer *t, const char *text, size_t n, size_t at, size_t within);
 
 #endif
