@@ -199,6 +199,12 @@ int cmd_data(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_tokenize(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_detokenize(struct worker *w, int argc, char **argv, struct err *e);
 
+/* --- engine_memory.c: the memory plan --- */
+/* Would a model of that shape fit, with these settings, in the place of the one in use? One line that tells every part, when not. */
+int worker_plan_new(const struct worker *w, const struct model_config *c, const struct settings *s, struct err *e);
+int worker_plan_train(const struct worker *w, struct err *e); /* does what training takes beside what is there fit? */
+void worker_say_memory(struct worker *w);                     /* the table of `info` */
+
 /* --- engine_run.c: run folder, training, evaluation --- */
 int worker_need_run(struct worker *w, struct err *e);
 int worker_save_unsaved(struct worker *w, struct err *e);

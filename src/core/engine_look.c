@@ -41,16 +41,13 @@ static int say_presets(struct worker *w, struct err *e)
 static void say_model(struct worker *w)
 {
 	const struct model_config *c = &w->params->config;
-	char a[16], b[16];
-	int batch = settings_int(&w->settings, SET_BATCH), seq = settings_int(&w->settings, SET_SEQ);
-	struct model_options o = trainer_options(&w->settings);
+	char a[16];
 	worker_say(w, "model     %s: %s parameters; dim %d, hidden %d, %d layers, %d heads, %d kv heads of %d, vocabulary %d, context %d\n", c->name,
 		   str_si(a, (double)model_params(c)), c->dim, c->hidden, c->layers, c->heads, c->kv_heads, c->head_dim, c->vocab, c->context);
 	worker_say(w, "          %s classifier, RoPE %s theta %g, norm eps %g, residual scale %g%s\n", c->tied ? "tied" : "own",
 		   c->rope == ROPE_HALF ? "half-split" : "interleaved", c->rope_theta, c->norm_eps, c->alpha,
 		   c->qk_norm ? ", norms of q and k" : "");
-	worker_say(w, "memory    %s for weights, gradients and moments, %s for activations (batch %d, seq %d)\n",
-		   str_bytes(a, params_bytes(c, 1)), str_bytes(b, model_bytes(c, batch, seq, worker_rows(w), &o)), batch, seq);
+	worker_say_memory(w);
 	worker_say(w, "work      %s FLOP a micro-step\n", str_si(a, worker_flops(w)));
 	if (settings_int(&w->settings, SET_VOCAB_COMPACT))
 		worker_say(w, "compact   %d of %d rows occur in the data: the classifier has only those\n", worker_rows(w), c->vocab);

@@ -43,6 +43,8 @@ int worker_need_trainer(struct worker *w, struct err *e)
 		return rc;
 	if (!w->dev)
 		return err_set(e, ERR_DEVICE, "train: no device is open");
+	if ((rc = worker_plan_train(w, e)))
+		return rc;
 	worker_state(w, ENGINE_PREPARING, "compiling programs");
 	struct trainer_parts parts = {w->dev, w->pool, w->params, &w->data, &w->settings, &w->state, &w->timing, &w->g->cancel,
 				      &w->active};
@@ -53,9 +55,8 @@ int worker_need_trainer(struct worker *w, struct err *e)
 
 /* --- new -------------------------------------------------------------------------------------------------------------------- */
 
-static void preset_defaults(struct worker *w, const struct model_config *c)
+static void preset_defaults(struct settings *s, const struct model_config *c)
 {
-	struct settings *s = &w->settings;
 	const struct { enum setting_id id; double v; } from[] = {
 		{SET_SEQ, c->seq ? c->seq : MIN(c->context, 256)}, {SET_BATCH, c->batch}, {SET_ACCUM, c->accum},
 		{SET_LR_MAX, c->lr_max}, {SET_LR_MIN, c->lr_min}, {SET_LR_WARMUP, c->lr_warmup}, {SET_LR_STEPS, c->lr_steps},
@@ -78,7 +79,15 @@ static int looks_like_file(const char *s)
 	return strchr(s, '/') || strchr(s, '.') || file_is_dir(s) >= 0;
 }
 
-static struct params *params_from_preset(const char *name, int argc, char **argv, uint64_t seed, struct err *e)
+/* Random weights are there to be trained: what does not fit then is not made. */
+static int fits(const struct worker *w, const struct model_config *c, struct err *e)
+{
+	struct settings s = w->settings;
+	preset_defaults(&s, c);
+	return worker_plan_new(w, c, &s, e);
+}
+
+static struct params *params_from_preset(const struct worker *w, const char *name, int argc, char **argv, struct err *e)
 {
 	struct model_config c;
 	if (model_preset(&c, name, e))
@@ -96,11 +105,11 @@ static struct params *params_from_preset(const char *name, int argc, char **argv
 		if (model_config_set(&c, key, eq + 1, e))
 			return NULL;
 	}
-	if (model_config_check(&c, e))
+	if (model_config_check(&c, e) || fits(w, &c, e))
 		return NULL;
 	struct params *p = params_new(&c, e);
 	if (p)
-		params_init(p, seed);
+		params_init(p, (uint64_t)w->settings.num[SET_SEED]);
 	return p;
 }
 
@@ -180,7 +189,7 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 	if (tokfile && !(tok = tokenizer_load(tokfile, e)))
 		return e->code;
 	struct params *p = from_file ? params_from_file(what, argc - 1, argv + 1, &tok, e)
-		: params_from_preset(what, argc - 1, argv + 1, (uint64_t)w->settings.num[SET_SEED], e);
+		: params_from_preset(w, what, argc - 1, argv + 1, e);
 	if (p && tok && tokenizer_fits(tok, tokfile ? tokfile : what, p, from_file, e)) {
 		params_free(p);
 		p = NULL;
@@ -195,7 +204,7 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 	worker_drop_model(w);
 	w->params = p;
 	w->tok = tok;
-	preset_defaults(w, &p->config);
+	preset_defaults(&w->settings, &p->config);
 	fresh_state(w);
 	remember_line(w, "new", argc, argv);
 	w->new_seed = (uint64_t)w->settings.num[SET_SEED];

@@ -118,6 +118,9 @@ static void overrides(void **state)
 	assert_int_equal(model_config_check(&c, &e), 0);
 	assert_int_equal(model_q_dim(&c), 70);
 	assert_int_equal(model_kv_dim(&c), 10);
+	assert_int_equal(model_config_set(&c, "context", "64", &e), 0);
+	assert_int_equal(c.seq, 64);
+	assert_int_equal(model_config_check(&c, &e), 0);
 	assert_int_equal(model_config_set(&c, "head_dim", "9", &e), 0);
 	assert_int_equal(model_config_check(&c, &e), ERR_RANGE);
 	assert_non_null(strstr(e.msg, "even"));

@@ -142,6 +142,8 @@ int model_config_set(struct model_config *c, const char *key, const char *value,
 		return r;
 	if (!strcmp(key, "head_dim"))
 		c->head_dim_follows = 0;
+	if (c->seq > c->context && !strcmp(key, "context"))
+		c->seq = c->context; /* the preset's, which no key of `new` changes */
 	follow_head_dim(c);
 	return 0;
 }

@@ -16,11 +16,16 @@
 
 /* --- programs --- */
 
+void model_programs(enum model_pipeline pipeline, int train, int *first, int *end)
+{
+	int dynamic = pipeline == PIPELINE_DYNAMIC;
+	*first = dynamic ? PROGRAM_STATIC_N : 0;
+	*end = train ? (dynamic ? PROGRAM_DYN_KV_BWD : PROGRAM_QKV_BWD) + 1 : (dynamic ? PROGRAM_DYN_FFN : PROGRAM_FWD_FFN) + 1;
+}
+
 static int build_programs(struct model *m, struct err *e)
 {
-	int dynamic = m->o.pipeline == PIPELINE_DYNAMIC;
-	m->first = dynamic ? PROGRAM_STATIC_N : 0;
-	m->end = m->train ? (dynamic ? PROGRAM_DYN_KV_BWD : PROGRAM_QKV_BWD) + 1 : (dynamic ? PROGRAM_DYN_FFN : PROGRAM_FWD_FFN) + 1;
+	model_programs(m->o.pipeline, m->train, &m->first, &m->end);
 	for (int i = m->first; i < m->end; i++) {
 		int r = program_build(&m->program[i], (enum program_id)i, m->c, &(struct program_shape){.batch = m->B, .seq = m->S, .separate = m->o.separate}, MIL_BARE, e);
 		if (r)

@@ -175,13 +175,20 @@ uint64_t model_bytes(const struct model_config *c, int batch, int seq, int rows,
 		o = &plain;
 	if (batch < 1 || seq < 1 || (double)batch * seq > INT32_MAX)
 		return UINT64_MAX;
-	if (!rows)
-		rows = c->vocab;
+	return model_floats(&(struct device_caps){.host_memory = 1}, c, batch, seq, rows ? rows : c->vocab, o, 1, &(uint64_t){0}) * sizeof(float);
+}
+
+uint64_t model_floats(const struct device_caps *caps, const struct model_config *c, int batch, int seq, int rows, const struct model_options *o,
+		      int train, uint64_t *head)
+{
 	struct extras_plan x = {0};
+	struct sizes z;
+	const struct counts many = {c->layers, caps->overlaps ? SCRATCH_SETS : 1, train, o->recompute && train, c->qk_norm};
 	if (o->extras)
-		extras_plan(&x, &(struct device_caps){0}, c, &(struct model_options){0}, batch * seq, rows, 1);
-	const struct counts many = {c->layers, 1, 1, o->recompute, c->qk_norm};
-	return (total_floats(c, o->pipeline, batch, seq, rows, &many) + x.floats) * sizeof(float);
+		extras_plan(&x, caps, c, o, batch * seq, rows, train);
+	sizes_of(&z, c, batch, seq, rows);
+	*head = z.logits + z.table * (train ? 2 : 1) + x.floats;
+	return total_floats(c, o->pipeline, batch, seq, rows, &many) + x.floats;
 }
 
 /* --- cutting --- */

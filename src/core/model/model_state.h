@@ -104,10 +104,16 @@ void head_finish(struct model *m);
  * output (PLACE_Y of the last layer). scale multiplies the gradient. */
 int head_run(struct model *m, const int *y, float scale, int grad, double *loss, struct err *e);
 
+/* The programs [*first, *end) of a pipeline. */
+void model_programs(enum model_pipeline pipeline, int train, int *first, int *end);
+
 /* ERR_CANCEL when interrupted. */
 int model_cancelled(const struct model *m, struct err *e);
 
 /* --- model_memory.c --- */
+/* Floats of host memory, the extras' included; *head: those of them that are the classifier's. */
+uint64_t model_floats(const struct device_caps *caps, const struct model_config *c, int batch, int seq, int rows, const struct model_options *o,
+		      int train, uint64_t *head);
 int model_make_memory(struct model *m, struct err *e);
 /* The place that a program's table calls `name`, for a layer ("x": what the layer begins with); NULL: there is none. */
 float *model_place(const struct model *m, int layer, const char *name);

@@ -18,6 +18,7 @@
 enum {
 	CHUNK_MAX = 128,        /* positions that are fed together */
 	CHUNK_MIN = 8,
+	ROOM_STEP = 1024,       /* positions of the cache for which memory is asked for at a time */
 	SCORE_FLOATS = 1 << 19, /* what a thread's scores may take before chunks get shorter */
 	TASK_FLOATS = 1 << 15,  /* weights that one task reads: some 2 us from cache */
 	TASK_ROWS = 256,
@@ -44,6 +45,7 @@ struct decoder {
 	int slides;
 
 	float *k, *v;        /* [L, context, KV*HD] */
+	int room;            /* positions for which there was memory when it was looked at */
 	double *freq;        /* [HD/2] */
 	int chunk;
 	/* Scratch for `chunk` positions. */
@@ -74,21 +76,44 @@ static int bind_weights(struct decoder *d, const struct params *p, struct err *e
 	return 0;
 }
 
-/* Zero pages until they are touched: a short sample does not pay for a long context. */
+static uint64_t cache_bytes(const struct model_config *c, int positions)
+{
+	return 2 * sizeof(float) * (uint64_t)c->layers * (uint64_t)positions * (uint64_t)model_kv_dim(c);
+}
+
+static int no_cache(const struct decoder *d, int positions, struct err *e)
+{
+	char need[16], have[16];
+	return err_set(e, ERR_NOMEM, "sample: KV cache for a context of %d: %s needed, %s free (choose a smaller context)", positions,
+		       str_bytes(need, cache_bytes(&d->c, positions)), str_bytes(have, mem_available()));
+}
+
+/* Is there memory for the first n positions, in steps of ROOM_STEP? */
+static int ask_room(struct decoder *d, int n, struct err *e)
+{
+	if (n <= d->room)
+		return 0;
+	int want = (int)MIN(((int64_t)n + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP, d->c.context);
+	uint64_t avail = mem_available();
+	if (avail && cache_bytes(&d->c, want) - cache_bytes(&d->c, d->room) > avail)
+		return no_cache(d, want, e);
+	d->room = want;
+	return 0;
+}
+
+/* All of the context has addresses, and zero pages until they are touched: a short sample does not pay for a long context, which may be more
+ * than there is memory. */
 static int make_cache(struct decoder *d, struct err *e)
 {
-	size_t floats, bytes;
-	char need[16], have[16];
-	uint64_t avail = mem_available();
-	if (mem_mul(&floats, (size_t)d->c.layers * (size_t)d->c.context, (size_t)model_kv_dim(&d->c)) ||
-	    mem_mul(&bytes, floats, 2 * sizeof(float)))
+	size_t floats;
+	if (mem_mul(&floats, (size_t)d->c.layers * (size_t)d->c.context, (size_t)model_kv_dim(&d->c)))
 		return err_set(e, ERR_NOMEM, "sample: KV cache of %d layers, context %d: larger than any memory", d->c.layers, d->c.context);
-	if (avail && bytes > avail)
-		return err_set(e, ERR_NOMEM, "sample: KV cache for a context of %d: %s needed, %s free (choose a smaller context)",
-			       d->c.context, str_bytes(need, bytes), str_bytes(have, avail));
+	int r = ask_room(d, 1, e);
+	if (r)
+		return r;
 	d->k = mem_zalloc(floats, sizeof(float));
 	d->v = mem_zalloc(floats, sizeof(float));
-	return d->k && d->v ? 0 : err_nomem(e, "sample: KV cache", bytes);
+	return d->k && d->v ? 0 : no_cache(d, d->c.context, e);
 }
 
 static int make_scratch(struct decoder *d, struct err *e)
@@ -114,6 +139,19 @@ static int make_scratch(struct decoder *d, struct err *e)
 	return 0;
 }
 
+static int chunk_of(const struct model_config *c)
+{
+	return MIN(MIN(MAX(SCORE_FLOATS / c->context, CHUNK_MIN), CHUNK_MAX), c->context);
+}
+
+void decoder_bytes(uint64_t *cache, uint64_t *scratch, const struct model_config *c, int threads, int n)
+{
+	uint64_t t = (uint64_t)chunk_of(c), context = (uint64_t)c->context;
+	uint64_t each = 2 * (uint64_t)c->dim + 2 * (uint64_t)model_q_dim(c) + 2 * (uint64_t)c->hidden + (uint64_t)c->head_dim;
+	*cache = cache_bytes(c, MIN(n, c->context));
+	*scratch = sizeof(float) * (t * each + (uint64_t)threads * t * context + context + (uint64_t)c->vocab);
+}
+
 struct decoder *decoder_new(const struct params *p, struct pool *pool, struct err *e)
 {
 	if (model_config_check(&p->config, e))
@@ -127,8 +165,7 @@ struct decoder *decoder_new(const struct params *p, struct pool *pool, struct er
 	d->pool = pool;
 	d->rows = rows_best();
 	d->worth = p->total <= CACHED_FLOATS ? POOL_CACHED : POOL_MEMORY;
-	d->chunk = MIN(MAX(SCORE_FLOATS / d->c.context, CHUNK_MIN), CHUNK_MAX);
-	d->chunk = MIN(d->chunk, d->c.context);
+	d->chunk = chunk_of(&d->c);
 	if (bind_weights(d, p, e) || make_cache(d, e) || make_scratch(d, e)) {
 		decoder_free(d);
 		return NULL;
@@ -393,7 +430,9 @@ static void append(struct decoder *d, const int *id, int n)
 /* Feeds t ids of the window that are not yet in the cache. */
 static int feed(struct decoder *d, int t, const atomic_int *cancel, struct err *e)
 {
-	int from = d->cached, dim = d->c.dim;
+	int from = d->cached, dim = d->c.dim, r = ask_room(d, from + t, e);
+	if (r)
+		return r;
 	for (int i = 0; i < t; i++)
 		memcpy(d->x + (size_t)i * (size_t)dim, d->embed + (size_t)d->id[from + i] * (size_t)dim, (size_t)dim * sizeof(float));
 	fill_angles(d, from, t);

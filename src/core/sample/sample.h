@@ -13,12 +13,14 @@
 struct decoder;
 
 /* A decoder reads `p`'s weights in place: they must not change between decoder_reset and the last decoder_next of one sample. */
+/* Bytes that a decoder takes for a window of n ids: the cache's part of it, and scratch for that many threads. */
+void decoder_bytes(uint64_t *cache, uint64_t *scratch, const struct model_config *c, int threads, int n);
 struct decoder *decoder_new(const struct params *p, struct pool *pool, struct err *e);
 void decoder_free(struct decoder *d);
 void decoder_reset(struct decoder *d);
 /* Feeds n ids (several at once as matrix products) and points *logits at [V] for the position after the last; NULL is allowed. The logits are the caller's
  * to change until the next call. Past the end of the context the window slides by half: the kept half is fed anew, and decoder_slides counts. cancel may
- * be NULL; it is looked at before every layer of every chunk (128 positions). ERR_RANGE: an id outside the vocabulary, nothing is fed. ERR_CANCEL: the ids are in the
+ * be NULL; it is looked at before every layer of every chunk (128 positions). ERR_NOMEM: there is no memory for so long a window. ERR_RANGE: an id outside the vocabulary, nothing is fed. ERR_CANCEL: the ids are in the
  * window; a call with n = 0 feeds what is missing. */
 int decoder_next(struct decoder *d, const int *id, int n, float **logits, const atomic_int *cancel, struct err *e);
 int decoder_slides(const struct decoder *d);
