@@ -21,6 +21,7 @@
 #include "base/save.h"
 #include "io/safetensors.h"
 #include "support/tiny.h"
+#include "text/vocab.h"
 #include "train/ckpt.h"
 
 static const struct tiny shape = {.what = "ckpt", .dim = 6, .hidden = 11, .layers = 1, .heads = 4, .kv_heads = 2, .head_dim = 2,
@@ -63,6 +64,8 @@ static void some_state(struct train_state *s)
 	assert_int_equal(settings_set(&s->settings, SET_SAMPLE_STOP, "a \"b\"\n\xc3\xa4", &e), 0);
 	s->settings.num[SET_SEED] = 9007199254740991.0;
 	snprintf(s->data_name, sizeof s->data_name, "../x \\ y.txt");
+	snprintf(s->data_how, sizeof s->data_how, "val=0.05 own=1 width=4");
+	s->tokenizer_hash = 0xfedcba9876543210u;
 	s->data_hash = 0x8000000000000001u;
 	snprintf(s->blas, sizeof s->blas, "openblas 0.3.21 SkylakeX, 2 threads");
 }
@@ -111,6 +114,8 @@ static void same_state(const struct train_state *a, const struct train_state *b)
 	assert_memory_equal(&a->cursor.rng, &b->cursor.rng, sizeof a->cursor.rng);
 	assert_true(a->sample_count == b->sample_count && a->skipped == b->skipped && a->data_hash == b->data_hash);
 	assert_string_equal(a->data_name, b->data_name);
+	assert_string_equal(a->data_how, b->data_how);
+	assert_true(a->tokenizer_hash == b->tokenizer_hash);
 	assert_string_equal(a->blas, b->blas);
 	assert_memory_equal(a->settings.num, b->settings.num, sizeof a->settings.num);
 	assert_memory_equal(a->settings.set, b->settings.set, sizeof a->settings.set);
@@ -194,6 +199,23 @@ static void expect_bad(const char *path, const char *want)
 	assert_null(p);
 	if (!strstr(e.msg, want) || strncmp(e.msg, "ckpt: ", 6) || strchr(e.msg, '\n'))
 		fail_msg("\"%s\" is not \"ckpt: ... %s\"", e.msg, want);
+}
+
+/* Weights go with one tokenizer: when the one in the file is not that, nothing is loaded. */
+static void another_tokenizer(void **state)
+{
+	(void)state;
+	struct params *p = some_params(1);
+	struct train_state s;
+	struct err e = {0};
+	struct tokenizer *t = tokenizer_train("a text", 6, 258, NULL, &e);
+	assert_non_null(t);
+	some_state(&s);
+	t->info.hash ^= 1;
+	assert_int_equal(ckpt_save("other.ckpt", p, &s, t, NULL, &e), 0);
+	expect_bad("other.ckpt", "other.ckpt: its weights were trained with tokenizer ");
+	tokenizer_free(t);
+	params_free(p);
 }
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -478,7 +500,7 @@ static void python_reads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip), cmocka_unit_test(with_tokenizer), cmocka_unit_test(bit_flips), cmocka_unit_test(truncations), cmocka_unit_test(wrong_contents),
+		cmocka_unit_test(round_trip), cmocka_unit_test(with_tokenizer), cmocka_unit_test(another_tokenizer), cmocka_unit_test(bit_flips), cmocka_unit_test(truncations), cmocka_unit_test(wrong_contents),
 		cmocka_unit_test(not_checkpoints), cmocka_unit_test(not_finite), cmocka_unit_test(disk_full), cmocka_unit_test(python_reads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,7 @@ static int plan_tokenizer(struct plan *pl, const struct tokenizer *tok, struct e
 	t->dim[0] = filled;
 	ckpt_meta_put(pl->meta, "tokenizer.name", "%s", tokenizer_info(tok)->name);
 	ckpt_meta_put(pl->meta, "tokenizer.bytes", "0x%zx", n);
+	ckpt_meta_put(pl->meta, "tokenizer.hash", "0x%llx", (unsigned long long)tokenizer_info(tok)->hash);
 	return 0;
 }
 

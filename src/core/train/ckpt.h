@@ -10,7 +10,8 @@
  * "ema" in the metadata.
  *
  * __metadata__, string to string: format "pt" (for other readers), anetui.version "1", config.* (struct model_config), state.* (struct train_state),
- * set.KEY (each setting as `set` takes it), user.KEY "1" (those that the user set), tokenizer.name, tokenizer.bytes (without the fill). 64-bit numbers are
+ * set.KEY (each setting as `set` takes it), user.KEY "1" (those that the user set), tokenizer.name, tokenizer.bytes (without the fill), tokenizer.hash (of
+ * another one the file is refused). 64-bit numbers are
  * hexadecimal; floating-point numbers have as many digits as it takes to read back the same bits. Unknown keys are passed over, and a setting
  * that is not there has its default, so that files go on to be read when keys are added.
  * SPDX-License-Identifier: MIT */

@@ -126,6 +126,18 @@ static int load_row(const struct reader *r, const struct param *p, const char *p
 	return rc;
 }
 
+/* The ids that the weights have learned are those of this very tokenizer. Older files do not tell. */
+static int check_hash(const struct reader *r, const struct tokenizer_info *t, struct err *e)
+{
+	uint64_t want = t->hash;
+	if (st_meta(&r->f, "tokenizer.hash") && ckpt_meta_u64(&r->f, "tokenizer.hash", &want, e))
+		return err_prefix(e, "ckpt: %s", r->shown);
+	if (want == t->hash)
+		return 0;
+	return err_set(e, ERR_FORMAT, "ckpt: %s: its weights were trained with tokenizer %016" PRIx64 ", the one in it (%s) is %016" PRIx64 " (written by another version?)", r->shown, want,
+		       t->name, t->hash);
+}
+
 static int load_tokenizer(const struct reader *r, struct tokenizer **out, struct err *e)
 {
 	const struct st_tensor *t = st_find(&r->f, ckpt_tokenizer);
@@ -142,7 +154,12 @@ static int load_tokenizer(const struct reader *r, struct tokenizer **out, struct
 		return rc;
 	const char *name = st_meta(&r->f, "tokenizer.name");
 	*out = tokenizer_parse(r->f.buffer + t->begin, (size_t)n, name ? name : "", e);
-	return *out ? 0 : err_prefix(e, "ckpt: %s", r->shown);
+	rc = *out ? check_hash(r, tokenizer_info(*out), e) : err_prefix(e, "ckpt: %s", r->shown);
+	if (rc) {
+		tokenizer_free(*out);
+		*out = NULL;
+	}
+	return rc;
 }
 
 /* A model that the file can not hold is refused before memory is asked for. */
