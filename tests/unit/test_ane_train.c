@@ -80,6 +80,15 @@ static void grouped_verbose(void **state)
 	same_as_sim("v", "Apple M1", "demo layers=1 dim=32 heads=4 kv_heads=2 head_dim=8 hidden=48", "static", 5);
 }
 
+/* Norms of q and k: a third kind of input, shorter than the rest. */
+static void qk_norm(void **state)
+{
+	(void)state;
+	const char *model = "qwen3-0.6b layers=2 dim=32 heads=4 kv_heads=2 head_dim=16 hidden=48 vocab=600";
+	same_as_sim("q", "Apple M4", model, "static", 5);
+	same_as_sim("qd", "Apple M4", model, "dynamic", 5);
+}
+
 /* What stops a stage while training goes on is told as it was said, and the engine lives. */
 static void failures_are_told(void **state)
 {
@@ -114,7 +123,7 @@ static void failures_are_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(demo_static), cmocka_unit_test(demo_dynamic), cmocka_unit_test(grouped_verbose), cmocka_unit_test(failures_are_told),
+		cmocka_unit_test(demo_static), cmocka_unit_test(demo_dynamic), cmocka_unit_test(grouped_verbose), cmocka_unit_test(qk_norm), cmocka_unit_test(failures_are_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
