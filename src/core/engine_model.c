@@ -181,6 +181,20 @@ static int tokenizer_fits(const struct tokenizer *tok, const char *path, const s
 	return 0;
 }
 
+/* The tokenizer that a model's folder brings along. One that can not be used is no reason to refuse the model: ids may come from token files. */
+static struct tokenizer *folder_tokenizer(struct worker *w, const char *dir, const struct params *p)
+{
+	struct err e = {0};
+	struct tokenizer *tok = tokenizer_in_folder(dir) ? tokenizer_load(dir, &e) : NULL;
+	if (tok && tokenizer_fits(tok, dir, p, 1, &e)) {
+		tokenizer_free(tok);
+		tok = NULL;
+	}
+	if (e.code)
+		worker_log(w, LOG_WARN, "%s (the model has no tokenizer now; tokenizer=FILE gives it one)", e.msg);
+	return tok;
+}
+
 int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 {
 	const char *what = argv[0], *tokfile = word_value(argc - 1, argv + 1, "tokenizer=");
@@ -194,6 +208,8 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 		params_free(p);
 		p = NULL;
 	}
+	if (p && !tok && from_file && file_is_dir(what) == 1)
+		tok = folder_tokenizer(w, what, p);
 	if (!p || worker_save_unsaved(w, e)) { /* what can not be saved is not dropped either */
 		params_free(p);
 		tokenizer_free(tok);

@@ -17,10 +17,24 @@
 #define S "[" SPACES "]"
 #define END_OF_BLANKS S "+(?=" S "|\\z)|" S "+" /* \s+(?!\S)|\s+ */
 
+/* Ours (split.h) as an expression, for files only: 64 bytes at most are 64 characters here. */
+#define HIRAGANA "\\x{3041}-\\x{309f}"
+#define KATAKANA "\\x{30a1}-\\x{30fa}\\x{30fc}-\\x{30ff}\\x{ff66}-\\x{ff9f}"
+#define HAN "\\x{3005}\\x{3400}-\\x{9fff}\\x{f900}-\\x{faff}\\x{20000}-\\x{3ffff}"
+#define SIGNS "\\x00-\\x08\\x0e-\\x1f!-/:-@\\[-`{-\\x7f\\x{2000}-\\x{206f}\\x{3000}-\\x{3004}\\x{3006}-\\x{303f}\\x{30fb}\\x{ff01}-\\x{ff0f}"
+#define BLANKS "\\t-\\r "
+#define LETTER "[^" BLANKS "0-9" SIGNS HIRAGANA KATAKANA HAN "]"
+#define WORD(n) LETTER "(?:" LETTER "|'(?=[A-Za-z])){0," n "}"
+/* Kana have three bytes, Chinese characters nearly all. */
+#define RUN(n) "[0-9]{1," n "}|[" SIGNS "]{1," n "}|[" HIRAGANA "]{1,21}|[" KATAKANA "]{1,21}|[" HAN "]{1,21}"
+
 /* As files write it, and for PCRE2. */
 static const struct {
 	const char *written, *compiled;
 } pattern[TOKENIZER_NSPLIT] = {
+	[TOKENIZER_SPLIT_OURS] = {
+		" (?:" WORD("62") "|" RUN("63") ")|" WORD("63") "|" RUN("64") "|[" BLANKS "]{1,63}(?= [^" BLANKS "])|[" BLANKS "]{1,64}", NULL,
+	},
 	[TOKENIZER_SPLIT_GPT2] = {
 		"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
 		"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^" SPACES "\\p{L}\\p{N}]+|" END_OF_BLANKS,

@@ -42,12 +42,39 @@ const struct tokenizer_info *tokenizer_info(const struct tokenizer *t)
 	return &t->info;
 }
 
+/* Of a file that others wrote; `path` is NULL when it is no file. */
+static struct tokenizer *parse_parts(const unsigned char *data, size_t n, const char *name, const char *path, struct err *e)
+{
+	struct tokenizer_parts p;
+	tokenizer_parts_init(&p);
+	int rc = spm_model_is(data, n) ? spm_model_read(&p, data, n, name, e) : tokenizer_json_read(&p, data, n, name, e);
+	if (!rc && path)
+		rc = tokenizer_folder_read(&p, path, e);
+	struct tokenizer *t = rc ? NULL : tokenizer_new(&p, name, e);
+	tokenizer_parts_done(&p);
+	return t;
+}
+
+static struct tokenizer *parse(const unsigned char *data, size_t n, const char *name, const char *path, struct err *e)
+{
+	if (spm_model_is(data, n) || tokenizer_json_is(data, n))
+		return parse_parts(data, n, name, path, e);
+	return tokenizer_unpack(data, n, name, e);
+}
+
+struct tokenizer *tokenizer_parse(const void *data, size_t n, const char *name, struct err *e)
+{
+	return parse(data, n, name, NULL, e);
+}
+
 struct tokenizer *tokenizer_load(const char *path, struct err *e)
 {
 	struct file_map m;
+	if (file_is_dir(path) == 1)
+		return tokenizer_load_folder(path, e);
 	if (file_map(&m, path, "tokenizer", e))
 		return NULL;
-	struct tokenizer *t = tokenizer_parse(m.data ? m.data : (const unsigned char *)"", m.size, path, e);
+	struct tokenizer *t = parse(m.data ? m.data : (const unsigned char *)"", m.size, path, path, e);
 	file_unmap(&m);
 	const char *slash = strrchr(path, '/');
 	if (t && t->info.kind == TOKENIZER_LLAMA2C)
@@ -55,8 +82,21 @@ struct tokenizer *tokenizer_load(const char *path, struct err *e)
 	return t;
 }
 
+static int save_json(const struct tokenizer *t, const char *path, struct err *e)
+{
+	struct str s = {0};
+	int rc = tokenizer_json(t, &s, e);
+	if (!rc)
+		rc = save_file(path, s.s, s.len, e);
+	str_done(&s);
+	return rc;
+}
+
 int tokenizer_save(const struct tokenizer *t, const char *path, struct err *e)
 {
+	size_t len = strlen(path);
+	if (len > 5 && !strcmp(path + len - 5, ".json"))
+		return save_json(t, path, e);
 	if (t->info.kind == TOKENIZER_LLAMA2C) /* other programs read it too: as it was */
 		return save_file(path, t->raw, t->nraw, e);
 	unsigned char *p;

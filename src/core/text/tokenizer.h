@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 struct tokenizer;
 
@@ -35,13 +36,22 @@ struct ids {
 };
 void ids_done(struct ids *v);
 
-/* Reads a llama2.c tokenizer.bin (ids until the end of the file) or our own file; which one, the contents tell. */
+/* Reads a llama2.c tokenizer.bin (ids until the end of the file), a SentencePiece .model (BPE), Hugging Face's tokenizer.json (byte-level BPE), or our own file;
+ * which one, the contents tell. Of a folder: tokenizer.json, else tokenizer.model, else tokenizer.bin. What tokenizer_config.json, generation_config.json
+ * and config.json beside a tokenizer.json or .model say of bos and eos is used. */
 struct tokenizer *tokenizer_load(const char *path, struct err *e);
+/* Whether there is one in a folder. */
+int tokenizer_in_folder(const char *dir);
 /* As tokenizer_load, from memory (a checkpoint carries its tokenizer). */
 struct tokenizer *tokenizer_parse(const void *data, size_t n, const char *name, struct err *e);
 /* The whole tokenizer as bytes that tokenizer_parse reads: for checkpoints and caches. Caller frees *out. */
 int tokenizer_pack(const struct tokenizer *t, unsigned char **out, size_t *n, struct err *e);
+/* By the file's name: NAME.json as Hugging Face's tokenizer.json; else llama2.c's as it was, others in our own form. */
 int tokenizer_save(const struct tokenizer *t, const char *path, struct err *e);
+/* tokenizer.json, appended. The same ids when it is read back; Hugging Face's program gives the same but for words over 64 bytes beyond ASCII with our own split. */
+int tokenizer_json(const struct tokenizer *t, struct str *out, struct err *e);
+/* tokenizer.json and tokenizer_config.json (the special ids) into a folder that is there, as a model's folder has them. */
+int tokenizer_save_folder(const struct tokenizer *t, const char *dir, struct err *e);
 void tokenizer_free(struct tokenizer *t);
 const struct tokenizer_info *tokenizer_info(const struct tokenizer *t);
 

@@ -114,8 +114,8 @@ static int read_pieces(struct tokenizer_parts *p, struct reader *r, uint32_t voc
 	if (vocab > TOKENIZER_VOCAB_MAX || nmerge > TOKENIZER_VOCAB_MAX)
 		return err_set(r->e, ERR_FORMAT, "tokenizer: %s: %u ids and %u merges, at most %d can be", r->name, vocab, nmerge, TOKENIZER_VOCAB_MAX);
 	uint64_t fixed = (uint64_t)vocab * (by_score ? 9 : 5) + (uint64_t)nmerge * 8;
-	if (need(r, fixed, "ids") || nbytes > r->n || need(r, fixed + nbytes, "pieces"))
-		return r->e ? r->e->code : ERR_FORMAT;
+	if (need(r, fixed, "ids") || need(r, nbytes, "pieces") || need(r, fixed + nbytes, "pieces"))
+		return ERR_FORMAT;
 	const unsigned char *type = r->p + r->at, *len = type + vocab, *score = len + 4 * (size_t)vocab;
 	const unsigned char *merge = by_score ? score + 4 * (size_t)vocab : score, *s = merge + 8 * (size_t)nmerge;
 	int rc = 0;
@@ -174,7 +174,8 @@ int parts_read(struct tokenizer_parts *p, const unsigned char *data, size_t n, c
 	p->ignore_merges = (get_u32(data + 8) & FLAG_WHOLE) != 0;
 	p->blank = (get_u32(data + 8) & FLAG_BLANK) != 0;
 	int rc = read_pieces(p, &r, get_u32(data + 12), get_u32(data + 16), get_u64(data + 24));
-	return rc ? rc : read_special(p, &r);
+	rc = rc ? rc : read_special(p, &r);
+	return rc ? vocab_err_name(e, name) : 0;
 }
 
 /* --- the whole --- */
@@ -281,7 +282,7 @@ static struct tokenizer *parse_ours(const unsigned char *p, size_t n, const char
 	return NULL;
 }
 
-struct tokenizer *tokenizer_parse(const void *data, size_t n, const char *name, struct err *e)
+struct tokenizer *tokenizer_unpack(const unsigned char *data, size_t n, const char *name, struct err *e)
 {
 	if (n >= sizeof magic && !memcmp(data, magic, sizeof magic))
 		return parse_ours(data, n, name, e);

@@ -37,6 +37,7 @@ void tokenizer_parts_init(struct tokenizer_parts *p)
 void tokenizer_parts_done(struct tokenizer_parts *p)
 {
 	str_done(&p->bytes);
+	str_done(&p->aside);
 	free(p->off);
 	free(p->score);
 	free(p->type);
@@ -107,20 +108,17 @@ static void read_text(const struct tokenizer_parts *p, const char *s, size_t n, 
 
 int tokenizer_parts_add_text(struct tokenizer_parts *p, const char *s, size_t n, float score, enum tokenizer_type type, struct err *e)
 {
-	struct str b = {0};
-	read_text(p, s, n, type, &b);
-	int rc = b.failed ? err_nomem(e, "tokenizer", n) : tokenizer_parts_add(p, b.s ? b.s : "", b.len, score, type, e);
-	str_done(&b);
-	return rc;
+	struct str *b = &p->aside;
+	str_clear(b);
+	read_text(p, s, n, type, b);
+	return b->failed ? err_nomem(e, "tokenizer", n) : tokenizer_parts_add(p, b->s ? b->s : "", b->len, score, type, e);
 }
 
-static int half(const struct tokenizer_parts *p, const char *s, size_t n)
+static int half(struct tokenizer_parts *p, const char *s, size_t n)
 {
-	struct str b = {0};
-	read_text(p, s, n, TOKENIZER_NORMAL, &b);
-	int id = b.s ? tokenizer_parts_find(p, b.s, b.len) : -1;
-	str_done(&b);
-	return id;
+	str_clear(&p->aside);
+	read_text(p, s, n, TOKENIZER_NORMAL, &p->aside);
+	return p->aside.s ? tokenizer_parts_find(p, p->aside.s, p->aside.len) : -1;
 }
 
 int tokenizer_parts_merge(struct tokenizer_parts *p, const char *a, size_t na, const char *b, size_t nb, struct err *e)

@@ -54,6 +54,7 @@ struct tokenizer_parts {
 	char name[64];        /* for people; may be empty */
 	size_t cap_off, cap_score, cap_type, cap_merge;
 	struct idmap *index;
+	struct str aside;
 };
 
 void tokenizer_parts_init(struct tokenizer_parts *p); /* empty, special ids -1 */

@@ -94,3 +94,15 @@ int vocab_index(struct tokenizer *t, int id)
 	uint64_t key = vocab_key(t->bytes + t->off[id], t->off[id + 1] - t->off[id]);
 	return idmap_get(&t->text, key) < 0 ? idmap_put(&t->text, key, id) : 0;
 }
+
+int vocab_err_name(struct err *e, const char *name)
+{
+	static const char what[] = "tokenizer: ";
+	size_t n = sizeof what - 1;
+	if (e && e->code && !strstr(e->msg, name) && !strncmp(e->msg, what, n)) {
+		char rest[ERR_MSG_MAX];
+		memcpy(rest, e->msg + n, sizeof rest - n);
+		err_set(e, (enum err_code)e->code, "%s%s: %s", what, name, rest);
+	}
+	return e ? e->code : ERR_FORMAT;
+}

@@ -95,6 +95,19 @@ size_t spm_next(const struct tokenizer *t, const char *s, size_t n);
 /* Appends the ids of such a part. */
 int spm_part_ids(const struct tokenizer *t, const char *s, size_t n, struct ids *out, struct err *e);
 
+/* spm_model.c, tokenizer_json.c: files of others, told by their first bytes, into parts that were just made. */
+int spm_model_is(const unsigned char *data, size_t n);
+int spm_model_read(struct tokenizer_parts *p, const unsigned char *data, size_t n, const char *name, struct err *e);
+int tokenizer_json_is(const unsigned char *data, size_t n);
+int tokenizer_json_read(struct tokenizer_parts *p, const unsigned char *data, size_t n, const char *name, struct err *e);
+/* tokenizer_pack.c: our own file, or llama2.c's. */
+struct tokenizer *tokenizer_unpack(const unsigned char *data, size_t n, const char *name, struct err *e);
+/* Puts the name into a message about parts that lacks it; gives the code. */
+int vocab_err_name(struct err *e, const char *name);
+/* tokenizer_folder.c: what the files beside one of those say of its special ids. */
+int tokenizer_folder_read(struct tokenizer_parts *p, const char *path, struct err *e);
+struct tokenizer *tokenizer_load_folder(const char *dir, struct err *e);
+
 int added_init(struct added *a, const struct tokenizer *t); /* -1: memory */
 /* The id that stands at s, or -1; control pieces only with `special`. */
 int added_at(const struct tokenizer *t, const char *s, size_t n, int special);
