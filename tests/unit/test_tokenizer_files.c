@@ -481,7 +481,7 @@ static void json_damaged(void **state)
 	str_done(&s);
 }
 
-/* By score, written as Llama's files are: refused by our own reader so far, but JSON of the right shape. */
+/* By score, written as Llama's files are, which we do not read: the scores are in tokenizer.model beside it. */
 static void by_score_as_json(void **state)
 {
 	(void)state;
@@ -492,8 +492,26 @@ static void by_score_as_json(void **state)
 	assert_int_equal(tokenizer_json(t, &out, &e), 0);
 	assert_non_null(strstr(out.s, "\"merges\": [\n      [\"a\", \"b\"],\n      [\"\xe2\x96\x81\", \"ab\"]\n    ]"));
 	assert_non_null(strstr(out.s, "{\"type\": \"Prepend\", \"prepend\": \"\xe2\x96\x81\"}"));
+	/* A folder holds its scores too, and loads as what it was. */
+	mkdir("scores", 0777);
+	assert_int_equal(tokenizer_save_folder(t, "scores", &e), 0);
+	struct tokenizer *back = load("scores");
+	same_ids(t, back);
+	assert_int_equal(tokenizer_info(back)->bos, 1);
+	assert_ids(back, "ab ab<sep>abA", 13, TOKENIZE_START, " 7 7 8 6 9");
+	tokenizer_free(back);
 	str_done(&s);
 	str_done(&out);
+	tokenizer_free(t);
+	const char *path = testdata_path("tok512.bin");
+	if (!path)
+		skip();
+	t = load(path);
+	assert_int_equal(tokenizer_save_folder(t, "scores", &e), 0);
+	back = load("scores");
+	same_ids(t, back);
+	assert_int_equal(tokenizer_info(back)->kind, TOKENIZER_LLAMA2C);
+	tokenizer_free(back);
 	tokenizer_free(t);
 }
 

@@ -1,7 +1,7 @@
-/* spm_model.c: reads SentencePiece's .model: a protocol buffer. BPE only; text that would be changed before it is cut is refused by name.
+/* spm_model.c: reads and writes SentencePiece's .model: a protocol buffer. BPE only; text that would be changed before it is cut is refused by name.
  *
- * ModelProto: 1 (repeated) piece {1 text, 2 f32 score, 3 type}, 2 trainer {3 model type: 1 unigram, 2 BPE, 3 word, 4 char; 24 blank as suffix; 40 to 43 the ids of unk,
- * bos, eos, pad}, 3 normalizer {1 name, 2 map of characters, 3 blank in front, 4 extra blanks are dropped, 5 blanks are written U+2581}. What is left out has
+ * ModelProto: 1 (repeated) piece {1 text, 2 f32 score, 3 type}, 2 trainer {3 model type: 1 unigram, 2 BPE, 3 word, 4 char; 24 blank as suffix; 35 bytes have pieces; 40 to 43
+ * the ids of unk, bos, eos, pad}, 3 normalizer {1 name, 2 map of characters, 3 blank in front, 4 extra blanks are dropped, 5 blanks are written U+2581}. What is left out has
  * its default. The numbers of the types are those of tokenizer_parts.h.
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
@@ -176,4 +176,65 @@ int spm_model_read(struct tokenizer_parts *p, const unsigned char *data, size_t 
 	struct wire w = {data, n, 0, name, e};
 	p->algorithm = TOKENIZER_BY_SCORE;
 	return read_model(p, &w) ? vocab_err_name(e, name) : 0;
+}
+
+/* --- writing --- */
+
+static void put_varint(struct str *out, uint64_t v)
+{
+	for (; v >= 0x80; v >>= 7)
+		str_putc(out, (char)(v | 0x80));
+	str_putc(out, (char)v);
+}
+
+static void put_number(struct str *out, int field, int64_t v)
+{
+	put_varint(out, (uint64_t)field << 3);
+	put_varint(out, (uint64_t)v);
+}
+
+static void put_bytes(struct str *out, int field, const struct str *b)
+{
+	put_varint(out, (uint64_t)field << 3 | 2);
+	put_varint(out, b->len);
+	str_add(out, b->s ? b->s : "", b->len);
+}
+
+void spm_model_write(const struct tokenizer_parts *p, struct str *out)
+{
+	struct str text = {0}, b = {0};
+	int byte = 0;
+	for (int id = 0; id < p->vocab; id++) {
+		uint32_t bits;
+		memcpy(&bits, &p->score[id], sizeof bits);
+		str_clear(&text);
+		str_clear(&b);
+		tokenizer_parts_text(p, id, &text);
+		put_bytes(&b, 1, &text);
+		put_varint(&b, 2 << 3 | 5);
+		for (int i = 0; i < 4; i++)
+			str_putc(&b, (char)(bits >> 8 * i));
+		if (p->type[id] != TOKENIZER_NORMAL)
+			put_number(&b, 3, p->type[id]);
+		put_bytes(out, 1, &b);
+		byte |= p->type[id] == TOKENIZER_BYTE;
+	}
+	const int special[] = {p->unk, p->bos, p->eos, p->pad};
+	str_clear(&b);
+	put_number(&b, 3, 2);
+	put_number(&b, 35, byte);
+	for (int i = 0; i < 4; i++)
+		put_number(&b, 40 + i, special[i]);
+	put_bytes(out, 2, &b);
+	str_clear(&b);
+	str_clear(&text);
+	str_puts(&text, "identity");
+	put_bytes(&b, 1, &text);
+	put_number(&b, 3, p->blank != 0);
+	put_number(&b, 4, 0);
+	put_number(&b, 5, 1);
+	put_bytes(out, 3, &b);
+	out->failed |= text.failed | b.failed;
+	str_done(&text);
+	str_done(&b);
 }

@@ -50,7 +50,8 @@ int tokenizer_pack(const struct tokenizer *t, unsigned char **out, size_t *n, st
 int tokenizer_save(const struct tokenizer *t, const char *path, struct err *e);
 /* tokenizer.json, appended. The same ids when it is read back; Hugging Face's program gives the same but for words over 64 bytes beyond ASCII with our own split. */
 int tokenizer_json(const struct tokenizer *t, struct str *out, struct err *e);
-/* tokenizer.json and tokenizer_config.json (the special ids) into a folder that is there, as a model's folder has them. */
+/* tokenizer.json, tokenizer_config.json (the special ids) and, by score, tokenizer.model, whose scores tokenizer.json can not say and which tokenizer_load then takes, into
+ * a folder that is there. Loaded from it the tokenizer has the same hash. */
 int tokenizer_save_folder(const struct tokenizer *t, const char *dir, struct err *e);
 void tokenizer_free(struct tokenizer *t);
 const struct tokenizer_info *tokenizer_info(const struct tokenizer *t);

@@ -252,24 +252,32 @@ static void put_config(const struct tokenizer_parts *p, struct str *out)
 	str_done(&aside);
 }
 
+static int save_in(const char *dir, const char *name, const struct str *s, struct err *e)
+{
+	struct str path = {0};
+	str_printf(&path, "%s/%s", dir, name);
+	int rc = s->failed || path.failed ? err_nomem(e, "tokenizer", s->len) : save_file(path.s, s->s, s->len, e);
+	str_done(&path);
+	return rc;
+}
+
 int tokenizer_save_folder(const struct tokenizer *t, const char *dir, struct err *e)
 {
 	struct tokenizer_parts p;
-	struct str json = {0}, config = {0}, path = {0};
+	struct str json = {0}, config = {0}, model = {0};
 	int rc = tokenizer_json(t, &json, e);
 	if (!rc && !(rc = tokenizer_parts_of(t, &p, e))) {
 		put_config(&p, &config);
+		if (p.algorithm == TOKENIZER_BY_SCORE)
+			spm_model_write(&p, &model);
 		tokenizer_parts_done(&p);
-		str_printf(&path, "%s/tokenizer.json", dir);
-		rc = config.failed || path.failed ? err_nomem(e, "tokenizer", json.len) : save_file(path.s, json.s, json.len, e);
 	}
-	if (!rc) {
-		str_clear(&path);
-		str_printf(&path, "%s/tokenizer_config.json", dir);
-		rc = path.failed ? err_nomem(e, "tokenizer", path.len) : save_file(path.s, config.s, config.len, e);
-	}
+	rc = rc ? rc : save_in(dir, "tokenizer.json", &json, e);
+	rc = rc ? rc : save_in(dir, "tokenizer_config.json", &config, e);
+	if (!rc && t->algorithm == TOKENIZER_BY_SCORE)
+		rc = save_in(dir, "tokenizer.model", &model, e);
 	str_done(&json);
 	str_done(&config);
-	str_done(&path);
+	str_done(&model);
 	return rc;
 }

@@ -98,6 +98,7 @@ int spm_part_ids(const struct tokenizer *t, const char *s, size_t n, struct ids 
 /* spm_model.c, tokenizer_json.c: files of others, told by their first bytes, into parts that were just made. */
 int spm_model_is(const unsigned char *data, size_t n);
 int spm_model_read(struct tokenizer_parts *p, const unsigned char *data, size_t n, const char *name, struct err *e);
+void spm_model_write(const struct tokenizer_parts *p, struct str *out); /* by score only */
 int tokenizer_json_is(const unsigned char *data, size_t n);
 int tokenizer_json_read(struct tokenizer_parts *p, const unsigned char *data, size_t n, const char *name, struct err *e);
 /* tokenizer_pack.c: our own file, or llama2.c's. */
