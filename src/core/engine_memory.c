@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "model/model_plan.h"
 #include "sample/sample.h"
+#include "train/choose.h"
 
 static const struct device_caps *caps_of(const struct worker *w)
 {
@@ -57,7 +58,8 @@ int worker_plan_train(const struct worker *w, struct err *e)
 	const struct params *q = w->params;
 	struct model_plan p;
 	int r = plan_of(&p, w, &q->config, &w->settings, worker_rows(w), e);
-	uint64_t have = mem_available(), there = p.weights + (q->g ? p.gradients + p.moments : 0), need = r ? 0 : model_plan_sum(&p) - there;
+	uint64_t have = mem_available(), there = p.weights + (q->g ? p.gradients + p.moments : 0);
+	uint64_t beside = q->lora || q->ema ? 0 : choose_bytes(q, &w->settings), need = r ? 0 : model_plan_sum(&p) + beside - there;
 	if (r || !have || need <= have)
 		return r;
 	return refuse(&p, &q->config, &w->settings, need + there, have + there, e);
@@ -76,12 +78,13 @@ void worker_say_memory(struct worker *w)
 	}
 	const struct { const char *what; uint64_t bytes; } part[] = {
 		{"weights", p.weights}, {"gradients", p.gradients}, {"moments", p.moments}, {"activations", p.activations}, {"logits", p.logits},
-		{"device", p.device},
+		{"device", p.device}, {"beside", choose_bytes(w->params, &w->settings)}, /* adapters, the average */
 	};
+	const size_t n = part[ARRAY_LEN(part) - 1].bytes ? ARRAY_LEN(part) : ARRAY_LEN(part) - 1;
 	worker_say(w, "memory    to train, batch %d, seq %d\n", settings_int(&w->settings, SET_BATCH), MIN(settings_int(&w->settings, SET_SEQ), c->context));
-	for (size_t i = 0; i < ARRAY_LEN(part); i++)
+	for (size_t i = 0; i < n; i++)
 		worker_say(w, "            %-12s%10s\n", part[i].what, str_bytes(a, part[i].bytes));
-	worker_say(w, "            %-12s%10s, %s free\n", "all", str_bytes(a, model_plan_sum(&p)), have ? str_bytes(b, have) : "--");
+	worker_say(w, "            %-12s%10s, %s free\n", "all", str_bytes(a, model_plan_sum(&p) + part[ARRAY_LEN(part) - 1].bytes), have ? str_bytes(b, have) : "--");
 	decoder_bytes(&cache, &scratch, c, w->pool ? pool_threads(w->pool) : 1, MIN(c->context, 1024));
 	decoder_bytes(&full, &scratch, c, w->pool ? pool_threads(w->pool) : 1, c->context);
 	worker_say(w, "          to sample, beside the weights\n");

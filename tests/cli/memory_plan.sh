@@ -12,6 +12,11 @@ check "and what the whole context takes" grep -q 'KV cache .* for 1024 tokens, .
 plain -e "$small" -e 'set recompute on' -e 'set batch 8' -e info
 check "the plan follows the settings" grep -q '^memory    to train, batch 8, seq 256$' out
 
+plain -e "$small" -e 'set ema.decay 0.9' -e info
+check "an average of the weights is in the plan" eval 'grep -qE "^ +beside +[0-9.]+ [KM]iB" out'
+plain -e "$small" -e 'set lora.rank 2' -e info
+check "so are adapters" eval 'grep -qE "^ +beside +[0-9.]+ [KM]iB" out'
+
 one_line() {
 	[ $status = 1 ] && [ ! -s out ] && [ "$(grep -c . err)" = 1 ] && grep -Eq "$1" err
 }
