@@ -159,6 +159,8 @@ int hf_save(const struct model_source *s, const char *path, int dtype, struct st
 		rc = file_mkdirs(path, e);
 	if (!rc)
 		rc = put_weights(s, weights, dtype, &bytes, e);
+	if (!rc && s->tok)
+		rc = tokenizer_save_folder(s->tok, path, e);
 	if (!rc)
 		rc = put_config(s, config, dtype, e);
 	if (!rc)
