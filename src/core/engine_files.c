@@ -15,9 +15,12 @@ int cmd_export(struct worker *w, int argc, char **argv, struct err *e)
 	(void)argc;
 	if (rc)
 		return rc;
-	struct model_source s = {w->params, w->params->w, w->tok};
+	const struct params *from = worker_weights(w);
+	struct model_source s = {w->params, from->w, w->tok};
 	worker_state(w, ENGINE_SAVING, "exporting");
 	rc = model_file_save(argv[0], argv[1], &s, &w->answer, e);
 	worker_rest_state(w);
+	if (!rc && from == w->params->ema)
+		worker_say(w, "%s: the average of the weights (sample.ema)\n", argv[1]);
 	return rc;
 }

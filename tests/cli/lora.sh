@@ -68,6 +68,34 @@ check "a norm is no matrix" eval 'is 2 && in_err "^lora.targets: norm: no matrix
 go refused -e 'freeze embed* layers.*' -e 'set lora.rank 2' -e 'train 1'
 check "nothing left to adapt" eval 'is 1 && in_err "^lora: demo: no matrix to adapt"'
 
+# --- files for others ---
+go out-start -e 'export safetensors base'
+go out-tuned -e 'set lora.rank 4' -e 'set lora.targets *_proj' -e 'set ema.decay 0.5' -e 'set lr 0.01' -e 'train 4' -e 'export safetensors merged' -e 'export peft adapters' -e 'set sample.ema on' -e 'export safetensors average'
+check "merged, adapters alone, the average" eval 'is 0 && in_out "^adapters: adapters of rank 4 for 14 matrices, for PEFT" && in_out "^average: the average of the weights"'
+python "base and adapters make what is merged, rows of q and k as the folder has them" <<'END'
+import json, struct
+def read(path): return {k: (s, struct.unpack('<%df' % (len(b) // 4), b)) for k, (d, s, b) in st_read(path)[0].items()}
+base, merged, average, low = (read(p) for p in ('base/model.safetensors', 'merged/model.safetensors', 'average/model.safetensors', 'adapters/adapter_model.safetensors'))
+c = json.load(open('adapters/adapter_config.json'))
+assert c['peft_type'] == 'LORA' and c['r'] == 4 and c['lora_alpha'] == 16 and len(c['target_modules']) == 14 and len(low) == 28, c
+moved = 0
+for m in c['target_modules']:
+    (sa, A), (sb, B), (sw, w), (s0, w0) = low['base_model.model.' + m + '.lora_A.weight'], low['base_model.model.' + m + '.lora_B.weight'], merged[m + '.weight'], base[m + '.weight']
+    assert sa == [4, sw[1]] and sb == [sw[0], 4]
+    for o in range(sw[0]):
+        for i in range(sw[1]):
+            d = 16 / c['r'] * sum(B[4 * o + r] * A[sw[1] * r + i] for r in range(4))
+            assert abs(w[sw[1] * o + i] - w0[sw[1] * o + i] - d) <= 1e-6, (m, o, i)
+            moved = max(moved, abs(d))
+assert moved > 1e-3
+assert all(merged[k] == base[k] for k in base if k[:-7] not in c['target_modules'])
+ck = st_read('out-tuned/step-00000004.ckpt')[0]
+o = 'model.layers.1.self_attn.o_proj.weight'
+assert average[o][1] == struct.unpack('<1024f', ck['ema.' + o][2]) != merged[o][1]
+END
+go refused -e 'export peft nothing'
+check "no adapters, no such folder" eval 'is 1 && in_err "^export: nothing: there are no adapters" && ! test -e nothing'
+
 # --- the simulator, and a new process when its compiles are spent ---
 sim='set lora.rank 2'
 go sim -e 'device sim budget=100000' -e "$sim" -e 'set ema.decay 0.9' -e 'freeze layers.0.mlp*' -e 'train 20'

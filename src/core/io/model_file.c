@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "io/hf.h"
 #include "io/llama2c.h"
+#include "io/peft.h"
 
 static const struct format {
 	const char *name;
