@@ -134,6 +134,57 @@ embed = array.array('f', f[28:28 + 38400])
 for i in range(9600):
     assert abs(ids[i] * scales[i // 32] - embed[i]) <= 0.5001 * scales[i // 32], i
 END
+
+	# --- checkpoints of maderix/ANE, written and read by a script of its own ---
+	cat >up.py <<'END'
+import array, math, struct
+def rope_half(x, heads, hd, cols):
+    """Interleaved rows of each head in half-split order."""
+    rows = [x[i * cols:(i + 1) * cols] for i in range(heads * hd)]
+    return array.array('f', [v for h in range(heads) for i in list(range(0, hd, 2)) + list(range(1, hd, 2)) for v in rows[h * hd + i]])
+def write(name, version, L=2, V=40, D=24, F=36, H=2, K=1, HD=20, seq=64):
+    if version == 2: K, HD = H, D // H
+    head = struct.pack('<10i2f3d6i', 0x424C5A54, version, 700, 1000, L, V, D, F, H, seq, 1e-4, 2.5, 1.0, 2.0, 3.0, 70, 700, 70, *((K, HD, H * HD) if version == 4 else (0x01020304, 0, 0)))
+    assert len(head) == 96
+    out, tensors, count = [head], {}, [0]
+    def tensor(key, n):
+        count[0] += 1
+        t = tensors[key] = array.array('f', [math.sin(i * 0.7 + count[0]) * 0.1 for i in range(n)])
+        out.append(t.tobytes())
+        return n
+    def moments(n): out.append(array.array('f', [7.0] * (2 * n)).tobytes())
+    for l in range(L):
+        p = 'model.layers.%d.' % l
+        sizes = [('self_attn.q_proj', H * HD * D), ('self_attn.k_proj', K * HD * D), ('self_attn.v_proj', K * HD * D), ('self_attn.o_proj', H * HD * D),
+                 ('mlp.gate_proj', F * D), ('mlp.down_proj', F * D), ('mlp.up_proj', F * D), ('input_layernorm', D), ('post_attention_layernorm', D)]
+        moments(sum(tensor(p + k + '.weight', n) for k, n in sizes))
+    moments(tensor('model.norm.weight', D))
+    moments(tensor('model.embed_tokens.weight', V * D))
+    open(name, 'wb').write(b''.join(out))
+    for k in tensors:
+        if 'q_proj' in k: tensors[k] = rope_half(tensors[k], H, HD, D)
+        if 'k_proj' in k: tensors[k] = rope_half(tensors[k], K, HD, D)
+    return tensors
+END
+	python3 -c "import up; up.write('u2.bin', 2); up.write('u4.bin', 4)"
+	plain -e 'import ./u2.bin' -e 'export safetensors u2' -e 'export upstream-v2 u2-again.bin'
+	check "upstream v2: read, written" eval 'is 0 && in_out "u2-again.bin: upstream checkpoint v2, .*, step 0, moments zero"'
+	plain -e 'import ./u4.bin' -e 'info' -e 'export upstream u4-again.bin' -e 'import ./u4-again.bin' -e 'export upstream u4-twice.bin' -e 'export safetensors u4'
+	check "upstream v4: read, written; a folder can not say its residual scale" eval 'is 1 && in_err "export: u4: .*no residual scale, the model has 0.5"'
+	check "... and again the same bytes" cmp u4-again.bin u4-twice.bin
+	python "every tensor of v2 is where the script put it; ours differs in header and moments alone" <<'END'
+import array, up
+want = up.write('u2.bin', 2)
+t, _ = st_read('u2/model.safetensors')
+assert set(t) == set(want)
+for k in want: assert bytes(t[k][2]) == want[k].tobytes(), k
+for name in 'u2', 'u4':
+    a, b = open(name + '.bin', 'rb').read(), open(name + '-again.bin', 'rb').read()
+    assert len(a) == len(b) and a[16:40] == b[16:40] and a[4:8] == b[4:8] and (name == 'u2' or a[84:96] == b[84:96])
+    x, y = array.array('f', a[96:]), array.array('f', b[96:])
+    assert all(p == q or (p == 7.0 and q == 0.0) for p, q in zip(x, y))
+assert struct.unpack('<i', b[8:12])[0] == 0
+END
 fi
 
 needs_data stories260K.v0.bin stories260K.v1.bin tok512.bin stories260K.greedy200.txt
@@ -142,6 +193,10 @@ for format in safetensors llama2c llama2c-v1; do
 		-e 'set sample.temperature 0' -e 'sample 200'
 	check "$format: still writes the known text" eval 'is 0 && head -c "$(wc -c <"$data/stories260K.greedy200.txt")" out >text && grep -v "^[ab]-$format: " out | head -c 400 >have && head -c 400 "$data/stories260K.greedy200.txt" | cmp -s - have'
 	check "... and its file again has the same bytes" diff -r "a-$format" "b-$format"
+done
+for format in upstream upstream-v2; do
+	plain -e "new $data/stories260K.v0.bin tokenizer=$data/tok512.bin" -e "export $format no"
+	check "$format: can not say it, and says why in one line" eval 'is 1 && in_err "export: no: upstream v[24] .*(export" && [ ! -e no ]'
 done
 check "v1 is the published file" cmp a-llama2c-v1 "$data/stories260K.v1.bin"
 done_testing

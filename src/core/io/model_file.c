@@ -14,6 +14,7 @@
 #include "io/hf.h"
 #include "io/llama2c.h"
 #include "io/peft.h"
+#include "io/upstream.h"
 
 static const struct format {
 	const char *name;
