@@ -46,7 +46,7 @@ put('long.cmd', b'get clip\nget ' + b'x' * 5000 + b'\nget clip\n')
 END
 gguf=
 [ -f "$data/ggml-vocab-llama-spm.gguf" ] && gguf="data $data/ggml-vocab-llama-spm.gguf | no text
-new $data/ggml-vocab-llama-spm.gguf | GGUF
+new $data/ggml-vocab-llama-spm.gguf | expected tensors, found none
 new demo tokenizer=$data/ggml-vocab-llama-spm.gguf | tokenizer"
 
 # Each line: a command, a bar, what its one line of message must contain. In doubt `|` in a command is not needed.

@@ -7,7 +7,7 @@ PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$ref
 export PYTHONDONTWRITEBYTECODE PYTHONPATH
 
 run export nothing x
-check "no such format: one line, which there are" eval 'is 2 && in_err "export: nothing: no such format (there are: safetensors .* llama2c-v2.*)$"'
+check "no such format: one line, which there are" eval 'is 2 && in_err "export: nothing: no such format (there are: safetensors .* gguf-q8_0.*)$"'
 names=$(sed -n 's/.*there are: \(.*\))$/\1/p' err | tr ' ' ',')
 check "completion offers the same" grep -q "COMMAND(EXPORT.*choice:$names path" "$ANETUI_ROOT/src/core/commands.def"
 
@@ -185,6 +185,65 @@ for name in 'u2', 'u4':
     assert all(p == q or (p == 7.0 and q == 0.0) for p, q in zip(x, y))
 assert struct.unpack('<i', b[8:12])[0] == 0
 END
+	# --- GGUF, read by a script of its own ---
+	plain -e "new demo dim=64 heads=4 kv_heads=2 hidden=96 layers=2 vocab=300 tied=off" -e 'export gguf g.gguf' -e 'export gguf-q8_0 q.gguf' -e 'export gguf-f16 h.gguf' -e 'export gguf-bf16 b.gguf' -e 'export llama2c g.bin'
+	check "GGUF in four types" is 0
+	python "GGUF: keys, names, order, every weight" <<'END'
+import array
+one = {0: 'B', 1: 'b', 2: 'H', 3: 'h', 4: 'I', 5: 'i', 6: 'f', 7: '?', 10: 'Q', 11: 'q', 12: 'd'}
+def gguf(name):
+    b, at = open(name, 'rb').read(), 24
+    def num(c):
+        nonlocal at
+        v, = struct.unpack_from('<' + c, b, at)
+        at += struct.calcsize('<' + c)
+        return v
+    def text():
+        nonlocal at
+        n = num('Q')
+        at += n
+        return b[at - n:at].decode()
+    def value(t):
+        if t == 9:
+            e, n = num('I'), num('Q')
+            return [value(e) for _ in range(n)]
+        return text() if t == 8 else num(one[t])
+    assert b[:8] == b'GGUF\3\0\0\0'
+    nt, nk = struct.unpack('<QQ', b[8:24])
+    keys = {}
+    for _ in range(nk):
+        k = text()
+        keys[k] = value(num('I'))
+    infos = [(text(), [num('Q') for _ in range(num('I'))], num('I'), num('Q')) for _ in range(nt)]
+    start, out = (at + 31) // 32 * 32, {}
+    for name, dim, t, off in infos:
+        n, at = dim[0] * (dim[1] if len(dim) > 1 else 1), start + off
+        assert off % 32 == 0
+        if t == 8:
+            x = [s * q for k in range(n // 32) for s in struct.unpack_from('<e', b, at + 34 * k) for q in struct.unpack_from('<32b', b, at + 34 * k + 2)]
+        elif t == 30:
+            x = [struct.unpack('<f', b'\0\0' + b[at + 2 * k:at + 2 * k + 2])[0] for k in range(n)]
+        else:
+            x = struct.unpack_from('<%d%s' % (n, 'e' if t == 1 else 'f'), b, at)
+        out[name] = (t, dim, list(x))
+    return keys, out
+k, g = gguf('g.gguf')
+assert k['general.architecture'] == 'llama' and k['llama.block_count'] == 2 and k['llama.attention.head_count_kv'] == 2 and k['llama.rope.dimension_count'] == 16
+assert len(g) == 2 * 9 + 3 and g['blk.1.ffn_down.weight'][1] == [96, 64] and g['output.weight'][1] == [64, 300]
+f = array.array('f', open('g.bin', 'rb').read()[28:])
+assert g['token_embd.weight'][2] == list(f[:300 * 64])
+at = 300 * 64 + 2 * 64
+for l in range(2):
+    assert g['blk.%d.attn_q.weight' % l][2] == list(f[at + l * 4096:at + l * 4096 + 4096]), 'interleaved in both'
+for name, want, step in (('q.gguf', 8, 0.51 / 127), ('h.gguf', 1, 1 / 2048), ('b.gguf', 30, 1 / 256)):
+    _, t = gguf(name)
+    for n, (kind, dim, x) in t.items():
+        y = g[n][2]
+        assert kind == (want if len(dim) == 2 else 0) and dim == g[n][1], n
+        for i in range(0, len(x), 32):
+            top = max(abs(v) for v in y[i:i + 32])
+            assert all(abs(p - q) <= step * top + top / 2000 * (want == 8) + 1e-7 for p, q in zip(x[i:i + 32], y[i:i + 32])), (name, n, i)
+END
 fi
 
 needs_data stories260K.v0.bin stories260K.v1.bin tok512.bin stories260K.greedy200.txt
@@ -198,5 +257,7 @@ for format in upstream upstream-v2; do
 	plain -e "new $data/stories260K.v0.bin tokenizer=$data/tok512.bin" -e "export $format no"
 	check "$format: can not say it, and says why in one line" eval 'is 1 && in_err "export: no: upstream v[24] .*(export" && [ ! -e no ]'
 done
+plain -e "new $data/stories260K.v0.bin tokenizer=$data/tok512.bin" -e "export gguf a.gguf" -e "new ./a.gguf" -e "set sample.temperature 0" -e "sample 200"
+check "gguf: with the tokenizer inside the known text again" eval 'is 0 && grep -v "^a.gguf: " out | head -c 400 >have && head -c 400 "$data/stories260K.greedy200.txt" | cmp -s - have'
 check "v1 is the published file" cmp a-llama2c-v1 "$data/stories260K.v1.bin"
 done_testing

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "io/gguf_model.h"
 #include "io/hf.h"
 #include "io/llama2c.h"
 #include "io/peft.h"
@@ -68,13 +69,19 @@ int model_file_load(struct model_import *out, const char *path, struct err *e)
 	int folder = file_is_dir(path) == 1;
 	const struct format *f = told(path, folder);
 	*out = (struct model_import){.format = f ? f->name : ""};
+	if (f && f->load == gguf_load && gguf_load_tokenizer(&out->tok, path, e))
+		return e ? e->code : ERR_FORMAT;
 	if (f)
 		out->params = f->load(path, e);
 	else if (folder)
 		return err_set(e, ERR_FORMAT, "model: %s: expected a model folder, found no config.json in it", path);
 	else
 		out->params = llama2c_load(path, e); /* its message says what was expected, and what the file looks like */
-	return out->params ? 0 : e ? e->code : ERR_FORMAT;
+	if (out->params)
+		return 0;
+	tokenizer_free(out->tok);
+	out->tok = NULL;
+	return e ? e->code : ERR_FORMAT;
 }
 
 /* --- what formats share --- */
