@@ -19,7 +19,7 @@
 struct plain_out {
 	struct engine *engine;
 	struct engine_snapshot snap;
-	int to_terminal;          /* control characters of a sample must not reach it */
+	int to_terminal;          /* control characters must not reach it */
 	int muted, failed;
 	struct step_obs step;     /* the latest one */
 	int step_waits;           /* not printed yet */
@@ -89,27 +89,17 @@ int plain_out_flush(struct plain_out *o)
 	return o->failed ? -1 : 0;
 }
 
+/* Whole characters; on a terminal without those that steer it. */
 void plain_out_text(struct plain_out *o, const char *s)
 {
-	if (!o->muted && !o->failed)
-		fputs(s, stdout);
-}
-
-void plain_out_line(struct plain_out *o, const char *where, const char *s)
-{
-	if (!o->muted)
-		fprintf(stderr, "%s%s%s\n", where, *where ? ": " : "", s);
-}
-
-/* Whole characters; on a terminal without those that steer it. */
-static void put_sample(struct plain_out *o, const char *s)
-{
 	size_t n = strlen(s);
+	if (o->muted || o->failed)
+		return;
 	if (!o->to_terminal) {
-		plain_out_text(o, s);
+		fputs(s, stdout);
 		return;
 	}
-	for (size_t i = 0; i < n && !o->muted && !o->failed;) {
+	for (size_t i = 0; i < n;) {
 		uint32_t cp = 0;
 		int k = utf8_decode(s + i, n - i, &cp);
 		if (k < 0 || (cp < 32 && cp != '\n' && cp != '\t') || (cp >= 127 && cp < 160))
@@ -118,6 +108,16 @@ static void put_sample(struct plain_out *o, const char *s)
 			fwrite(s + i, 1, (size_t)k, stdout);
 		i += k < 0 ? 1 : (size_t)k;
 	}
+}
+
+void plain_out_line(struct plain_out *o, const char *where, const char *s)
+{
+	char *line = o->muted ? NULL : mem_strdup(s); /* names of files stand in it */
+	if (line) {
+		utf8_one_line(line);
+		fprintf(stderr, "%s%s%s\n", where, *where ? ": " : "", line);
+	}
+	free(line);
 }
 
 char *plain_rate(char buf[32], double v)
@@ -189,7 +189,7 @@ static void take_sample(struct plain_out *o, const struct engine_event *ev)
 		else
 			print_own_sample(o);
 	} else if (ev->id) {
-		put_sample(o, ev->text);
+		plain_out_text(o, ev->text);
 	} else {
 		str_puts(&o->sample, ev->text);
 	}
@@ -212,7 +212,11 @@ void plain_out_event(struct plain_out *o, const struct engine_event *ev)
 			print_step(o);
 		break;
 	case EV_EVAL:
-		snprintf(line, sizeof line, "step %llu loss %.4g %.4g bits/byte", (unsigned long long)ev->obs.step, ev->obs.val, ev->obs.bpb);
+		snprintf(line, sizeof line, "step %llu loss %.4g", (unsigned long long)ev->obs.step, ev->obs.val);
+		if (isfinite(ev->obs.bpb))
+			snprintf(line + strlen(line), sizeof line - strlen(line), " %.4g bits/byte", ev->obs.bpb);
+		else
+			snprintf(line + strlen(line), sizeof line - strlen(line), ", bits/byte -- (what text the ids stand for is not known)");
 		plain_out_line(o, "validation", line);
 		break;
 	case EV_SAMPLE_BEGIN:

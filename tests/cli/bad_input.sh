@@ -85,7 +85,7 @@ new demo tokenizer=nowhere.bin | tokenizer: nowhere.bin: No such file
 new demo tokenizer=empty.bin | tokenizer: empty.bin
 new demo tokenizer=tok.bin | tokenizer: tok.bin
 new ids512.bin tokenizer=tok300.bin | tok300.bin: 300 ids, the model was trained with 512
-new demo tokenizer=folder | tokenizer: folder: is a folder
+new demo tokenizer=folder | ^tokenizer: folder: no tokenizer.json, tokenizer.model or tokenizer.bin in it
 new demo tokenizer=text.txt | tokenizer: text.txt
 new demo layers=0 | layers: 0: .*1 to 1024
 new demo layers=4000 | layers: 4000: .*1 to 1024
@@ -180,7 +180,7 @@ info everything | presets
 tokenize nowhere.txt ids | nowhere.txt: No such file
 tokenize empty.txt ids | empty.txt
 tokenize folder ids | folder: is a folder
-tokenize text.txt folder | folder: exists and is no file
+tokenize text.txt folder | ^tokenize: folder: expected a file or nothing, found a folder
 tokenize text.txt no/such/ids | no/such: No such file
 tokenize text.txt | usage: tokenize FILE OUT
 detokenize nowhere.bin out | nowhere.bin: No such file

@@ -47,6 +47,28 @@ held = int(re.search(r'^set.tok: the last (\d+) are', out, re.M)[1])
 assert re.search(r'^data +set.tok: %d tokens, %d of them held out' % (n['set.tok'][0], held), out, re.M), out
 assert open('shards.back', encoding='utf-8').read().startswith(open('plain.txt', encoding='utf-8').read())
 END
+# --- what is read is not written over, nor anything that is no file; a link to nowhere is not passed over ---
+cp plain.txt keep.txt
+mkfifo pipe
+mkdir links
+ln -s nowhere links/a.bin
+cp shards/a.bin links/b.bin
+ln -s keep.txt other-name.txt
+while IFS='|' read -r line want; do
+	script --run over "$line"
+	check "$line: refused" eval 'is 1 && in_err "$want" && cmp -s keep.txt plain.txt && [ -p pipe ]'
+done <<'END'
+tokenize keep.txt keep.txt|^tokenize: keep.txt: is what is read (choose another name)$
+tokenize keep.txt other-name.txt|^tokenize: other-name.txt: is what is read
+detokenize shards/a.bin shards/a.bin|^detokenize: shards/a.bin: is what is read
+tokenize set set/stories-valid.txt|^tokenize: set/stories-valid.txt: is what is read
+tokenize keep.txt pipe|^tokenize: pipe: expected a file or nothing, found something else
+tokenize keep.txt set|^tokenize: set: expected a file or nothing, found a folder
+data links|^data: links/a.bin: No such file
+END
+script --run bits 'data plain.u32' 'train 1'
+check "bits a byte of a text that is not known are no number" eval 'is 0 && in_err "^validation: step 0 loss [0-9.]*, bits/byte -- (" && ! grep -q nan err'
+
 # --- the ids are those of the format ---
 if [ -f "$data/tok32000.bin" ]; then
 	printf '{"text":"One day"}\n{"text":"I was"}\n' >two.jsonl

@@ -47,6 +47,11 @@ elif kind == 'no-dim': del config['hidden_size']
 elif kind == 'huge': config['hidden_size'] = 1 << 40
 elif kind == 'text-dim': config['hidden_size'] = 'big'
 elif kind == 'eps': config['rms_norm_eps'] = -1
+elif kind == 'context': config['max_position_embeddings'] = 1 << 24
+elif kind == 'bias-text': config['mlp_bias'] = 'yes'
+elif kind == 'family-escape': config['model_type'] = 'a\nb\x1b[31m'
+elif kind == 'name-escape': tensors.append(('a\nb\x1b[31m\x07', 'F32', [1], bytes(4)))
+elif kind == 'shape-long': change(norm, lambda t: (t[0], t[1], [0] + 7 * [(1 << 63) - 1], b''))
 if kind not in ('plain',): cases.safetensors(file, tensors)
 json.dump(config, open(name + '/config.json', 'w'))
 if kind == 'cut': open(file, 'wb').write(b[:len(b) - 5])
@@ -84,7 +89,12 @@ no-dim | f-no-dim/config.json: hidden_size: expected a whole number, found none
 huge | f-huge/config.json: hidden_size: expected 1 to 1073741824, found 1099511627776
 text-dim | f-text-dim/config.json: hidden_size: expected a whole number, found something else
 eps | f-eps/config.json: rms_norm_eps: expected a number above 0
-cut | f-cut/model.safetensors: .*bytes
+context | model: f-context/config.json: context 16777216: must be 1 to
+bias-text | f-bias-text/config.json: mlp_bias: expected false, found something else
+family-escape | f-family-escape/config.json: model_type: expected llama or qwen3, found a?b?\[31m$
+name-escape | f-name-escape/model.safetensors: tensor a?b?\[31m?: config.json expects no such tensor
+shape-long | tensor model.norm.weight: expected shape \[64\] .*, found \[0, 9223372036854775807, .*, 9223372036854775807\]
+cut | f-cut/model.safetensors: 5 bytes short .*: tensor .*: expected [0-9]* bytes, found [0-9]*
 cut-header | f-cut-header/model.safetensors: .*header
 no-file | f-no-file: neither model.safetensors nor model.safetensors.index.json
 no-json | f-no-json/config.json:1: no JSON

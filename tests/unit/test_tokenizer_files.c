@@ -430,6 +430,9 @@ static void json_faults(void **state)
 {
 	(void)state;
 	json_refused("\"type\": \"BPE\"", "\"type\": \"Unigram\"", "tokenizer: x.json: model.type: Unigram, only BPE is read");
+	json_refused("\"unk_token\": null", "\"unk_token\": 7", "tokenizer: x.json: model.unk_token: a number, a string wanted");
+	json_refused("\"added_tokens\": [", "\"added_tokens\": 5, \"others\": [", "tokenizer: x.json: added_tokens: a number, a list wanted");
+	json_refused("\"!\": 0,", "\"!\": 0, \"!\": 0,", "tokenizer: x.json: line 96, column 11: duplicate object key near '\"!\"'");
 	json_refused("\"type\": \"NFC\"", "\"type\": \"NFKC\"", "tokenizer: x.json: normalizer: NFKC, only NFC is read");
 	json_refused("\"type\": \"Split\"", "\"type\": \"Digits\"", "tokenizer: x.json: pre_tokenizer: Digits, Split or ByteLevel wanted");
 	json_refused("\"Regex\"", "\"String\"", "tokenizer: x.json: pre_tokenizer.pattern: missing, GPT-2's, Qwen2's or Llama 3's expression wanted");

@@ -6,10 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static void cut_mark(char *s, int wanted)
+#include "base/utf8.h"
+
+/* Names and contents of files stand in messages: one line, whatever they hold. */
+static void finish(char *s, int wanted)
 {
 	if (wanted >= ERR_MSG_MAX)
 		memcpy(s + ERR_MSG_MAX - 4, "...", 4);
+	utf8_one_line(s);
 }
 
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
@@ -22,7 +26,7 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(tmp, sizeof tmp, fmt, ap);
 	va_end(ap);
-	cut_mark(tmp, n);
+	finish(tmp, n);
 	memcpy(e->msg, tmp, sizeof tmp);
 	e->code = code;
 	return code;
@@ -43,7 +47,7 @@ int err_prefix(struct err *e, const char *fmt, ...)
 	vsnprintf(head, sizeof head, fmt, ap);
 	va_end(ap);
 	int n = snprintf(tmp, sizeof tmp, "%s: %s", head, e->msg);
-	cut_mark(tmp, n);
+	finish(tmp, n);
 	memcpy(e->msg, tmp, ERR_MSG_MAX);
 	e->msg[ERR_MSG_MAX - 1] = 0;
 	return e->code;

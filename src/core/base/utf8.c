@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "base/utf8.h"
 
+#include <string.h>
+
 int utf8_decode(const char *str, size_t n, uint32_t *cp)
 {
 	const unsigned char *s = (const unsigned char *)str;
@@ -68,4 +70,17 @@ size_t utf8_chunk(const char *s, size_t n, size_t max)
 		if (((unsigned char)s[k] & 0xc0) != 0x80)
 			return k;
 	return max;
+}
+
+void utf8_one_line(char *s)
+{
+	for (size_t n = strlen(s); n;) {
+		uint32_t cp = 0;
+		int k = utf8_decode(s, n, &cp), bad = k < 0 || cp < 32 || (cp >= 127 && cp < 160);
+		size_t len = k < 0 ? 1 : (size_t)k;
+		if (bad)
+			memset(s, '?', len);
+		s += len;
+		n -= len;
+	}
 }

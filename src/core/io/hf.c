@@ -129,19 +129,21 @@ static int look_up(struct folder *f, const char *name, struct found *out)
 	return 0;
 }
 
-static const char *shape_text(char buf[64], int rank, const uint64_t *dim)
+enum { SHAPE_TEXT = 24 * ST_MAX_RANK };
+
+static const char *shape_text(char buf[SHAPE_TEXT], int rank, const uint64_t *dim)
 {
-	size_t n = (size_t)snprintf(buf, 64, "[");
-	for (int i = 0; i < rank && n < 50; i++)
-		n += (size_t)snprintf(buf + n, 64 - n, "%s%" PRIu64, i ? ", " : "", dim[i]);
-	snprintf(buf + n, 64 - n, "]");
+	size_t n = (size_t)snprintf(buf, SHAPE_TEXT, "[");
+	for (int i = 0; i < rank; i++)
+		n += (size_t)snprintf(buf + n, SHAPE_TEXT - n, "%s%" PRIu64, i ? ", " : "", dim[i]);
+	snprintf(buf + n, SHAPE_TEXT - n, "]");
 	return buf;
 }
 
 static int check_tensor(const struct found *f, const struct param *want, struct err *e)
 {
 	const uint64_t dim[2] = {(uint64_t)want->dim[0], (uint64_t)want->dim[1]};
-	char a[64], b[64];
+	char a[SHAPE_TEXT], b[SHAPE_TEXT];
 	if (f->t->rank != want->rank || memcmp(f->t->dim, dim, (size_t)want->rank * sizeof *dim))
 		return err_set(e, ERR_FORMAT, "model: %s: tensor %s: expected shape %s (by config.json), found %s", f->file, f->t->name,
 			       shape_text(a, want->rank, dim), shape_text(b, f->t->rank, f->t->dim));

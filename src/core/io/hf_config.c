@@ -73,18 +73,21 @@ static int read_number(const struct config_file *f, const json_t *from, const ch
 static int must_be_off(const struct config_file *f, const char *key, const char *what)
 {
 	const json_t *v = json_object_get(f->root, key);
-	return json_is_true(v) ? err_set(f->e, ERR_FORMAT, "model: %s: %s: expected false, found true (%s can not be computed)", f->path, key, what) : 0;
+	if (!present(v) || json_is_false(v))
+		return 0;
+	return err_set(f->e, ERR_FORMAT, "model: %s: %s: expected false, found %s (%s can not be computed)", f->path, key, json_is_true(v) ? "true" : "something else", what);
 }
 
 static int read_family(struct config_file *f)
 {
-	const char *type = json_string_value(json_object_get(f->root, "model_type"));
+	const json_t *v = json_object_get(f->root, "model_type");
+	const char *type = json_string_value(v);
 	for (int i = 0; type && i < FAMILIES; i++)
 		if (!strcmp(type, families[i].name)) {
 			f->family = (enum family)i;
 			return 0;
 		}
-	return err_set(f->e, ERR_FORMAT, "model: %s: model_type: expected llama or qwen3, found %.60s", f->path, type ? type : "none");
+	return err_set(f->e, ERR_FORMAT, "model: %s: model_type: expected llama or qwen3, found %.60s", f->path, type ? type : present(v) ? "no string" : "none");
 }
 
 /* rope_theta stands by itself or, in newer files, in rope_parameters; a scaling must be the one that scales nothing. */
@@ -143,7 +146,11 @@ static int derive(const struct config_file *f, struct model_config *c)
 		return err_set(f->e, ERR_FORMAT, "model: %s: hidden_size %d: expected a multiple of num_attention_heads %d, or a head_dim", f->path, c->dim, c->heads);
 	if (!c->head_dim)
 		c->head_dim = c->dim / c->heads;
-	return model_config_check(c, &why) ? err_set(f->e, ERR_FORMAT, "%s: %s", f->path, why.msg) : 0;
+	if (!model_config_check(c, &why))
+		return 0;
+	char prefix[sizeof c->name + 16];
+	size_t n = (size_t)snprintf(prefix, sizeof prefix, "model: %s: ", c->name); /* the path says more than the name */
+	return err_set(f->e, ERR_FORMAT, "model: %s: %s", f->path, why.msg + (strncmp(why.msg, prefix, n) ? 0 : n));
 }
 
 static int config_path(char out[4352], const char *path)

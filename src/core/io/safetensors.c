@@ -167,8 +167,11 @@ static int check_cover(const struct reader *r)
 {
 	const struct st_file *f = r->f;
 	uint64_t at = 0;
+	const struct st_tensor *cut = NULL;
 	for (int i = 0; i < f->n; i++) {
 		const struct st_tensor *t = &f->tensor[i];
+		if (!cut && t->end > f->buffer_bytes)
+			cut = t;
 		if (t->begin > at)
 			return bad(r, "tensor %.100s: begins at %" PRIu64 ", %" PRIu64 " bytes before it belong to none", t->name,
 				   t->begin, t->begin - at);
@@ -177,8 +180,9 @@ static int check_cover(const struct reader *r)
 				   t->begin, at);
 		at = t->end;
 	}
-	if (at > f->buffer_bytes)
-		return bad(r, "%" PRIu64 " bytes short (interrupted copy?)", at - f->buffer_bytes);
+	if (cut)
+		return bad(r, "%" PRIu64 " bytes short (interrupted copy?): tensor %.100s: expected %" PRIu64 " bytes, found %" PRIu64, at - f->buffer_bytes, cut->name,
+			   cut->end - cut->begin, f->buffer_bytes - MIN(f->buffer_bytes, cut->begin));
 	if (at < f->buffer_bytes)
 		return bad(r, "%" PRIu64 " bytes too many behind the last tensor", f->buffer_bytes - at);
 	return 0;

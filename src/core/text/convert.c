@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/save.h"
@@ -23,6 +24,19 @@ static int ends_in(const char *s, const char *end)
 static unsigned long long expected(double bytes)
 {
 	return (unsigned long long)(bytes * 1.1) + MARGIN;
+}
+
+/* What stands at `out` is replaced by the end: never what is being read, and nothing but a file. `read` is one of the files that are. */
+static int check_out(const char *what, const char *out, const struct file_map *read, struct err *e)
+{
+	struct stat is, from;
+	if (stat(out, &is))
+		return 0;
+	if (!S_ISREG(is.st_mode))
+		return err_set(e, ERR_STATE, "%s: %s: expected a file or nothing, found %s (choose another name)", what, out, S_ISDIR(is.st_mode) ? "a folder" : "something else");
+	if (read->fd && !fstat(read->fd, &from) && from.st_dev == is.st_dev && from.st_ino == is.st_ino)
+		return err_set(e, ERR_STATE, "%s: %s: is what is read (choose another name)", what, out);
+	return 0;
 }
 
 /* --- text to ids -------------------------------------------------------------------------------------------------- */
@@ -64,6 +78,8 @@ int data_tokenize(const char *path, const struct tokenizer *t, const char *out, 
 		return width;
 	struct shard_writer w = {.width = width};
 	int rc = source_open(&s, path, e);
+	for (int i = 0; i < s.nfile && !rc; i++)
+		rc = check_out("tokenize", out, &s.file[i].map, e);
 	if (!rc)
 		rc = encode_to(&s, t, out, &w, work, e);
 	source_close(&s);
@@ -183,7 +199,10 @@ int data_detokenize(const char *path, const struct tokenizer *t, const char *out
 	if (rc)
 		return rc;
 	struct decoding c = {.d = &d, .t = t, .json = ends_in(out, ".jsonl") || ends_in(out, ".ndjson"), .separator = info->separator, .prev = -1, .e = e};
-	rc = save_begin(&save, out, expected((double)d.ntoken * decode_rate(&c)), e);
+	for (int i = 0; i < d.nfile && !rc; i++)
+		rc = check_out("detokenize", out, &d.file[i].map, e);
+	if (!rc)
+		rc = save_begin(&save, out, expected((double)d.ntoken * decode_rate(&c)), e);
 	if (!rc) {
 		c.save = &save;
 		rc = decode(&c, d.ntoken, work);

@@ -47,7 +47,9 @@ static int add(struct folder *f, size_t *cap, const char *dir, const char *name,
 		return 0;
 	if ((size_t)snprintf(path, sizeof path, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name) >= sizeof path)
 		return err_set(e, ERR_RANGE, "data: %.60s: %.60s: path too long", dir, name);
-	if (stat(path, &st) || !S_ISREG(st.st_mode))
+	if (stat(path, &st)) /* a link to nowhere: data that are missed silently are worse than a line */
+		return err_set(e, ERR_IO, "data: %s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
 		return 0;
 	kinds[shard_name(name)]++;
 	if (f->n == DATA_FILES_MAX)

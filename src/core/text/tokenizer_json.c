@@ -179,6 +179,8 @@ static int set_entry(struct reader *r, const json_t *id, const char *s, size_t n
 static int read_added(struct reader *r, const json_t *list)
 {
 	static const char *const flag[] = {"lstrip", "rstrip", "single_word"};
+	if (list && !json_is_null(list) && !json_is_array(list))
+		return refuse(r, "added_tokens", shown(list), "a list wanted");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *v = json_array_get(list, i), *content = json_object_get(v, "content");
 		if (!json_is_string(content))
@@ -230,6 +232,8 @@ static int add_pieces(struct reader *r)
 {
 	int rc = 0;
 	const json_t *unk = json_object_get(r->model, "unk_token");
+	if (!absent(unk) && !json_is_string(unk))
+		return refuse(r, "model.unk_token", shown(unk), "a string wanted");
 	if (json_is_string(unk) && json_string_length(unk)) {
 		r->p->unk = find_id(r, json_string_value(unk), json_string_length(unk));
 		if (r->p->unk < 0)
@@ -319,8 +323,9 @@ int tokenizer_json_read(struct tokenizer_parts *p, const unsigned char *data, si
 {
 	struct reader r = {.p = p, .name = name, .e = e};
 	json_error_t why;
+	size_t mark = n >= 3 && !memcmp(data, "\xef\xbb\xbf", 3) ? 3 : 0;
 	p->algorithm = TOKENIZER_BY_MERGES;
-	r.root = json_loadb((const char *)data, n, JSON_ALLOW_NUL, &why);
+	r.root = json_loadb((const char *)data + mark, n - mark, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
 	if (!r.root)
 		return err_set(e, ERR_FORMAT, "tokenizer: %s: line %d, column %d: %.200s", name, why.line, why.column, why.text);
 	r.model = json_object_get(r.root, "model");
