@@ -3,7 +3,9 @@
 #include "repl/plain_tty.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <histedit.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,7 @@ struct plain_tty {
 	int (*idle)(void *);
 	void *ctx;
 	int given_up;
+	int in;           /* the terminal, opened for ourselves; never blocks */
 	struct completion found;
 	char text[4 * 4096 + 1];
 };
@@ -81,7 +84,8 @@ static unsigned char complete(EditLine *el, wint_t c)
 	return CC_REDISPLAY;
 }
 
-/* The next character. Waits for the wake pipe too: a signal that comes just before a read() would wait for the next key otherwise. */
+/* The next character. Waits for the wake pipe too: a signal that comes just before a read() would wait for the next key otherwise. And the read
+ * never blocks: ^C throws away what was typed, after select() may have seen it. */
 static int next_char(EditLine *el, wchar_t *c)
 {
 	struct plain_tty *t;
@@ -89,14 +93,14 @@ static int next_char(EditLine *el, wchar_t *c)
 	size_t n = 0;
 	el_get(el, EL_CLIENTDATA, &t);
 	for (;;) {
-		if (!wake_wait(STDIN_FILENO, -1)) {
+		if (!wake_wait(t->in, -1)) {
 			if (t->idle(t->ctx)) {
 				t->given_up = 1;
 				return -1;
 			}
 			continue;
 		}
-		ssize_t got = read(STDIN_FILENO, bytes + n, 1);
+		ssize_t got = read(t->in, bytes + n, 1);
 		if (got < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (got <= 0)
@@ -116,12 +120,22 @@ static int next_char(EditLine *el, wchar_t *c)
 	}
 }
 
+/* A description of its own: O_NONBLOCK on standard input would be the shell's, too. Where that can not be had, standard input has to do. */
+static int open_terminal(void)
+{
+	char name[256];
+	int fd = ttyname_r(STDIN_FILENO, name, sizeof name) ? -1 : open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd >= 0 ? fd : STDIN_FILENO;
+}
+
 struct plain_tty *plain_tty_new(const char *history, const struct engine_snapshot *snap, int (*idle)(void *), void *ctx)
 {
 	struct plain_tty *t = mem_zalloc(1, sizeof *t);
 	HistEventW ev;
 	if (!t)
 		return NULL;
+	t->in = open_terminal();
+	wake_on_signal_restart(SIGINT);
 	t->snap = snap;
 	t->idle = idle;
 	t->ctx = ctx;
@@ -165,6 +179,8 @@ void plain_tty_free(struct plain_tty *t)
 	if (t->keys)
 		history_wend(t->keys);
 	history_close(t->history);
+	if (t->in > STDERR_FILENO)
+		close(t->in);
 	free(t);
 }
 

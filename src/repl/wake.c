@@ -44,13 +44,24 @@ static void on_signal(int sig)
 	put((unsigned char)sig);
 }
 
-void wake_on_signal(int sig)
+static void install(int sig, int flags)
 {
 	struct sigaction a;
 	memset(&a, 0, sizeof a);
 	a.sa_handler = on_signal;
 	sigemptyset(&a.sa_mask);
+	a.sa_flags = flags;
 	sigaction(sig, &a, NULL);
+}
+
+void wake_on_signal(int sig)
+{
+	install(sig, 0);
+}
+
+void wake_on_signal_restart(int sig)
+{
+	install(sig, SA_RESTART);
 }
 
 int wake_fd(void)

@@ -12,6 +12,8 @@ int wake_open(struct err *e);
 void wake_engine(void *unused);   /* for engine_options.wake */
 /* From now on the signal is one byte in the pipe; reads and waits it comes into end with EINTR. */
 void wake_on_signal(int sig);
+/* The same, but reads and writes go on; waits end all the same. For who writes through stdio, which takes EINTR for a broken file. */
+void wake_on_signal_restart(int sig);
 int wake_fd(void);                /* readable when there is something to look at; never blocks */
 /* Empties the pipe; adds the signals that came to *got and returns 1 when there were any. */
 int wake_read(sigset_t *got);

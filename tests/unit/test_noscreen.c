@@ -509,8 +509,12 @@ static void the_prompt_works(void **state)
 	assert_int_equal(read_until(master, "anetui> "), 0);
 	/* A zero byte is no key: what comes after it means what it always does. */
 	assert_int_equal(write(master, "", 1), 1);
-	type(master, "wrong\003");
-	assert_int_equal(read_until(master, "anetui> "), 0);
+	/* ^C throws away what was typed and not read yet, at whatever moment it comes. */
+	for (int i = 0; i < 300; i++) {
+		type(master, "wrong");
+		type(master, "\003");
+		assert_int_equal(read_until(master, "\nanetui> "), 0); /* at the beginning of a line: not the same prompt drawn again */
+	}
 	type(master, "inf\t\r");
 	assert_int_equal(read_until(master, "and the second"), 0);
 	assert_int_equal(read_until(master, "anetui> "), 0);
