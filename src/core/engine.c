@@ -35,6 +35,7 @@ static int cmd_auto_demo(struct worker *w, struct err *e)
 
 static int cmd_stop(struct worker *w, const char *reason, int save, struct err *e)
 {
+	worker_publish(w, 1); /* the run's name is seen to the end, also by who has not looked since it was opened */
 	w->stop = 1;
 	return worker_end_run(w, reason, save, e);
 }

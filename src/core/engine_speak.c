@@ -193,7 +193,8 @@ void worker_publish(struct worker *w, int force)
 	struct engine_snapshot *s = &g->snap;
 	publish_model(w, s);
 	publish_progress(w, s, now);
-	snprintf(s->run_dir, sizeof s->run_dir, "%s", run_is_open(&w->run) ? w->run.dir : "");
+	if (run_is_open(&w->run) || !w->stop)
+		snprintf(s->run_dir, sizeof s->run_dir, "%s", run_is_open(&w->run) ? w->run.dir : "");
 	snprintf(s->device, sizeof s->device, "%s", w->dev ? device_caps(w->dev)->about : "");
 	snprintf(s->blas, sizeof s->blas, "%s, %s kernels", b->library, b->kernels);
 	s->compiles = w->dev ? device_caps(w->dev)->compiles_used : 0;

@@ -64,10 +64,12 @@ static void a_run_and_its_record(void **state)
 	engine_snapshot(d.g, s);
 	assert_true(s->best_val == d.best_val && s->best_step == 6);
 	assert_true(s->ckpt_step == 6 && s->ckpt_age >= 0 && s->ckpt_age < 100);
-	free(s);
 	int saved = d.nckpt;
 	door_say(&d, CMD_STOP_SAVE, "SIGTERM", 0);
 	assert_int_equal(d.nckpt, saved); /* there is nothing new to save */
+	engine_snapshot(d.g, s);
+	assert_string_equal(s->run_dir, "c1"); /* for the last words of a screen */
+	free(s);
 	door_free(&d);
 	door_open(&d, "c1", 1);
 	door_say(&d, CMD_TRAIN, "1", 0);
