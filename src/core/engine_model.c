@@ -228,6 +228,8 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 	struct engine_event ev = {.kind = EV_RESET};
 	worker_emit(w, &ev, 1);
 	char n[16];
+	if (tokfile && from_file && tokenizer_info(tok)->vocab < p->config.vocab / 2)
+		worker_log(w, LOG_WARN, "tokenizer: %s: %d ids, the model has %d (another model's?)", tokfile, tokenizer_info(tok)->vocab, p->config.vocab);
 	worker_log(w, LOG_INFO, "model: %s, %s parameters", p->config.name, str_si(n, (double)model_params(&p->config)));
 	return 0;
 }

@@ -47,6 +47,7 @@ elif kind == 'no-dim': del config['hidden_size']
 elif kind == 'huge': config['hidden_size'] = 1 << 40
 elif kind == 'text-dim': config['hidden_size'] = 'big'
 elif kind == 'eps': config['rms_norm_eps'] = -1
+elif kind == 'kv-heads': config['num_key_value_heads'] = 3
 elif kind == 'context': config['max_position_embeddings'] = 1 << 24
 elif kind == 'bias-text': config['mlp_bias'] = 'yes'
 elif kind == 'family-escape': config['model_type'] = 'a\nb\x1b[31m'
@@ -89,6 +90,7 @@ no-dim | f-no-dim/config.json: hidden_size: expected a whole number, found none
 huge | f-huge/config.json: hidden_size: expected 1 to 1073741824, found 1099511627776
 text-dim | f-text-dim/config.json: hidden_size: expected a whole number, found something else
 eps | f-eps/config.json: rms_norm_eps: expected a number above 0
+kv-heads | model: f-kv-heads/config.json: heads 4: not divisible by kv_heads 3$
 context | model: f-context/config.json: context 16777216: must be 1 to
 bias-text | f-bias-text/config.json: mlp_bias: expected false, found something else
 family-escape | f-family-escape/config.json: model_type: expected llama or qwen3, found a?b?\[31m$

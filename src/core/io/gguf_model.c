@@ -149,7 +149,6 @@ static int read_vocab(const struct source *s, struct model_config *c)
 
 static int read_config(struct source *s, struct model_config *c)
 {
-	struct err why = {0};
 	const struct { const char *key; int *to; int missing; } ints[] = {
 		{"embedding_length", &c->dim, NEEDED}, {"feed_forward_length", &c->hidden, NEEDED}, {"block_count", &c->layers, NEEDED},
 		{"attention.head_count", &c->heads, NEEDED}, {"attention.head_count_kv", &c->kv_heads, 0}, {"context_length", &c->context, NEEDED},
@@ -179,7 +178,7 @@ static int read_config(struct source *s, struct model_config *c)
 	char *dot = strrchr(c->name, '.');
 	if (dot && dot != c->name)
 		*dot = 0;
-	return model_config_check(c, &why) ? err_set(s->e, ERR_FORMAT, "%s: %s", s->f->path, why.msg) : 0;
+	return model_file_config(c, s->f->path, s->e);
 }
 
 /* --- weights --- */

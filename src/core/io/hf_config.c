@@ -135,7 +135,6 @@ static int read_rest(const struct config_file *f, struct model_config *c)
 
 static int derive(const struct config_file *f, struct model_config *c)
 {
-	struct err why = {0};
 	if (!c->kv_heads)
 		c->kv_heads = c->heads;
 	if (!c->context)
@@ -146,11 +145,7 @@ static int derive(const struct config_file *f, struct model_config *c)
 		return err_set(f->e, ERR_FORMAT, "model: %s: hidden_size %d: expected a multiple of num_attention_heads %d, or a head_dim", f->path, c->dim, c->heads);
 	if (!c->head_dim)
 		c->head_dim = c->dim / c->heads;
-	if (!model_config_check(c, &why))
-		return 0;
-	char prefix[sizeof c->name + 16];
-	size_t n = (size_t)snprintf(prefix, sizeof prefix, "model: %s: ", c->name); /* the path says more than the name */
-	return err_set(f->e, ERR_FORMAT, "model: %s: %s", f->path, why.msg + (strncmp(why.msg, prefix, n) ? 0 : n));
+	return model_file_config(c, f->path, f->e);
 }
 
 static int config_path(char out[4352], const char *path)

@@ -53,6 +53,16 @@ void model_file_name(char *out, size_t n, const char *path)
 		snprintf(out, n, "model");
 }
 
+int model_file_config(const struct model_config *c, const char *path, struct err *e)
+{
+	struct err why = {0};
+	char prefix[sizeof c->name + 16];
+	if (!model_config_check(c, &why))
+		return 0;
+	size_t n = (size_t)snprintf(prefix, sizeof prefix, "model: %s: ", c->name); /* the path says more than the name */
+	return err_set(e, ERR_FORMAT, "model: %s: %s", path, why.msg + (strncmp(why.msg, prefix, n) ? 0 : n));
+}
+
 /* --- reading --- */
 
 /* The row whose probe knows the path, or NULL. */

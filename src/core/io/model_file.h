@@ -40,6 +40,8 @@ const float *model_source_tensor(const struct model_source *s, const struct para
 size_t model_source_scratch(const struct model_source *s);
 /* Is every weight finite? ERR_STATE naming the first tensor that is not: nothing is written then. */
 int model_source_finite(const struct model_source *s, const char *path, struct err *e);
+/* Do the numbers of a file or folder make a model? ERR_FORMAT: its path and what is wrong. */
+int model_file_config(const struct model_config *c, const char *path, struct err *e);
 /* A file's or folder's last name ("model" when nothing is left). */
 void model_file_name(char *out, size_t n, const char *path);
 
