@@ -203,8 +203,9 @@ static int count_patience(struct worker *w, double loss)
 static void stop_early(struct worker *w)
 {
 	int n = settings_int(&w->settings, SET_EVAL_PATIENCE);
-	snprintf(w->early, sizeof w->early, "early stop at step %llu: %d evaluation%s without a new best, validation loss %.4f at step %llu (`load best` goes back to it)",
-		 (unsigned long long)w->state.step, n, n > 1 ? "s" : "", w->state.best_loss, (unsigned long long)w->state.best_step);
+	snprintf(w->early, sizeof w->early, "early stop at step %llu: %d evaluation%s without a new best, validation loss %.4f at step %llu (%s)",
+		 (unsigned long long)w->state.step, n, n > 1 ? "s" : "", w->state.best_loss, (unsigned long long)w->state.best_step,
+		 settings_int(&w->settings, SET_CKPT_EVERY) ? "`load best` goes back to it" : "ckpt.every is 0: it was not kept");
 }
 
 /* A target needs an id before it. */

@@ -69,6 +69,21 @@ END
 script --run bits 'data plain.u32' 'train 1'
 check "bits a byte of a text that is not known are no number" eval 'is 0 && in_err "^validation: step 0 loss [0-9.]*, bits/byte -- (" && ! grep -q nan err'
 
+# --- a token file that is cut while it is trained on: a line, no end of the process ---
+head -c 800000 /dev/zero >live.bin
+mkfifo lines
+"$ANETUI" --plain --run live <lines >out 2>err &
+pid=$!
+exec 3>lines
+printf '%s\n' "$small" 'set seq 32' 'set batch 2' 'data live.bin order=sequential' 'train 2' >&3
+wait_for 60 grep -q '^step 2/2' err
+: >live.bin
+printf '%s\n' '-train 2' '-eval' 'data plain.u32' 'train 2' >&3
+exec 3>&-
+wait $pid
+status=$?
+check "a token file is cut while it is in use: told, training goes on with another" eval 'is 0 && in_err "data: live.bin: expected 800000 bytes as when it was opened, found 0 (cut" && in_err "^step 4/4"'
+
 # --- the ids are those of the format ---
 if [ -f "$data/tok32000.bin" ]; then
 	printf '{"text":"One day"}\n{"text":"I was"}\n' >two.jsonl

@@ -69,6 +69,8 @@ same "frozen, let go, others frozen, with an end between" moving moving-5
 go early -e 'set eval.every 2' -e 'set eval.patience 3' -e 'set lr 3' -e 'train 100' -e 'sample 5'
 check "patience ends train, the script goes on" eval 'is 0 && in_err "^early stop at step 6: 3 evaluations without a new best, validation loss .* at step 0"'
 check "the record says why" eval 'tail -n 1 early/metrics.jsonl | grep -q "\"step\":6,\"event\":\"stop\",\"reason\":\"early stop at step 6: .*; quit\""'
+go early-0 -e 'set ckpt.every 0' -e 'set eval.every 2' -e 'set eval.patience 3' -e 'set lr 3' -e 'train 100'
+check "what was not kept is not promised" eval 'is 0 && in_err "^early stop at step 6: .* at step 0 (ckpt.every is 0: it was not kept)$"'
 plain --run early-again -x early/settings.cmd
 check "its commands stop there, too" eval 'is 0 && in_err "^early stop at step 6"'
 plain --resume --run early -e 'load best' -e 'train 1' -e info

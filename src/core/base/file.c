@@ -86,6 +86,12 @@ void file_unmap(struct file_map *m)
 	*m = (struct file_map){0};
 }
 
+size_t file_still(const struct file_map *m)
+{
+	struct stat st;
+	return m->fd && !fstat(m->fd, &st) && st.st_size >= 0 ? MIN((size_t)st.st_size, m->size) : m->size;
+}
+
 void file_forget(const struct file_map *m, size_t at, size_t n)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), from = (at + page - 1) / page * page, to = MIN(at + n, m->size) / page * page;

@@ -23,6 +23,9 @@ int file_map_keep(struct file_map *m, const char *path, const char *what, struct
 /* The first `size` bytes of what is open; m->fd stays 0. */
 int file_map_fd(struct file_map *m, int fd, size_t size, struct err *e);
 void file_unmap(struct file_map *m);
+/* The file's bytes of now, when that is fewer than were mapped (to look at what is gone would be the end of the process), else m->size. Where the descriptor
+ * was not kept, m->size. */
+size_t file_still(const struct file_map *m);
 /* Bytes [at, at + n) are not needed soon: they take no memory of ours any more, and are read again when they are looked at. For passes
  * over files that are larger than memory; does nothing where the descriptor was not kept. */
 void file_forget(const struct file_map *m, size_t at, size_t n);

@@ -118,6 +118,9 @@ struct data_cursor {
 	uint64_t epoch;
 };
 
+/* ERR_IO when a file has been cut since it was opened. */
+int data_check(const struct data *d, struct err *e);
+
 void data_cursor_init(struct data_cursor *c, enum data_order order, uint64_t seed);
 /* The next `batch` sequences of the training part: x and y [batch * seq], y one later. Each file has (ids - 1) / seq windows that follow one another; what is
  * left at its end is passed over. Sequential: the windows in order, so that of one file micro-step i takes ids [i*seq*batch, ...); an epoch has as many whole

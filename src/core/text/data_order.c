@@ -102,6 +102,18 @@ uint64_t data_longest(const struct data *d)
 	return most ? most - 1 : 0;
 }
 
+int data_check(const struct data *d, struct err *e)
+{
+	for (int i = 0; i < d->nfile; i++) {
+		const struct data_file *f = &d->file[i];
+		size_t is = file_still(&f->map);
+		if (is < f->map.size)
+			return err_set(e, ERR_IO, "data: %s: expected %zu bytes as when it was opened, found %zu (cut while it is in use; `data` opens it again)",
+				       f->name[0] ? f->name : d->name, f->map.size, is);
+	}
+	return 0;
+}
+
 int data_next(const struct data *d, struct data_cursor *c, int batch, int seq, int *x, int *y, struct err *e)
 {
 	if (batch < 1 || seq < 1)

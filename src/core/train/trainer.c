@@ -270,7 +270,8 @@ static int run_model(struct trainer *t, int grad, float scale, double *loss, str
 static int one_micro(struct trainer *t, double *loss, struct err *e)
 {
 	uint64_t start = clock_ns();
-	int rc = data_next(t->a.data, &t->cursor, t->batch, t->seq, t->x, t->y, e);
+	int rc = data_check(t->a.data, e);
+	rc = rc ? rc : data_next(t->a.data, &t->cursor, t->batch, t->seq, t->x, t->y, e);
 	timing_add(t->a.timing, t->row_data, clock_ns() - start, 0);
 	if (rc)
 		return rc;
@@ -428,6 +429,9 @@ static int eval_batches(struct trainer *t, int nbatch, double *loss, struct err 
 {
 	double sum = 0, targets = 0, mean;
 	for (int k = 0; k < nbatch; k++) {
+		int cut = data_check(t->a.data, e);
+		if (cut)
+			return cut;
 		if (data_val(t->a.data, k, nbatch, t->batch, t->seq, t->x, t->y))
 			break;
 		int rc = run_model(t, 0, 0, &mean, e), n = count_targets(t->y, t->batch * t->seq);
