@@ -88,7 +88,7 @@ static void head(struct worker *w, int json)
 {
 	const struct blas_info *b = blas_open();
 	if (!json) {
-		worker_say(w, "anetui %s; %s, %s kernels, %d threads; floor: FLOPs at the rate of sgemm(2048) taken beside, or bytes at the rate of reading memory\n\n",
+		worker_say(w, "anetui %s; %s, %s kernels, %d threads; floor: FLOPs at the rate of sgemm(2048) taken beside, or bytes at memory's best rate\n\n",
 			   ANETUI_VERSION, b->library, b->kernels, pool_threads(w->pool));
 		return;
 	}

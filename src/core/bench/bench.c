@@ -88,7 +88,7 @@ int bench_rates(struct bench *b, struct err *e)
 	if (!rc)
 		b->sgemm = 2.0 * GEMM_N * GEMM_N * GEMM_N / ms;
 	if (!rc && !b->memory)
-		b->memory = bench_streams(b, 1, 0, 5);
+		b->memory = MAX(bench_streams(b, 1, 0, 5), MAX(bench_streams(b, 1, 1, 5), bench_streams(b, 4, 3, 5)));
 	return rc;
 }
 

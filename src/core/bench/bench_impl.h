@@ -25,7 +25,7 @@ void bench_row(struct bench *b, const char *name, double ms, double flops, doubl
 /* A figure that is not there. */
 void bench_missing(struct bench *b, const char *name, const char *why);
 int bench_cancelled(const struct bench *b, struct err *e);
-/* Memory bytes/ms: `streams` blocks of n floats, of which `written` are written as well. */
+/* Memory bytes/ms over long blocks: (1, 0) reads one, (1, 1) reads and writes it, (4, 3) reads four and writes three of them. 0: too little memory. */
 double bench_streams(struct bench *b, int streams, int written, int reps);
 
 #define BENCH(ID, name, function, what) int function(struct bench *b, struct err *e);

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "device/gemm.h"
 
-enum { STREAMS_MAX = 7, STREAM_FLOATS = 16 << 20, BLOCK = 8192, LANES = 16 };
+enum { STREAMS_MAX = 4, STREAM_FLOATS = 16 << 20, BLOCK = 8192, LANES = 16 };
 
 /* --- products --- */
 
@@ -66,24 +66,45 @@ struct streams {
 	float sum[STREAM_FLOATS / BLOCK]; /* so that reading is not left out */
 };
 
-/* A block of every stream: each read once, and `written` of them get a mixture of all. */
+/* Each kind has its own loop of constant length, which is what makes it a loop over memory and not over instructions. */
+static void read_block(float *restrict acc, const float *restrict a, size_t n)
+{
+	for (size_t i = 0; i < n; i += LANES)
+		for (size_t j = 0; j < LANES; j++)
+			acc[j] += a[i + j];
+}
+
+static void change_block(float *restrict a, size_t n)
+{
+	for (size_t i = 0; i < n; i += LANES)
+		for (size_t j = 0; j < LANES; j++)
+			a[i + j] = 0.5f * a[i + j] + 1e-3f;
+}
+
+/* Four streams read, three of them written: a plain update. */
+static void update_block(float *restrict w, float *restrict m, float *restrict v, const float *restrict g, size_t n)
+{
+	for (size_t i = 0; i < n; i += LANES)
+		for (size_t j = 0; j < LANES; j++) {
+			float x = g[i + j];
+			m[i + j] = 0.9f * m[i + j] + 0.1f * x;
+			v[i + j] = 0.95f * v[i + j] + 0.05f * x;
+			w[i + j] -= 1e-3f * m[i + j] + 1e-3f * v[i + j];
+		}
+}
+
 static void streams_task(void *arg, int task, int thread)
 {
 	struct streams *s = arg;
 	float acc[LANES] = {0};
 	size_t from = (size_t)task * BLOCK;
 	(void)thread;
-	for (size_t i = from; i < from + BLOCK; i += LANES) {
-		float mix[LANES] = {0};
-		for (int k = 0; k < s->n; k++)
-			for (int j = 0; j < LANES; j++)
-				mix[j] += s->at[k][i + (size_t)j];
-		for (int k = 0; k < s->written; k++)
-			for (int j = 0; j < LANES; j++)
-				s->at[k][i + (size_t)j] = 0.25f * mix[j];
-		for (int j = 0; j < LANES; j++)
-			acc[j] += mix[j];
-	}
+	if (s->n == 4)
+		update_block(s->at[0] + from, s->at[1] + from, s->at[2] + from, s->at[3] + from, BLOCK);
+	else if (s->written)
+		change_block(s->at[0] + from, BLOCK);
+	else
+		read_block(acc, s->at[0] + from, BLOCK);
 	for (int j = 0; j < LANES; j++)
 		s->sum[task] += acc[j];
 }
