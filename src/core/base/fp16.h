@@ -84,4 +84,12 @@ static inline float bf16_to_f32(uint16_t b)
 	return f;
 }
 
+/* Round to nearest even; of finite numbers only (a NaN might become infinity). */
+static inline uint16_t bf16_from_f32(float f)
+{
+	uint32_t u;
+	memcpy(&u, &f, 4);
+	return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
 #endif

@@ -71,13 +71,6 @@ static uint64_t put_infos(struct gguf_head *h, struct writer *w)
 	return bytes;
 }
 
-static uint16_t bf16_from_f32(float f)
-{
-	uint32_t u;
-	memcpy(&u, &f, 4);
-	return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16); /* weights are finite: no NaN to keep */
-}
-
 static void put16(unsigned char *p, uint16_t v)
 {
 	p[0] = (unsigned char)v;

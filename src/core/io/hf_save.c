@@ -78,13 +78,6 @@ static int put_config(const struct model_source *s, const char *config, int dtyp
 
 /* --- weights --- */
 
-static uint16_t bf16_from_f32(float f)
-{
-	uint32_t u;
-	memcpy(&u, &f, 4);
-	return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16); /* weights are finite: no NaN to keep */
-}
-
 static int put_half(struct save *f, const struct param *t, const float *x, int dtype, const char *path, struct err *e)
 {
 	uint16_t out[CHUNK];

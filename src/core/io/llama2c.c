@@ -117,24 +117,11 @@ static int header_config(struct model_config *c, const struct header *h, const s
 /* Floats of one tensor of a kind. The ranges of model_config_check keep this below 2^63; mem_mul watches all the same. */
 static int tensor_floats(uint64_t *out, const struct model_config *c, int kind)
 {
-	size_t rows = 1, cols = (size_t)c->dim, n;
-	switch (kind) {
-	case PARAM_EMBED:
-	case PARAM_HEAD: rows = (size_t)c->vocab; break;
-	case PARAM_WQ:
-	case PARAM_WO: rows = (size_t)model_q_dim(c); break;
-	case PARAM_WK:
-	case PARAM_WV: rows = (size_t)model_kv_dim(c); break;
-	case PARAM_W1:
-	case PARAM_W2:
-	case PARAM_W3: rows = (size_t)c->hidden; break;
-	case SKIP: /* cosines and sines, [context, head_dim / 2] each */
-		rows = (size_t)c->context;
-		cols = (size_t)(c->head_dim / 2 * 2);
-		break;
-	default: break; /* norms */
-	}
-	if (mem_mul(&n, rows, cols))
+	int64_t dim[2] = {c->context, c->head_dim / 2 * 2}; /* SKIP: cosines and sines, [context, head_dim / 2] each */
+	size_t n;
+	if (kind != SKIP)
+		params_kind_shape(c, (enum param_kind)kind, dim);
+	if (mem_mul(&n, (size_t)dim[0], (size_t)dim[1]))
 		return -1;
 	*out = n;
 	return 0;

@@ -86,19 +86,9 @@ static int read_config(struct model_config *c, const struct file_map *m, const c
 /* Floats of a tensor; the ranges of model_config_check keep this below 2^61. */
 static size_t floats_of(const struct model_config *c, enum param_kind kind)
 {
-	size_t rows = 1;
-	switch (kind) {
-	case PARAM_EMBED: rows = (size_t)c->vocab; break;
-	case PARAM_WQ:
-	case PARAM_WO: rows = (size_t)model_q_dim(c); break;
-	case PARAM_WK:
-	case PARAM_WV: rows = (size_t)model_kv_dim(c); break;
-	case PARAM_W1:
-	case PARAM_W2:
-	case PARAM_W3: rows = (size_t)c->hidden; break;
-	default: break; /* norms */
-	}
-	return rows * (size_t)c->dim;
+	int64_t dim[2];
+	params_kind_shape(c, kind, dim);
+	return (size_t)dim[0] * (size_t)dim[1];
 }
 
 /* The length of the file: 0, or -1 when it does not fit in size_t. */

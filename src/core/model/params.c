@@ -43,7 +43,7 @@ static const struct {
 	[PARAM_NORM_K] = {"model.layers.%d.self_attn.k_norm.weight", 1},
 };
 
-static void kind_shape(const struct model_config *c, enum param_kind kind, int64_t dim[2])
+void params_kind_shape(const struct model_config *c, enum param_kind kind, int64_t dim[2])
 {
 	int64_t d = c->dim, q = model_q_dim(c), kv = model_kv_dim(c);
 	int64_t out = kind == PARAM_EMBED || kind == PARAM_HEAD ? c->vocab :
@@ -95,7 +95,7 @@ static void row_fill(const struct model_config *c, struct param *r, enum param_k
 		snprintf(r->name, sizeof r->name, "model.layers.%d.%s", layer, strstr(kinds[kind].name, "%d.") + 3);
 	else
 		snprintf(r->name, sizeof r->name, "%s", kinds[kind].name);
-	kind_shape(c, kind, r->dim);
+	params_kind_shape(c, kind, r->dim);
 	row_place(r, offset);
 }
 
@@ -120,7 +120,7 @@ static uint64_t block_floats(const struct model_config *c)
 	for (int k = 0; k < PARAM_N; k++) {
 		if ((k == PARAM_HEAD && c->tied) || (k > PARAM_HEAD && !c->qk_norm))
 			continue;
-		kind_shape(c, (enum param_kind)k, dim);
+		params_kind_shape(c, (enum param_kind)k, dim);
 		uint64_t n = ((uint64_t)dim[0] * (uint64_t)dim[1] + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
 		total += param_in_layer((enum param_kind)k) ? n * (uint64_t)c->layers : n;
 	}

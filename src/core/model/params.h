@@ -80,6 +80,8 @@ void params_free(struct params *p);
 int params_train(struct params *p, struct err *e);
 /* N(0, 0.02) from the seed; wo and w2 are scaled by 1/sqrt(2L); norms are 1. */
 void params_init(struct params *p, uint64_t seed);
+/* The shape of a tensor of that kind, whether the model has one or not: [out, in], or [D, 1]. */
+void params_kind_shape(const struct model_config *c, enum param_kind kind, int64_t dim[2]);
 /* Bytes that training this model takes: weights, gradients, moments. */
 uint64_t params_bytes(const struct model_config *c, int train);
 
