@@ -100,12 +100,32 @@ static int wants_screen(const struct options *o)
 	return 0;
 }
 
+/* Is it a line of an -x file? Those of anetuirc have their place too, -e and --set have none. */
+static int is_from_x(const struct options *o, const char *where)
+{
+	for (int i = 0; i < o->nscript; i++) {
+		size_t n = strlen(o->script[i].arg);
+		if (o->script[i].id == OPTION_FILE && !strncmp(where, o->script[i].arg, n) && where[n] == ':')
+			return 1;
+	}
+	return 0;
+}
+
+/* 1: what -e and -x bring only chooses how things are, so the screen's start goes on as ever. Else it is theirs to say what begins. */
+static int leaves_start(const struct options *o, const struct script *s)
+{
+	for (int i = 0; i < s->n; i++)
+		if ((!*s->line[i].where || is_from_x(o, s->line[i].where)) && !shell_leaves_start(s->line[i].text))
+			return 0;
+	return 1;
+}
+
 static int run_screen(struct engine *g, const struct options *o, const struct script *s, const char *history, const struct handover *from)
 {
-	/* With -e or -x it is theirs to say what begins; --resume is a wish to go on training. */
+	/* --resume is a wish to go on training. */
 	const struct tui_options t = {
 		.script = s,
-		.autostart = !o->given[OPTION_COMMAND] && !o->given[OPTION_FILE],
+		.autostart = leaves_start(o, s),
 		.on_hup = o->on_hup,
 		.history = history,
 		.from = from,

@@ -44,6 +44,17 @@ struct command_row {
 };
 const struct command_row *command_row(enum command_id id);
 
+/* What `on EVENT COMMAND` waits for: happenings.def. */
+enum happening {
+#define HAPPENING(ID, name, help) HAPPENING_##ID,
+#include "happenings.def"
+#undef HAPPENING
+	HAPPENING_N
+};
+struct happening_row { const char *name, *help; };
+const struct happening_row *happening_row(enum happening h);
+int happening_find(const char *name);   /* -1: there is none of that name */
+
 /* --- in --- */
 enum { ENGINE_WORDS = 4096 };
 struct engine_cmd {
@@ -67,6 +78,7 @@ enum engine_event_kind {
 	EV_SAMPLE_BEGIN, /* a sample begins: text is the prompt (of a very long one the rest follows as EV_SAMPLE); id is 0 for one that came by itself */
 	EV_SAMPLE,       /* a piece of it (whole characters), to standard output for id != 0 */
 	EV_SAMPLE_END,   /* text: "200 tokens in 1.9 s" */
+	EV_HAPPENED,     /* code is an enum happening, text what it was, obs.step when */
 	EV_STOPPED, /* the worker has ended; nothing follows */
 	EV_RESTART, /* the worker has ended, for this process compiles no more: engine_hand_over and exec(), or engine_go_on; nothing follows until then */
 };

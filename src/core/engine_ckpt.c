@@ -26,6 +26,8 @@ static int save_to(struct worker *w, const char *name, struct err *e)
 	int rc = ckpt_save(path, w->params, &w->state, w->tok, &bytes, e);
 	worker_state(w, before, NULL);
 	double ms = (double)(clock_ns() - t0) / 1e6;
+	if (rc == ERR_IO)
+		worker_disk_failed(w, e->msg);
 	if (rc) {
 		worker_event_error(w, e->msg);
 		return rc;

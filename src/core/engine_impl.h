@@ -40,6 +40,10 @@ struct undo_entry {
 	unsigned char was_set;
 };
 
+/* Loss of the steps before, for telling a spike: sums of an exponential average and of its deviations. */
+struct spike_watch { double mean, deviation, weight; uint64_t n; int rest; };
+struct happen { struct spike_watch spike; int disk_low; uint64_t looked_ns; };
+
 /* Owned by the worker thread alone. */
 struct worker {
 	struct engine *g;
@@ -108,6 +112,7 @@ struct worker {
 	int budget_hinted;           /* the hint was given */
 	char early[200];             /* early stop: why training has ended; empty: it has not, or goes on */
 	int after_due;               /* what follows an update was not finished: the new process does it */
+	struct happen happen;        /* what `on` can wait for, as seen so far */
 	struct engine_cmd *again;    /* a command that could not be begun for want of compiles: the new process begins it again */
 
 	/* answering */
@@ -171,6 +176,14 @@ void worker_stop_training(struct worker *w, int code, const char *why);
 void worker_end_pending(struct worker *w, int code, const char *text);
 void worker_end_early(struct worker *w);                      /* as w->early says: the regular end of what had started training */
 int worker_is_awaited(const struct worker *w);                /* is somebody told by the answer to a command how training ended? */
+
+/* --- engine_happen.c: what `on` can wait for --- */
+void worker_happened(struct worker *w, enum happening h, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void worker_look_for_spike(struct worker *w, double loss);    /* of the step that was just made */
+void worker_forget_spikes(struct worker *w);                  /* another run, or another point of it */
+void worker_disk_failed(struct worker *w, const char *why);   /* something could not be written */
+void worker_look_around(struct worker *w, uint64_t now);      /* once in a while: the disk */
+int spike_seen(struct spike_watch *s, double loss, double *mean);
 
 /* --- engine_device.c: pool and device --- */
 int worker_machine(struct worker *w, struct err *e);          /* they are there (again, after `set threads`) */

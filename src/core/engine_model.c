@@ -225,6 +225,7 @@ int worker_new(struct worker *w, int argc, char **argv, struct err *e)
 	remember_line(w, "new", argc, argv);
 	w->new_seed = (uint64_t)w->settings.num[SET_SEED];
 	w->data_chosen = 1;
+	worker_forget_spikes(w);
 	struct engine_event ev = {.kind = EV_RESET};
 	worker_emit(w, &ev, 1);
 	char n[16];

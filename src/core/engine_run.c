@@ -115,6 +115,7 @@ int worker_apply_change(struct worker *w, enum setting_id id, const char *old)
 void worker_announce_run(struct worker *w)
 {
 	struct engine_event ev = {.kind = EV_RESET};
+	worker_forget_spikes(w);
 	snprintf(ev.text, sizeof ev.text, "%.511s", w->run.dir);
 	worker_emit(w, &ev, 1);
 }
@@ -338,6 +339,7 @@ static void observe_step(struct worker *w, const struct trainer_step *r)
 	str_done(&f);
 	struct engine_event ev = {.kind = EV_STEP, .obs = w->last};
 	worker_emit(w, &ev, 0);
+	worker_look_for_spike(w, r->loss);
 }
 
 static int due(const struct worker *w, enum setting_id every)
@@ -411,6 +413,8 @@ int worker_train_slice(struct worker *w, struct err *e)
 	worker_device_notes(w);
 	if (rc == ERR_CANCEL || rc == ERR_BUDGET)
 		return rc;
+	if (r.bad)
+		worker_happened(w, HAPPENING_NAN, "%s is not finite", r.bad);
 	if (rc) {
 		worker_event_error(w, e->msg);
 		return rc;

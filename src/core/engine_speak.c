@@ -188,6 +188,7 @@ void worker_publish(struct worker *w, int force)
 	if (w->power)
 		power_poll(w->power, now, w->training);
 	proc_poll(&w->proc, now);
+	worker_look_around(w, now);
 	const struct blas_info *b = blas_open();
 	pthread_mutex_lock(&g->lock);
 	struct engine_snapshot *s = &g->snap;

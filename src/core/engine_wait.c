@@ -61,6 +61,8 @@ void worker_check_pending(struct worker *w)
 	int pause = 0;
 	for (int i = 0; i < w->npending; i++)
 		pause |= w->pending[i].pause_then && reached(w, &w->pending[i], now);
+	if (pause && w->training && w->target && w->state.step >= w->target)
+		worker_happened(w, HAPPENING_DONE, "step %llu is reached", (unsigned long long)w->target);
 	if (pause)
 		worker_halt(w);
 	for (int i = 0; i < w->npending;) {
@@ -94,6 +96,7 @@ void worker_stop_training(struct worker *w, int code, const char *why)
 void worker_end_early(struct worker *w)
 {
 	worker_log(w, LOG_GOOD, "%s", w->early);
+	worker_happened(w, HAPPENING_DONE, "%s", w->early);
 	worker_halt(w);
 	for (int i = 0; i < w->npending;) {
 		const struct pending *p = &w->pending[i];

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/programs.h"
+#include "repl/agenda.h"
 #include "repl/shell.h"
 #include "repl/words.h"
 
@@ -17,6 +18,7 @@ enum { WORD_MAX = 128, WORDS_MAX = 64 };
 struct wanted {
 	struct completion *out;
 	const struct engine_snapshot *snap;
+	const struct agenda *agenda;
 	const struct command_row *row;
 	char before[1024];   /* the word before this one */
 	char word[1024];
@@ -119,6 +121,13 @@ static void add_commands(struct wanted *w)
 		add_all(w, command_row(i)->name);
 }
 
+static void add_aliases(struct wanted *w)
+{
+	const char *name;
+	for (int i = 0; (name = agenda_alias_name(w->agenda, i)); i++)
+		add_all(w, name);
+}
+
 static void add_keys(struct wanted *w)
 {
 	for (int i = 0; i < SET_N; i++)
@@ -201,6 +210,11 @@ static void add_kind(struct wanted *w, const char *kind, size_t n)
 			add_keys(w);
 	} else if (kind_is(kind, n, "key"))
 		add_keys(w);
+	else if (kind_is(kind, n, "alias"))
+		add_aliases(w);
+	else if (kind_is(kind, n, "event"))
+		for (int i = 0; i < HAPPENING_N; i++)
+			add_all(w, happening_row((enum happening)i)->name);
 	else if (kind_is(kind, n, "preset"))
 		add_presets(w);
 	else if (kind_is(kind, n, "run"))
@@ -267,11 +281,54 @@ static void add_argument(struct wanted *w)
 	}
 }
 
-void shell_complete(const char *line, size_t cursor, const struct engine_snapshot *snap, struct completion *out)
+/* `watch 2 COMMAND ...`: from the rest on it is a line of its own. */
+static int is_inner_line(const struct wanted *w)
+{
+	size_t n = 0;
+	const char *kind = w->row ? words_kind(w->row, w->arg, &n) : NULL;
+	return kind && w->row->max == COMMAND_REST && w->arg == words_before_rest(w->row) && kind_is(kind, n, "command");
+}
+
+/* Candidates for the word that ends at `text`'s end, which lies `base` bytes behind the line's beginning. */
+static void complete_line(struct wanted *w, const char *text, size_t base)
+{
+	int open, keep;
+	const char *at = words_begin(text, &keep);
+	for (w->arg = -1, w->row = NULL;; w->arg++) {
+		while (word_blank(*at))
+			at++;
+		if (is_inner_line(w)) {
+			complete_line(w, at, base + (size_t)(at - text));
+			/* The rest may also be `off`, but only whole. */
+			if (w->arg < 0)
+				add_all(w, "off");
+			return;
+		}
+		w->out->from = base + (size_t)(at - text);
+		w->quoted = *at == '"';
+		at = words_next(at, w->word, sizeof w->word, &open);
+		if (!*at)
+			break;
+		if (w->arg < 0) {
+			int id = words_command(w->word);
+			if (id < 0)
+				return;
+			w->row = command_row(id);
+		}
+		memcpy(w->before, w->word, sizeof w->before);
+	}
+	if (w->arg >= 0) {
+		add_argument(w);
+		return;
+	}
+	add_commands(w);
+	add_aliases(w);
+}
+
+void shell_complete(const char *line, size_t cursor, const struct engine_snapshot *snap, const struct agenda *agenda, struct completion *out)
 {
 	char text[4096];
-	struct wanted w = {.out = out, .snap = snap, .arg = -1};
-	int open, keep;
+	struct wanted w = {.out = out, .snap = snap, .agenda = agenda};
 	out->n = out->more = 0;
 	out->from = cursor;
 	size_t len = strnlen(line, sizeof text);
@@ -279,28 +336,7 @@ void shell_complete(const char *line, size_t cursor, const struct engine_snapsho
 		return;
 	memcpy(text, line, cursor);
 	text[cursor] = 0;
-
-	const char *at = words_begin(text, &keep);
-	for (;; w.arg++) {
-		while (word_blank(*at))
-			at++;
-		out->from = (size_t)(at - text);
-		at = words_next(at, w.word, sizeof w.word, &open);
-		w.quoted = text[out->from] == '"';
-		if (!*at)
-			break;
-		if (w.arg < 0) {
-			int id = words_command(w.word);
-			if (id < 0)
-				return;
-			w.row = command_row(id);
-		}
-		memcpy(w.before, w.word, sizeof w.before);
-	}
-	if (w.arg < 0)
-		add_commands(&w);
-	else
-		add_argument(&w);
+	complete_line(&w, text, 0);
 }
 
 size_t shell_complete_text(const struct completion *c, char *out, size_t n)

@@ -160,6 +160,8 @@ static void help_command(struct str *out, int id)
 	help_wrap(out, r->more, 2);
 	if (r->where == COMMAND_LATER)
 		str_puts(out, "  Comes with later work.\n");
+	for (int i = 0; id == CMD_ON && i < HAPPENING_N; i++)
+		str_printf(out, "%s  %-9s %s\n", i ? "" : "  events:\n", happening_row((enum happening)i)->name, happening_row((enum happening)i)->help);
 	for (int k = 0; k < SET_N; k++) {
 		if (!help_key_belongs(id, k))
 			continue;

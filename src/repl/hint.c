@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "repl/agenda.h"
 #include "repl/help.h"
 #include "repl/shell.h"
 #include "repl/words.h"
@@ -138,6 +139,14 @@ static void command_now(int id, const struct engine_snapshot *snap, struct str *
 	}
 }
 
+/* The rules of an event, or what it is. */
+static void event_now(int id, const struct typed *t, struct str *out)
+{
+	int h = id == CMD_ON && t->n == 2 && t->finished ? happening_find(t->word[1]) : -1;
+	if (h >= 0)
+		str_printf(out, "when %s  ", happening_row((enum happening)h)->help);
+}
+
 static void hint_into(const struct typed *t, const struct engine_snapshot *snap, struct str *out)
 {
 	char left[256];
@@ -155,6 +164,7 @@ static void hint_into(const struct typed *t, const struct engine_snapshot *snap,
 	/* While a word is being typed the hint shows what comes after it. */
 	if (given == 0 && snap)
 		command_now(id, snap, out);
+	event_now(id, t, out);
 	usage_left(row, t->word[1], given, left, sizeof left);
 	if (*left)
 		str_printf(out, "%s%s", out->len ? "  " : "", left);
@@ -162,17 +172,36 @@ static void hint_into(const struct typed *t, const struct engine_snapshot *snap,
 		str_printf(out, "%s(comes with later work)", out->len ? "  " : "");
 }
 
-void shell_hint(const char *line, const struct engine_snapshot *snap, char *out, size_t n)
+/* Where in `watch 2 COMMAND ...`, `on EVENT COMMAND ...` the inner line begins, once it has; NULL: nowhere. */
+static const char *inner_line(const char *line)
+{
+	char word[4096];
+	int open, keep;
+	const char *at = words_next(words_begin(line, &keep), word, sizeof word, &open);
+	int id = words_command(word);
+	if (id != CMD_WATCH && id != CMD_ON && id != CMD_ALIAS)
+		return NULL;
+	at = words_next(at, word, sizeof word, &open);
+	while (word_blank(*at))
+		at++;
+	return *at ? at : NULL;
+}
+
+void shell_hint(const char *line, const struct engine_snapshot *snap, const struct agenda *agenda, char *out, size_t n)
 {
 	struct typed t;
 	struct str s = {0};
+	const char *inner = inner_line(line), *alias;
 	if (!n)
 		return;
 	out[0] = 0;
-	read_typed(&t, line);
+	read_typed(&t, inner ? inner : line);
 	if (!t.n || t.word[0][0] == '#')
 		return;
-	hint_into(&t, snap, &s);
+	if (t.n == 1 && (alias = agenda_alias_command(agenda, t.word[0])))
+		str_printf(&s, "= %s", alias);
+	else
+		hint_into(&t, snap, &s);
 	if (s.len && !s.failed)
 		snprintf(out, n, "%s%s", t.finished ? "" : " ", s.s);
 	str_done(&s);

@@ -59,6 +59,15 @@ static void options(struct str *out)
 	}
 }
 
+static void events(struct str *out)
+{
+	paragraph(out, "Events:");
+	for (int i = 0; i < HAPPENING_N; i++) {
+		str_printf(out, ".br\n\\fB%s\\fR, when ", happening_row((enum happening)i)->name);
+		paragraph(out, happening_row((enum happening)i)->help);
+	}
+}
+
 static void commands(struct str *out)
 {
 	heading(out, "SH", "commands");
@@ -77,6 +86,8 @@ static void commands(struct str *out)
 			str_printf(out, ".%s\n", r->where == COMMAND_LATER ? " (Comes with later work.)" : "");
 			if (*r->more)
 				paragraph(out, r->more);
+			if (i == CMD_ON)
+				events(out);
 		}
 	}
 }

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "repl/agenda.h"
 #include "repl/plain_out.h"
 #include "repl/plain_tty.h"
 #include "repl/restart.h"
@@ -32,6 +34,8 @@ struct plain {
 	const struct plain_options *o;
 	struct engine *engine;
 	struct shell *shell;
+	struct agenda *agenda;
+	uint32_t watch_id;      /* the watched command that is being answered */
 	struct plain_out *out;
 	uint32_t waiting;       /* the command that is waited for; 0: none */
 	int code;               /* ... and how it ended */
@@ -54,7 +58,7 @@ struct plain {
 static const struct handover_field fields[] = {
 #define F(name) HANDOVER_FIELD(struct plain, name)
 	F(waiting), F(code), F(text), F(quit), F(interrupts), F(signal), F(status), F(hung_up), F(phase), F(line), F(keep_going), F(where), F(in.ended),
-	F(in.number),
+	F(in.number), F(watch_id),
 #undef F
 };
 
@@ -73,6 +77,7 @@ static void restart(struct plain *p)
 		handover_put_fields(h, "plain", fields, ARRAY_LEN(fields), p);
 		handover_put(h, "plain.input", p->in.text.s ? p->in.text.s + p->in.at : "", p->in.text.len - p->in.at);
 		script_hand_over(p->o->script, h);
+		agenda_hand_over(p->agenda, h);
 		plain_out_flush(p->out);
 		plain_out_hand_over(p->out, h);
 		if (p->tty)
@@ -87,16 +92,35 @@ static void restart(struct plain *p)
 	}
 }
 
+/* What nobody waits for: the watched command, or one of a rule. A watched command that fails is not tried again. */
+static void chore_done(struct plain *p, const struct engine_event *ev)
+{
+	int watched = ev->id == p->watch_id;
+	if (watched) {
+		p->watch_id = 0;
+		agenda_watch_done(p->agenda, clock_ns());
+	}
+	if (ev->code && ev->code != ERR_CANCEL) {
+		plain_out_line(p->out, watched ? "watch" : "on", ev->text);
+		if (watched)
+			agenda_watch_end(p->agenda);
+	}
+}
+
 static void take_event(struct plain *p, const struct engine_event *ev)
 {
 	if (ev->kind == EV_STOPPED)
 		p->stopped = 1;
 	if (ev->kind == EV_RESTART)
 		restart(p);
+	if (ev->kind == EV_HAPPENED)
+		agenda_happened(p->agenda, (enum happening)ev->code);
 	if (ev->kind == EV_DONE && ev->id == p->waiting) {
 		p->waiting = 0;
 		p->code = ev->code;
 		snprintf(p->text, sizeof p->text, "%s", ev->text);
+	} else if (ev->kind == EV_DONE) {
+		chore_done(p, ev);
 	}
 	plain_out_event(p->out, ev);
 }
@@ -175,12 +199,47 @@ static int take_signals(struct plain *p)
 	return 1;
 }
 
+static int64_t begin_chore(struct plain *p, const char *what, const char *line)
+{
+	struct err e;
+	int64_t rc = shell_due(p->shell, line, &e);
+	if (rc < 0)
+		plain_out_line(p->out, what, e.msg);
+	return rc;
+}
+
+/* Runs what is due: rules of `on`, and the watched command. */
+static void chores(struct plain *p)
+{
+	char line[AGENDA_LINE], what[16];
+	const char *event;
+	enum quit_kind before = p->quit;
+	while (p->phase != IN_END && p->quit == QUIT_NOT && agenda_next_rule(p->agenda, line, &event)) {
+		snprintf(what, sizeof what, "on %s", event);
+		plain_out_line(p->out, what, line);
+		begin_chore(p, what, line);
+	}
+	if (before == QUIT_NOT && p->quit != QUIT_NOT) /* a rule wants so: nothing is waited for any more */
+		engine_cancel(p->engine);
+	if (p->phase == IN_END || p->quit != QUIT_NOT || !agenda_watch_due(p->agenda, clock_ns(), line))
+		return;
+	int64_t rc = begin_chore(p, "watch", line);
+	if (rc > 0)
+		p->watch_id = (uint32_t)rc;
+	else if (rc < 0)
+		agenda_watch_end(p->agenda);
+	else
+		agenda_watch_done(p->agenda, clock_ns());
+}
+
 /* Waits at most a second for something to happen, or until `fd` can be read (then 1), and deals with it. */
 static int look(struct plain *p, int fd)
 {
-	int can_read = wake_wait(fd, 1000);
+	uint64_t now = clock_ns(), due = agenda_due_ns(p->agenda);
+	int can_read = wake_wait(fd, due < now + 1000000000 ? (int)((due > now ? due - now : 0) / 1000000) + 1 : 1000);
 	take_signals(p);
 	take_events(p);
+	chores(p);
 	plain_out_progress(p->out);
 	/* Nobody reads any more, or the disk is full: what was learned is saved, and that is all. */
 	if (plain_out_flush(p->out) && p->quit == QUIT_NOT) {
@@ -315,7 +374,7 @@ static int while_typing(void *ctx)
 /* A prompt on the terminal itself. A failed command is told and forgotten. */
 static void run_prompt(struct plain *p)
 {
-	struct plain_tty *t = p->tty = plain_tty_new(p->o->history, plain_out_snapshot(p->out), while_typing, p);
+	struct plain_tty *t = p->tty = plain_tty_new(p->o->history, plain_out_snapshot(p->out), p->agenda, while_typing, p);
 	if (!t) {
 		run_pipe(p);
 		return;
@@ -377,8 +436,10 @@ static void finish(struct plain *p)
 	if (!p->hung_up && !is_ignored(SIGHUP))
 		signal(SIGHUP, SIG_DFL);
 	/* In a new process it is on its way already. */
-	if (p->phase != IN_END)
+	if (p->phase != IN_END) {
+		shell_record_end(p->shell);
 		p->waiting = p->stopped ? 0 : send_op(p, p->quit == QUIT_NOW ? CMD_STOP_NOW : CMD_STOP_SAVE, reason(p));
+	}
 	p->phase = IN_END;
 	uint32_t asked = p->waiting;
 	while (asked && !p->stopped)
@@ -400,6 +461,8 @@ static int take_over(struct plain *p, const struct handover *h, struct err *e)
 	int rc = handover_get_fields(h, "plain", fields, ARRAY_LEN(fields), p, e);
 	if (text && n)
 		str_add(&p->in.text, text, n);
+	if (!rc)
+		rc = agenda_take_over(p->agenda, h, e);
 	return rc ? rc : plain_out_take_over(p->out, h, e);
 }
 
@@ -439,12 +502,14 @@ static void run_all(struct plain *p)
 int plain_run(struct engine *g, const struct plain_options *o)
 {
 	struct plain p = {.o = o, .engine = g};
-	const struct shell_host host = {.ctx = &p, .text = host_text, .quit = host_quit};
 	struct err e = {0};
-	p.out = plain_out_new(g, &e);
+	p.agenda = agenda_new(&e);
+	const struct shell_host host = {.ctx = &p, .text = host_text, .quit = host_quit, .agenda = p.agenda};
+	p.out = p.agenda ? plain_out_new(g, &e) : NULL;
 	p.shell = p.out ? shell_new(g, &host, 1, &e) : NULL;
 	if (!p.shell || (o->from && take_over(&p, o->from, &e))) {
 		shell_free(p.shell);
+		agenda_free(p.agenda);
 		fprintf(stderr, "anetui: %s\n", e.msg);
 		plain_out_free(p.out);
 		return 1;
@@ -454,6 +519,7 @@ int plain_run(struct engine *g, const struct plain_options *o)
 	finish(&p);
 	str_done(&p.in.text);
 	shell_free(p.shell);
+	agenda_free(p.agenda);
 	plain_out_free(p.out);
 	return p.signal ? 128 + p.signal : p.status;
 }

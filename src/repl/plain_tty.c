@@ -22,6 +22,7 @@ struct plain_tty {
 	HistoryW *keys;
 	struct history *history;
 	const struct engine_snapshot *snap;
+	const struct agenda *agenda;
 	int (*idle)(void *);
 	void *ctx;
 	int given_up;
@@ -67,7 +68,7 @@ static unsigned char complete(EditLine *el, wint_t c)
 	if (info->cursor - info->buffer > 4000)
 		return CC_ERROR;
 	size_t cursor = wide_to_utf8(t->text, info->buffer, (size_t)(info->cursor - info->buffer));
-	shell_complete(t->text, cursor, t->snap, &t->found);
+	shell_complete(t->text, cursor, t->snap, t->agenda, &t->found);
 	size_t n = shell_complete_text(&t->found, text, sizeof text);
 	if (!t->found.n)
 		return CC_ERROR;
@@ -128,7 +129,7 @@ static int open_terminal(void)
 	return fd >= 0 ? fd : STDIN_FILENO;
 }
 
-struct plain_tty *plain_tty_new(const char *history, const struct engine_snapshot *snap, int (*idle)(void *), void *ctx)
+struct plain_tty *plain_tty_new(const char *history, const struct engine_snapshot *snap, const struct agenda *agenda, int (*idle)(void *), void *ctx)
 {
 	struct plain_tty *t = mem_zalloc(1, sizeof *t);
 	HistEventW ev;
@@ -137,6 +138,7 @@ struct plain_tty *plain_tty_new(const char *history, const struct engine_snapsho
 	t->in = open_terminal();
 	wake_on_signal_restart(SIGINT);
 	t->snap = snap;
+	t->agenda = agenda;
 	t->idle = idle;
 	t->ctx = ctx;
 	t->history = history_open(history, NULL);

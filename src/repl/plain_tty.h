@@ -5,11 +5,12 @@
 
 #include "engine.h"
 
+struct agenda;
 struct plain_tty;
 enum plain_tty_result { PLAIN_TTY_LINE, PLAIN_TTY_GIVEN_UP, PLAIN_TTY_END };
 
 /* idle is called when the wake pipe has something while one waits for a key; 1: the line is given up. NULL when libedit cannot be had. */
-struct plain_tty *plain_tty_new(const char *history, const struct engine_snapshot *snap, int (*idle)(void *), void *ctx);
+struct plain_tty *plain_tty_new(const char *history, const struct engine_snapshot *snap, const struct agenda *agenda, int (*idle)(void *), void *ctx);
 /* Writes the history; a restart comes between two lines. */
 void plain_tty_save(struct plain_tty *t);
 void plain_tty_free(struct plain_tty *t);   /* writes the history */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "repl/agenda.h"
 #include "repl/words.h"
 
 struct shell {
@@ -16,6 +17,7 @@ struct shell {
 	struct parsed line;
 	struct engine_cmd cmd;
 	struct engine_snapshot snap;
+	char expanded[4097];
 };
 
 struct shell *shell_new(struct engine *g, const struct shell_host *host, int scripted, struct err *e)
@@ -103,6 +105,35 @@ static int host_call(const struct command_row *row, int (*fn)(void *, const char
 	return fn(ctx, word, e);
 }
 
+static int record_is_over(struct shell *s, struct err *e)
+{
+	struct record *r = agenda_recorder(s->host.agenda);
+	if (!r)
+		return 0;
+	engine_snapshot(s->engine, &s->snap);
+	return record_end(r, &s->snap, e);
+}
+
+/* Alias, on, watch, record. */
+static int do_agenda(struct shell *s, const struct command_row *row, struct err *e)
+{
+	struct agenda *a = s->host.agenda;
+	struct str out = {0};
+	const char *first = s->line.argc ? s->line.argv[0] : NULL, *rest = s->line.argc > 1 ? s->line.argv[1] : NULL;
+	int rc = 0;
+	if (!a)
+		return err_set(e, ERR_STATE, "%s: nobody keeps it here", row->name);
+	if (s->line.id == CMD_RECORD && first)
+		rc = record_is_over(s, e);
+	if (!rc)
+		rc = s->line.id == CMD_ALIAS ? agenda_alias(a, first, rest, &out, e) : s->line.id == CMD_ON ? agenda_on(a, first, rest, &out, e)
+		   : s->line.id == CMD_WATCH ? agenda_watch(a, first, rest, &out, e) : agenda_record(a, first, &out, e);
+	if (!rc && out.s && !out.failed && s->host.text)
+		s->host.text(s->host.ctx, out.s);
+	str_done(&out);
+	return rc;
+}
+
 static int do_here(struct shell *s, const struct command_row *row, struct err *e)
 {
 	const struct shell_host *h = &s->host;
@@ -119,6 +150,11 @@ static int do_here(struct shell *s, const struct command_row *row, struct err *e
 		return host_call(row, h->zoom, h->ctx, word, e);
 	case CMD_SCREEN:
 		return host_call(row, h->screen, h->ctx, word, e);
+	case CMD_ALIAS:
+	case CMD_ON:
+	case CMD_WATCH:
+	case CMD_RECORD:
+		return do_agenda(s, row, e);
 	case CMD_QUIT:
 		h->quit(h->ctx, word != NULL);
 		return 0;
@@ -126,12 +162,8 @@ static int do_here(struct shell *s, const struct command_row *row, struct err *e
 	return err_set(e, ERR_STATE, "%s: nobody does this", row->name);
 }
 
-int64_t shell_line(struct shell *s, const char *line, struct err *e)
+static int64_t do_line(struct shell *s, const struct command_row *row, struct err *e)
 {
-	int rc = shell_parse(&s->line, line, e);
-	if (rc || s->line.id < 0)
-		return rc;
-	const struct command_row *row = command_row(s->line.id);
 	switch (row->where) {
 	case COMMAND_ENGINE:
 		return send_to_engine(s, e);
@@ -141,4 +173,59 @@ int64_t shell_line(struct shell *s, const char *line, struct err *e)
 		break;
 	}
 	return err_set(e, ERR_STATE, "%s: comes with later work (nothing was done)", row->name);
+}
+
+/* The step is that of before: the command itself may lead elsewhere. A record that can not be written ends, and says so. */
+static int write_down(struct shell *s, struct err *e)
+{
+	struct record *r = agenda_recorder(s->host.agenda);
+	int rc = r ? record_line(r, s->expanded, s->line.id, s->line.argc, &s->snap, e) : 0;
+	if (rc)
+		agenda_record(s->host.agenda, "off", NULL, NULL);
+	return rc;
+}
+
+static int64_t run_line(struct shell *s, const char *line, int record, struct err *e)
+{
+	int rc = strlen(line) < sizeof s->expanded ? agenda_expand(s->host.agenda, line, s->expanded, sizeof s->expanded, e) : 0;
+	if (!rc)
+		rc = shell_parse(&s->line, strlen(line) < sizeof s->expanded ? s->expanded : line, e);
+	if (rc || s->line.id < 0)
+		return rc;
+	if (record && agenda_recorder(s->host.agenda))
+		engine_snapshot(s->engine, &s->snap);
+	int id = s->line.id;
+	int64_t done = do_line(s, command_row(id), e);
+	if (done >= 0 && record && id != CMD_RECORD && write_down(s, e))
+		return e->code;
+	return done;
+}
+
+int64_t shell_line(struct shell *s, const char *line, struct err *e)
+{
+	return run_line(s, line, 1, e);
+}
+
+int64_t shell_due(struct shell *s, const char *line, struct err *e)
+{
+	return run_line(s, line, 0, e);
+}
+
+void shell_record_end(struct shell *s)
+{
+	struct err e;
+	record_is_over(s, &e);
+}
+
+int shell_leaves_start(const char *line)
+{
+	static const int leave[] = {CMD_DATA, CMD_DEVICE, CMD_PIPELINE, CMD_FREEZE, CMD_LR, CMD_SET, CMD_GET, CMD_UNDO, CMD_POWER, CMD_RUNS, CMD_WATCH, CMD_REF, CMD_RECORD,
+				    CMD_HELP, CMD_ALIAS, CMD_ON, CMD_LAYOUT, CMD_THEME, CMD_ZOOM};
+	struct parsed p;
+	if (shell_parse(&p, line, NULL))
+		return 0;
+	int known = p.id < 0;
+	for (size_t i = 0; i < ARRAY_LEN(leave); i++)
+		known |= p.id == leave[i];
+	return known;
 }

@@ -6,6 +6,8 @@
 #include "base/str.h"
 #include "engine.h"
 
+struct agenda;
+
 /* What a host (screen, plain mode) does for the shell. ctx is handed back. */
 struct shell_host {
 	void *ctx;
@@ -14,6 +16,7 @@ struct shell_host {
 	int (*zoom)(void *ctx, const char *pane, struct err *e);
 	int (*screen)(void *ctx, const char *file, struct err *e);
 	void (*quit)(void *ctx, int now);
+	struct agenda *agenda;                                  /* aliases, rules, watch, record; stays the host's. NULL: there are none */
 };
 
 struct shell;
@@ -23,6 +26,10 @@ void shell_free(struct shell *s);
 /* Runs one line (leading ':' and blanks allowed, '#' comment, empty: nothing). Returns 0 when finished, a positive number (the command's id: EV_DONE will
  * come) or a negative error code with its line in e. */
 int64_t shell_line(struct shell *s, const char *line, struct err *e);
+/* The same for a line that comes from the agenda: it is not recorded. */
+int64_t shell_due(struct shell *s, const char *line, struct err *e);
+/* The program ends: the record gets its last step. */
+void shell_record_end(struct shell *s);
 
 /* --- the language, without an engine --- */
 enum { SHELL_ARGS = 64 };
@@ -39,13 +46,16 @@ int shell_parse(struct parsed *p, const char *line, struct err *e);
 /* The line that reads back as these words (a command's name first): quotes where needed, the rest of a REST command as it stands. */
 void shell_join(struct str *line, int n, const char *const *words);
 
+/* Does the line only choose how things are (settings, device, data, looks), so that what would have begun by itself still begins? Lines that can not be read do not. */
+int shell_leaves_start(const char *line);
+
 /* Completion of the word before `cursor` (a byte offset): candidates, each the whole word; the first `from` byte that they replace. */
 struct completion { int n; size_t from; char word[64][128]; int more; };  /* more: candidates that found no room */
-void shell_complete(const char *line, size_t cursor, const struct engine_snapshot *snap, struct completion *out);
+void shell_complete(const char *line, size_t cursor, const struct engine_snapshot *snap, const struct agenda *agenda, struct completion *out);
 /* What Tab puts in the place of [from, cursor): the only candidate and a blank (none after '/' and '='), or what all of them begin with. Returns its length. */
 size_t shell_complete_text(const struct completion *c, char *out, size_t n);
 /* What to show dimmed behind the cursor: the rest of the arguments, and the present value ("now 0.0006, cosine"). Empty when there is nothing. */
-void shell_hint(const char *line, const struct engine_snapshot *snap, char *out, size_t n);
+void shell_hint(const char *line, const struct engine_snapshot *snap, const struct agenda *agenda, char *out, size_t n);
 
 /* Help text from the one table: all commands (what NULL), one command, or one key. 0, or ERR_USAGE naming the nearest. */
 int shell_help(struct str *out, const char *what, struct err *e);

@@ -13,14 +13,14 @@
 static const struct handover_field ui_fields[] = {
 #define F(name) HANDOVER_FIELD(struct ui, name)
 	F(show_cost), F(slow), F(key), F(script_at), F(script_wait), F(script_failed), F(autostarted), F(pasting), F(stopping), F(stop_id), F(signal), F(hung_up),
-	F(headless), F(failure), F(run_dir), F(run_step),
+	F(headless), F(failure), F(run_dir), F(run_step), F(watch_id),
 #undef F
 };
 
 static const struct handover_field view_fields[] = {
 #define F(name) HANDOVER_FIELD(struct view, name)
 	F(prompt), F(message), F(message_level), F(layout), F(zoom), F(focus), F(log_y), F(ema), F(scroll), F(sample_back), F(ask), F(leaving), F(page), F(most),
-	F(answer.open), F(answer.top), F(answer.page_rows), F(answer.most), F(answer.id), F(answer.title),
+	F(answer.watch), F(answer.open), F(answer.top), F(answer.page_rows), F(answer.most), F(answer.id), F(answer.title),
 #undef F
 };
 
@@ -56,6 +56,8 @@ void ui_restart(struct ui *u)
 	if (h && !engine_hand_over(u->engine, h, &e)) {
 		handover_put_fields(h, "ui", ui_fields, ARRAY_LEN(ui_fields), u);
 		put_view(&u->view, h);
+		agenda_hand_over(u->agenda, h);
+		handover_put_text(h, "ui.watch", u->watch_text.s);
 		lineedit_hand_over(u->editor, h);
 		if (u->o->script)
 			script_hand_over(u->o->script, h);
@@ -102,7 +104,8 @@ int ui_take_over(struct ui *u, const struct handover *h, struct err *e)
 		rc = v->frozen ? handover_get(h, "view.frozen", v->frozen, sizeof *v->frozen, e) : err_nomem(e, "screen", sizeof *v->frozen);
 	}
 	str_puts(&v->answer.text, handover_text(h, "view.answer"));
-	return rc;
+	str_puts(&u->watch_text, handover_text(h, "ui.watch"));
+	return rc ? rc : agenda_take_over(u->agenda, h, e);
 }
 
 int ui_take_grid(const struct handover *h, struct grid *g, struct err *e)

@@ -118,7 +118,7 @@ static void host_quit(void *ctx, int now)
 
 void ui_shell_host(struct ui *u, struct shell_host *h)
 {
-	*h = (struct shell_host){.ctx = u, .text = host_text, .layout = host_layout, .zoom = host_zoom, .screen = host_screen, .quit = host_quit};
+	*h = (struct shell_host){.ctx = u, .text = host_text, .layout = host_layout, .zoom = host_zoom, .screen = host_screen, .quit = host_quit, .agenda = u->agenda};
 }
 
 /* --- the prompt --- */
@@ -138,7 +138,7 @@ void ui_sync_prompt(struct ui *u)
 	p->cursor = MIN(v.cursor, strlen(p->line));
 	p->hint[0] = 0;
 	if (p->cursor == strlen(p->line) && p->line[0])
-		shell_hint(p->line, &u->view.live->snap, p->hint, sizeof p->hint);
+		shell_hint(p->line, &u->view.live->snap, u->agenda, p->hint, sizeof p->hint);
 	u->dirty = 1;
 }
 
@@ -166,7 +166,7 @@ void ui_complete(void *ctx)
 	char word[sizeof c->word[0] + 2];
 	lineedit_state(u->editor, &v);
 	size_t cursor = v.cursor;
-	shell_complete(v.line, cursor, &u->view.live->snap, c);
+	shell_complete(v.line, cursor, &u->view.live->snap, u->agenda, c);
 	p->ncand = 0;
 	u->dirty = 1;
 	if (c->n < 1 || c->from > cursor)

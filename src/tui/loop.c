@@ -59,6 +59,7 @@ void ui_stop(struct ui *u, enum stop_kind kind, const char *reason)
 	uint32_t id = send_op(u, kind == STOP_NOW ? CMD_STOP_NOW : CMD_STOP_SAVE, reason);
 	if (!id)
 		return; /* 256 commands are queued; the log says so, and the interrupt has emptied the way for another try */
+	shell_record_end(u->shell);
 	u->stop_id = id;
 	u->stopping = kind;
 	u->view.leaving = 1;
@@ -111,7 +112,8 @@ static void script_go_on(struct ui *u)
 
 static void take_event(struct ui *u, const struct engine_event *ev, const char *clock)
 {
-	view_event(&u->view, ev, clock);
+	if (!ui_chore_event(u, ev))
+		view_event(&u->view, ev, clock);
 	if (ev->kind == EV_STOPPED)
 		u->stopped = u->end = 1;
 	if (ev->kind == EV_RESTART)
@@ -290,6 +292,7 @@ static uint64_t wait_ns(const struct ui *u)
 	uint64_t now = clock_ns(), every = (is_quiet(&u->view.live->snap) ? 1000 : LOOK_MS) * MS, due = u->looked + every;
 	if (u->look_now)
 		due = MIN(due, u->looked + 30 * MS);
+	due = MIN(due, agenda_due_ns(u->agenda));
 	if (u->dirty)
 		due = MIN(due, u->drawn + frame_ns(u, now));
 	return due > now ? due - now : 0;
@@ -352,6 +355,7 @@ int ui_next(void *ctx, wchar_t *c)
 		if (u->restart && !u->unread)
 			ui_restart(u);
 		script_go_on(u);
+		ui_chores(u);
 		if (u->end)
 			return 0;
 		if (!u->hung_up)
@@ -374,5 +378,6 @@ void ui_run_headless(struct ui *u)
 		if (u->restart)
 			ui_restart(u);
 		script_go_on(u);
+		ui_chores(u);
 	}
 }

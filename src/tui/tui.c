@@ -56,6 +56,9 @@ static int open_all(struct ui *u, struct err *e)
 	struct shell_host host;
 	const struct lineedit_host editor = {.ctx = u, .next = ui_next, .line = ui_line, .complete = ui_complete};
 	int out, err_fd, rc;
+	u->agenda = agenda_new(e);
+	if (!u->agenda)
+		return e->code;
 	ui_shell_host(u, &host);
 	if (view_init(&u->view))
 		return err_nomem(e, "screen", sizeof *u->view.live);
@@ -120,6 +123,8 @@ static void free_all(struct ui *u)
 	lineedit_free(u->editor);
 	shell_free(u->shell);
 	shell_free(u->script_shell);
+	agenda_free(u->agenda);
+	str_done(&u->watch_text);
 	grid_done(&u->grid);
 	view_done(&u->view);
 	free(u);

@@ -5,6 +5,7 @@
 
 #include <wchar.h>
 
+#include "repl/agenda.h"
 #include "repl/lineedit.h"
 #include "repl/shell.h"
 #include "tui/panes.h"
@@ -23,6 +24,7 @@ struct ui {
 	struct view view;
 	struct grid grid;
 	struct layout layout;
+	struct agenda *agenda;    /* aliases, rules, watch, record: of both shells */
 	struct shell *shell;      /* for what is typed: `train` is done at once */
 	struct shell *script_shell; /* for the script: a line is finished before the next begins */
 	struct lineedit *editor;
@@ -44,6 +46,10 @@ struct ui {
 	uint32_t script_wait;     /* command that the script waits for */
 	int script_failed;
 	int autostarted;
+
+	/* what the agenda has begun */
+	uint32_t watch_id;        /* the watched command that is being answered */
+	struct str watch_text;    /* ... so far; shown when it is whole */
 
 	/* paste */
 	int pasting;
@@ -81,6 +87,12 @@ void ui_run_headless(struct ui *u);
 
 /* Looks at the signals that came. */
 void ui_signals(struct ui *u);
+
+/* --- chores.c: rules and the watched command --- */
+/* 1: the event was an answer to the watched command, and is taken. */
+int ui_chore_event(struct ui *u, const struct engine_event *ev);
+/* Runs what is due. */
+void ui_chores(struct ui *u);
 
 /* --- handover.c --- */
 /* Comes back only when there is no new process to be had: then training ends, and the log says why. */

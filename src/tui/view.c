@@ -118,8 +118,24 @@ void view_answer_text(struct view *v, const char *text)
 {
 	if (v->answer.text.len < 1 << 20)
 		str_puts(&v->answer.text, text);
-	if (text_rows(&v->answer.text) > 2)
+	if (text_rows(&v->answer.text) > 2) {
 		v->answer.open = 1;
+		if (v->answer.watch == WATCH_SHOWN)
+			v->answer.watch = WATCH_CLOSED;
+	}
+}
+
+void view_answer_watch(struct view *v, const char *title, const char *text)
+{
+	struct answer *a = &v->answer;
+	if (a->id || (a->open && a->watch != WATCH_SHOWN))
+		return;
+	int top = a->watch == WATCH_SHOWN ? a->top : 0;
+	view_answer_begin(v, 0, title);
+	str_puts(&a->text, text);
+	a->open = 1;
+	a->top = top;
+	a->watch = WATCH_SHOWN;
 }
 
 void view_answer_end(struct view *v, const char *clock)
@@ -143,6 +159,8 @@ void view_answer_end(struct view *v, const char *clock)
 void view_answer_close(struct view *v)
 {
 	v->answer.open = 0;
+	if (v->answer.watch == WATCH_SHOWN)
+		v->answer.watch = WATCH_CLOSED;
 	str_clear(&v->answer.text);
 }
 
@@ -205,7 +223,7 @@ void view_event(struct view *v, const struct engine_event *ev, const char *clock
 			copy_text(s->note, sizeof s->note, ev->text);
 		}
 		break;
-	case EV_STOPPED: case EV_RESTART: break;
+	case EV_HAPPENED: case EV_STOPPED: case EV_RESTART: break;
 	}
 }
 

@@ -41,7 +41,9 @@ struct data {
 };
 
 /* A long answer, over the panes until it is closed. */
+enum watch { WATCH_NONE, WATCH_SHOWN, WATCH_CLOSED };
 struct answer {
+	enum watch watch;        /* the answer of a watched command: shown; closed by the user, or given up for another answer */
 	int open, top;           /* top: first line shown */
 	int page_rows, most;     /* measured while drawing */
 	uint32_t id;             /* command that answers; 0: none */
@@ -100,6 +102,8 @@ void view_answer_begin(struct view *v, uint32_t id, const char *title);
 void view_answer_text(struct view *v, const char *text);
 void view_answer_end(struct view *v, const char *clock);
 void view_answer_close(struct view *v);
+/* The whole answer of a command that is repeated, in the place of the one before; it stays open, wherever it was scrolled to. Does nothing while another answer is on its way. */
+void view_answer_watch(struct view *v, const char *title, const char *text);
 /* Returns 1 when it is frozen now. */
 int view_freeze(struct view *v);
 /* Moves the focused pane (or the open answer) by lines; towards older text is negative. */

@@ -47,6 +47,7 @@ static void take(struct door *d, const struct engine_event *ev)
 	case EV_CKPT: d->nckpt++; break;
 	case EV_RESET: d->nreset++; break;
 	case EV_SAMPLE_BEGIN: d->nbegin++; break;
+	case EV_HAPPENED: d->happened[ev->code]++; break;
 	case EV_STOPPED: d->stopped = 1; break;
 	case EV_DONE: take_done(d, ev); break;
 	default: break;

@@ -16,6 +16,7 @@ struct door {
 	struct step_obs step[DOOR_STEPS];
 	double best_val;               /* lowest of EV_EVAL; NAN: none */
 	int nstep, neval, nmark, nckpt, nreset, nbegin, stopped;
+	int happened[HAPPENING_N];     /* how often each */
 	struct { uint32_t id; int code; } done[DOOR_DONE]; /* every EV_DONE in the order of their coming */
 	int ndone;
 };

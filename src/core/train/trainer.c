@@ -348,6 +348,7 @@ static int not_finite(struct trainer *t, const char *what, struct trainer_step *
 {
 	int rc = 0;
 	struct train_state *s = t->a.state;
+	out->bad = what;
 	if (settings_int(&t->now, SET_NAN) == NAN_STOP)
 		rc = stop_not_finite(t, what, e);
 	else if (++t->skips >= SKIPS_MAX)

@@ -41,6 +41,7 @@ struct trainer_step {
 	int updated;             /* 1: a step was completed by this call, and the rest of this struct is set */
 	int skipped;             /* 1: the update was left out (moments, weights, step and schedule stay; the data are passed over): nan=skip, or an overflow */
 	int overflow;            /* 1: that was why; next_scale tells what follows from it */
+	const char *bad;         /* what was not finite ("loss", "gradient norm"), or NULL; an overflow alone is none. Also when an error is returned; static */
 	char where[40];          /* ... the program: "ffnBwd of layer 3" */
 	double loss, grad_norm;  /* mean over the micro-steps, before the update; norm before clipping */
 	double lr;

@@ -1,0 +1,166 @@
+/* test_screen_commands.c: commands that live on the screen, in a terminal with the real program ($ANETUI): watch, on, alias, record, what starts by itself.
+ * SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "support/term.h"
+
+enum { LONG = 60 };
+
+static char *env[] = {"TERM=xterm-256color", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "NO_COLOR=", "ANETUI_GLYPHS=", NULL};
+
+/* The program with these words behind --no-rc. */
+static struct term *start(int w, int h, const char *const *word)
+{
+	char *argv[16] = {getenv("ANETUI"), "--no-rc"};
+	for (int i = 0; word[i]; i++)
+		argv[i + 2] = (char *)word[i];
+	if (!argv[0] || access(argv[0], X_OK)) {
+		print_message("skipped: needs the program (ANETUI)\n");
+		skip();
+	}
+	struct term *t = term_start(w, h, argv, env);
+	assert_non_null(t);
+	return t;
+}
+
+static struct term *start_small(const char *more)
+{
+	const char *const words[] = {"-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", more, NULL};
+	return start(100, 30, words);
+}
+
+static void see(struct term *t, const char *text)
+{
+	if (!term_wait(t, text, LONG))
+		fail_msg("\"%s\" does not appear:\n%s", text, term_screen(t));
+}
+
+static void see_gone(struct term *t, const char *text)
+{
+	if (!term_wait_gone(t, text, LONG))
+		fail_msg("\"%s\" stays:\n%s", text, term_screen(t));
+}
+
+static void leave(struct term *t)
+{
+	term_type(t, "q");
+	see(t, "Leave?");
+	term_type(t, "q");
+	assert_true(WIFEXITED(term_wait_end(t, LONG)));
+	term_free(t);
+}
+
+static void watching(void **s)
+{
+	(void)s;
+	struct term *t = start_small("train");
+	see(t, "raw ");
+	term_type(t, ":watch 0.3 kernels\r");
+	see(t, " watch 0.3 kernels");
+	see(t, "unaccounted");
+	/* It is kept fresh: a kernel's figures change. */
+	char before[8192];
+	snprintf(before, sizeof before, "%s", strstr(term_screen(t), "unaccounted"));
+	for (int i = 0; i < 10 * LONG && !strncmp(before, strstr(term_screen(t), "unaccounted") ? strstr(term_screen(t), "unaccounted") : before, 60); i++)
+		term_run(t, 0.1);
+	assert_non_null(strstr(term_screen(t), "unaccounted"));
+	assert_true(strncmp(before, strstr(term_screen(t), "unaccounted"), 60) != 0);
+	/* A short answer in between does not end it, a long one does. */
+	term_type(t, ":get clip\r");
+	see(t, "unaccounted");
+	term_run(t, 0.8);
+	see(t, " watch 0.3 kernels");
+	term_type(t, "\033");
+	see_gone(t, "unaccounted");
+	see(t, "watch: ended");
+	term_type(t, ":watch\r");
+	see(t, "nothing is watched");
+	term_type(t, ":watch 0.3 kernels\r");
+	see(t, "unaccounted");
+	term_type(t, ":help lr\r");
+	see(t, "lr.warmup");
+	term_run(t, 1);
+	see(t, "lr.warmup");
+	term_type(t, "\033");
+	see_gone(t, "lr.warmup");
+	leave(t);
+}
+
+static void rules_and_names(void **s)
+{
+	(void)s;
+	struct term *t = start_small("get seed");
+	see(t, "1337");
+	term_type(t, ":alias go step\r:on done get adam.beta2\r");
+	term_type(t, ":go 2\r");
+	see(t, "on done: get adam.beta2");
+	see(t, "0.95");
+	/* The hint says what an alias is. */
+	term_type(t, ":go");
+	see(t, "= step");
+	term_type(t, "\033");
+	see_gone(t, "= step");
+	leave(t);
+}
+
+static void recording(void **s)
+{
+	(void)s;
+	char line[256];
+	unlink("typed.cmd");
+	struct term *t = start_small("train");
+	see(t, "raw ");
+	term_type(t, ":record typed.cmd\r:lr 2e-4\r");
+	see(t, "0.0002");
+	term_type(t, ":pause\r");
+	see(t, "PAUSED");
+	leave(t);
+	FILE *f = fopen("typed.cmd", "r");
+	assert_non_null(f);
+	unsigned long long step = 0;
+	int lr = 0, waits = 0;
+	while (fgets(line, sizeof line, f)) {
+		waits += sscanf(line, "wait step %llu", &step) == 1;
+		lr += !strcmp(line, "lr 2e-4\n") && waits == 1;
+	}
+	fclose(f);
+	unlink("typed.cmd");
+	assert_int_equal(lr, 1);
+	assert_true(waits >= 1 && waits <= 2 && step > 0);
+}
+
+/* Choices of the device leave the demo alone; what makes a model or trains says itself what begins. */
+static void what_starts_by_itself(void **s)
+{
+	(void)s;
+	static const char *const words[] = {"-e", "device sim", "-e", "set batch 1", NULL};
+	static const char *const own[] = {"-e", "device sim", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", NULL};
+	struct term *t = start(100, 30, words);
+	see(t, "TRAIN");
+	see(t, "sim");
+	leave(t);
+	t = start(100, 30, own);
+	see(t, "PAUSED");
+	term_run(t, 1);
+	see(t, "PAUSED");
+	leave(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(watching), cmocka_unit_test(rules_and_names), cmocka_unit_test(recording), cmocka_unit_test(what_starts_by_itself),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
