@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "device/blas.h"
 
 enum { COMMAND_RING = 256, EVENT_RING = 8192 };
@@ -66,6 +67,7 @@ static int dispatch(struct worker *w, const struct engine_cmd *c, int argc, char
 	case CMD_KERNELS: return cmd_kernels(w, argc, argv, e);
 	case CMD_IMPORT: return cmd_import(w, argc, argv, e);
 	case CMD_EXPORT: return cmd_export(w, argc, argv, e);
+	case CMD_TRACE: return cmd_trace(w, argc, argv, e);
 	case CMD_BENCH: return cmd_bench(w, argc, argv, e);
 	case CMD_REPORT: return cmd_report(w, e);
 	case CMD_POWER: return cmd_power(w, argc, argv, e);
@@ -232,6 +234,7 @@ static void turn(struct worker *w)
 	if (w->training) {
 		train_or_stop(w);
 		worker_auto_sample(w);
+		worker_check_trace(w);
 	} else {
 		worker_check_pending(w);
 		if (!w->training)
@@ -244,8 +247,10 @@ static void turn(struct worker *w)
 static void *worker_loop(void *arg)
 {
 	struct worker *w = &((struct engine *)arg)->w;
+	trace_thread("worker");
 	while (!w->stop && !w->restart)
 		turn(w);
+	worker_end_trace(w, w->stop ? "the end" : "a new process goes on");
 	if (w->stop)
 		leave(w);
 	else

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/trace.h"
 
 /* --- checkpoints ---------------------------------------------------------------------------------------------------------- */
 
@@ -25,6 +26,7 @@ static int save_to(struct worker *w, const char *name, struct err *e)
 	w->state.settings = w->settings;
 	int rc = ckpt_save(path, w->params, &w->state, w->tok, &bytes, e);
 	worker_state(w, before, NULL);
+	trace_span(TRACE_CKPT, "checkpoint", t0, clock_ns(), (int64_t)w->state.step);
 	double ms = (double)(clock_ns() - t0) / 1e6;
 	if (rc == ERR_IO)
 		worker_disk_failed(w, e->msg);

@@ -104,6 +104,7 @@ struct worker {
 	int flushed_told;
 	uint64_t next_sample_ns;
 	int auto_samples;
+	struct { char path[2048]; uint64_t until, from; } trace; /* path empty: nothing is recorded; ends at step `until`, 0: when it is told to */
 	int stop;                    /* 1: leave the loop */
 	int restart;                 /* 1: leave the loop, a new process goes on */
 	int restarts;                /* so far */
@@ -285,6 +286,11 @@ int cmd_export(struct worker *w, int argc, char **argv, struct err *e);
 
 /* --- engine_report.c --- */
 int cmd_report(struct worker *w, struct err *e);
+
+/* --- engine_trace.c --- */
+int cmd_trace(struct worker *w, int argc, char **argv, struct err *e);
+void worker_check_trace(struct worker *w);                    /* after a micro-step: has it reached its end? */
+void worker_end_trace(struct worker *w, const char *why);     /* writes the file, if one is being recorded; a failure goes to the log */
 
 /* --- engine_bench.c --- */
 int cmd_bench(struct worker *w, int argc, char **argv, struct err *e);

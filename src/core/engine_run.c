@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "device/gemm.h"
 
 /* What the machine's sgemm gives is measured once, when the first steps are on the screen: it takes up to 100 ms. */
@@ -223,7 +224,9 @@ static int worker_eval(struct worker *w, int by_itself, struct err *e)
 	if (rc)
 		return rc;
 	worker_state(w, ENGINE_EVALUATING, NULL);
+	uint64_t begin = clock_ns();
 	rc = trainer_eval(w->trainer, settings_int(&w->settings, SET_EVAL_BATCHES), &loss, &bpb, e);
+	trace_span(TRACE_EVAL, "evaluation", begin, clock_ns(), (int64_t)w->state.step);
 	worker_state(w, w->training ? ENGINE_TRAINING : ENGINE_PAUSED, NULL);
 	if (rc)
 		return rc;

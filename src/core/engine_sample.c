@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "base/utf8.h"
 #include "sample/stream.h"
 
@@ -98,7 +99,9 @@ static int generate(struct worker *w, struct sampling *g, struct sampler *s, con
 {
 	const struct tokenizer_info *t = tokenizer_info(w->tok);
 	float *logits;
+	uint64_t begin = clock_ns();
 	int rc = decoder_next(w->decoder, ids->id, (int)ids->n, &logits, &w->g->cancel, e);
+	trace_span(TRACE_SAMPLE, "prefill", begin, clock_ns(), TRACE_NONE);
 	int prev = ids->id[ids->n - 1];
 	for (uint64_t i = 0; i < n && !rc; i++) {
 		if (settings_int(&w->settings, SET_VOCAB_COMPACT))
@@ -113,8 +116,10 @@ static int generate(struct worker *w, struct sampling *g, struct sampler *s, con
 		if (stopped)
 			return stopped < 0 ? stopped : 0;
 		prev = id;
+		begin = clock_ns();
 		if (i + 1 < n)
 			rc = decoder_next(w->decoder, &id, 1, &logits, &w->g->cancel, e);
+		trace_span(TRACE_SAMPLE, "decode", begin, clock_ns(), (int64_t)i + 1);
 		if (decoder_slides(w->decoder) != slides)
 			worker_log(w, LOG_INFO, "sample: the context is full: its first half was let go");
 		if (worker_cancelled(w))
@@ -186,6 +191,7 @@ static int sample(struct worker *w, uint32_t id, uint64_t n, const char *prompt,
 		rc = generate(w, &g, &s, &ids, n, e);
 		if (!stream_end(&g.stream, &rest, &nrest, NULL))
 			show(&g, rest, nrest);
+		trace_span(TRACE_SAMPLE, "sample", t0, clock_ns(), TRACE_NONE);
 		double sec = (double)(clock_ns() - t0) / 1e9;
 		char line[96];
 		snprintf(line, sizeof line, "step %llu, %.2f s", (unsigned long long)w->state.step, sec);

@@ -16,8 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "base/trace.h"
 
 enum { SPIN_ROUNDS = 4000, MAX_THREADS = 256 };
 
@@ -53,17 +55,26 @@ static inline void relax(void)
 #endif
 }
 
-static void work(struct pool *p, uint32_t gen, int thread)
+/* Tasks that it took. */
+static int work(struct pool *p, uint32_t gen, int thread)
 {
-	for (;;) {
+	for (int n = 0;; n++) {
 		uint64_t v = atomic_load(&p->next);
 		do {
 			if ((uint32_t)(v >> 32) != gen || (int)(uint32_t)v >= p->ntasks)
-				return;
+				return n;
 		} while (!atomic_compare_exchange_weak(&p->next, &v, v + 1));
 		p->fn(p->arg, (int)(uint32_t)v, thread);
 		atomic_fetch_sub(&p->left, 1);
 	}
+}
+
+static void work_traced(struct pool *p, uint32_t gen, int thread)
+{
+	uint64_t begin = clock_ns();
+	int n = work(p, gen, thread);
+	if (n)
+		trace_span(TRACE_LOOP, "loop", begin, clock_ns(), n);
 }
 
 static uint32_t await_gen(struct pool *p, uint32_t seen)
@@ -87,13 +98,19 @@ static uint32_t await_gen(struct pool *p, uint32_t seen)
 static void *thread_main(void *v)
 {
 	struct start s = *(struct start *)v;
+	char name[16];
 	free(v);
+	snprintf(name, sizeof name, "pool %d", s.thread);
+	trace_thread(name);
 	uint32_t seen = 0;
 	for (;;) {
 		seen = await_gen(s.pool, seen);
 		if (atomic_load(&s.pool->stop))
 			return NULL;
-		work(s.pool, seen, s.thread);
+		if (trace_on())
+			work_traced(s.pool, seen, s.thread);
+		else
+			work(s.pool, seen, s.thread);
 	}
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/trace.h"
 
 int timing_row(struct timing *t, const char *name, enum timing_kind kind)
 {
@@ -23,7 +24,7 @@ int timing_row(struct timing *t, const char *name, enum timing_kind kind)
 	return t->n++;
 }
 
-void timing_add(struct timing *t, int row, uint64_t ns, double flops)
+void timing_count(struct timing *t, int row, uint64_t ns, double flops)
 {
 	if (!t || row < 0)
 		return;
@@ -34,6 +35,25 @@ void timing_add(struct timing *t, int row, uint64_t ns, double flops)
 	r->now_ns += ns;
 	r->now_calls++;
 	r->now_flops += flops;
+}
+
+static void trace_row(const struct timing *t, int row, uint64_t ns, int layer)
+{
+	static const enum trace_kind kinds[] = {[TIMING_PROGRAM] = TRACE_PROGRAM, [TIMING_HOST] = TRACE_HOST, [TIMING_WAIT] = TRACE_WAIT, [TIMING_OVERLAP] = TRACE_ASYNC};
+	uint64_t now = clock_ns();
+	trace_span(kinds[t->row[row].kind], t->row[row].name, now - ns, now, layer);
+}
+
+void timing_add_layer(struct timing *t, int row, uint64_t ns, double flops, int layer)
+{
+	timing_count(t, row, ns, flops);
+	if (trace_on() && t && row >= 0)
+		trace_row(t, row, ns, layer);
+}
+
+void timing_add(struct timing *t, int row, uint64_t ns, double flops)
+{
+	timing_add_layer(t, row, ns, flops, TRACE_NONE);
 }
 
 void timing_chip(struct timing *t, int row, double ns)
@@ -74,6 +94,7 @@ void timing_micro_end(struct timing *t)
 	if (!t || --t->depth)
 		return;
 	uint64_t ns = clock_ns() - t->start_ns;
+	trace_span(TRACE_STEP, "micro-step", t->start_ns, t->start_ns + ns, TRACE_NONE);
 	size_t slot = t->micro % TIMING_HIST;
 	for (int i = 0; i < t->n; i++) {
 		struct timing_row *r = &t->row[i];

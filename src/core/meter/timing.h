@@ -43,8 +43,12 @@ struct timing {
 
 /* The row's number; makes it when it is new; -1 when the table is full (time then falls into "unaccounted"). */
 int timing_row(struct timing *t, const char *name, enum timing_kind kind);
-/* Adds one call. t NULL and row -1 are allowed. */
+/* Adds one call, which has just ended. t NULL and row -1 are allowed. It is a span of the timeline too, when one is recorded (base/trace.h). */
 void timing_add(struct timing *t, int row, uint64_t ns, double flops);
+/* The same for one of several equal ones: `layer` stands beside it in the timeline. */
+void timing_add_layer(struct timing *t, int row, uint64_t ns, double flops, int layer);
+/* Adds one call to the row alone: of work in several pieces, done elsewhere, or with spans of its own within (theirs are told to the nanosecond by trace_span). */
+void timing_count(struct timing *t, int row, uint64_t ns, double flops);
 /* May be nested: the outermost pair counts. */
 /* What a chip would have taken for that call: a prediction, never part of a sum of measured times. */
 void timing_chip(struct timing *t, int row, double ns);

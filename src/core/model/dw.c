@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "device/gemm.h"
 
 enum { QUEUE = 64 };
@@ -45,6 +46,7 @@ static double run(struct pool *pool, const struct job *j)
 static void *thread_main(void *arg)
 {
 	struct dw *q = arg;
+	trace_thread("gradients");
 	pthread_mutex_lock(&q->lock);
 	for (;;) {
 		while (q->finished == q->added && !q->stop)
@@ -56,6 +58,7 @@ static void *thread_main(void *arg)
 		uint64_t t0 = clock_ns();
 		double flops = run(NULL, &j);
 		uint64_t ns = clock_ns() - t0;
+		trace_span(TRACE_ASYNC, "dW", t0, t0 + ns, TRACE_NONE);
 		pthread_mutex_lock(&q->lock);
 		q->finished++;
 		q->ns += ns;
@@ -137,7 +140,7 @@ void dw_wait(struct dw *q, uint64_t ticket)
 	pthread_mutex_unlock(&q->lock);
 	timing_add(q->timing, q->row_wait, clock_ns() - t0, 0);
 	if (any)
-		timing_add(q->timing, q->row, ns, flops);
+		timing_count(q->timing, q->row, ns, flops);
 }
 
 /* Only the worker adds. */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "device/gemm.h"
 #include "model/extras.h"
 #include "model/host.h"
@@ -70,8 +71,12 @@ static void head_rows(struct model *m, const int *y, int t0, int n, float each, 
 		back_to_hidden(m, w, xf, t0, n);
 	}
 	t[3] = clock_ns();
-	timing_add(m->timing, m->row[ROW_CLASSIFIER], t[1] - t[0] + t[3] - t[2], (grad ? 3 - frozen : 1) * flops);
-	timing_add(m->timing, m->row[ROW_LOSS], t[2] - t[1], 0);
+	timing_count(m->timing, m->row[ROW_CLASSIFIER], t[1] - t[0] + t[3] - t[2], (grad ? 3 - frozen : 1) * flops);
+	timing_count(m->timing, m->row[ROW_LOSS], t[2] - t[1], 0);
+	trace_span(TRACE_HOST, "classifier", t[0], t[1], TRACE_NONE);
+	trace_span(TRACE_HOST, "loss", t[1], t[2], TRACE_NONE);
+	if (grad)
+		trace_span(TRACE_HOST, "classifier back", t[2], t[3], TRACE_NONE);
 }
 
 /* Targets as rows of the classifier. */

@@ -79,7 +79,7 @@ int pass_call(struct model *m, const struct call *c, enum program_id id, int lay
 	uint64_t before = perf->ns;
 	if ((r = binding_run(c->binding, e)))
 		return layer < 0 ? err_prefix(e, "%s", program_name(id)) : err_prefix(e, "%s: layer %d", program_name(id), layer), r;
-	timing_add(m->timing, m->program_row[id], perf->ns - before, perf->flops);
+	timing_add_layer(m->timing, m->program_row[id], perf->ns - before, perf->flops, layer);
 	timing_chip(m->timing, m->program_row[id], perf->model_ns);
 	if (own)
 		copy_tensors(m, c, 1);

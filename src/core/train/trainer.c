@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/trace.h"
 #include "model/ema.h"
 #include "model/lora.h"
 #include "train/choose.h"
@@ -35,7 +36,7 @@ struct trainer {
 	double loss_sum;
 	double scale;              /* of the loss */
 	uint64_t entries, zeros;   /* of gradients of activations, see struct model_seen */
-	uint64_t tokens, micro_ns;
+	uint64_t tokens, micro_ns, began_ns;
 
 	int skips;                 /* in a row */
 	int row_data, row_update, row_compile;
@@ -174,7 +175,9 @@ static int take_shape(struct trainer *t, struct err *e)
 		t->stale = 0;
 	else
 		return rc ? err_set(e, (enum err_code)rc, "%s", mine.msg) : 0;
-	timing_add(t->a.timing, t->row_compile, clock_ns() - begin, 0);
+	uint64_t ns = clock_ns() - begin;
+	timing_count(t->a.timing, t->row_compile, ns, 0);
+	trace_span(TRACE_HOST, "compile", begin, begin + ns, TRACE_NONE);
 	return rc ? err_set(e, (enum err_code)rc, "%s", mine.msg) : 0;
 }
 
@@ -232,6 +235,7 @@ static int begin_step(struct trainer *t, struct trainer_step *out, struct err *e
 	t->loss_sum = 0;
 	t->scale = step_scale(t);
 	t->tokens = t->micro_ns = t->entries = t->zeros = 0;
+	t->began_ns = clock_ns();
 	return 0;
 }
 
@@ -382,6 +386,7 @@ static int update(struct trainer *t, struct trainer_step *out, struct err *e)
 	if (p->lora)
 		lora_gradients(p, t->a.pool);
 	out->grad_norm = optim_grad_norm(trained(t), t->a.pool) / t->scale;
+	trace_span(TRACE_HOST, "gradient norm", start, clock_ns(), TRACE_NONE);
 	if (!isfinite(out->grad_norm))
 		return not_finite(t, "gradient norm", out, e);
 	double clip = t->now.num[SET_CLIP], scale = clip > 0 && out->grad_norm > clip ? clip / out->grad_norm : 1;
@@ -394,7 +399,9 @@ static int update(struct trainer *t, struct trainer_step *out, struct err *e)
 	if (p->ema)
 		optim_ema(p, t->a.pool, t->now.num[SET_EMA_DECAY]);
 	uint64_t ns = clock_ns() - start;
-	timing_add(t->a.timing, t->row_update, ns, 0);
+	timing_count(t->a.timing, t->row_update, ns, 0);
+	trace_span(TRACE_HOST, "update", start, start + ns, TRACE_NONE);
+	trace_span(TRACE_STEP, "step", t->began_ns, clock_ns(), (int64_t)s->step + 1);
 	out->ns = t->micro_ns + ns;
 	commit(t, out);
 	return 0;
