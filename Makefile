@@ -109,6 +109,14 @@ $(O)/tests/libstandin.so: tests/ane/standin.c tests/ane/standin.h Makefile
 
 $(O)/tests/test_ane $(O)/tests/test_ane_train: | $(O)/tests/libstandin.so
 
+# A BLAS that counts its calls, for the tests of choosing one.
+$(O)/tests/libblas-standin.so: tests/blas/standin.c tests/blas/standin.h Makefile
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	@$(CC) $(CFLAGS_ALL) -Itests -fPIC -shared -o $@ $<
+
+$(O)/tests/test_blas_choice: | $(O)/tests/libblas-standin.so
+
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) src/main.c $(UNIT_SRC) $(HELP_SRC)))
 
 # --- goals ---------------------------------------------------------------------------------------------------

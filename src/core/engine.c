@@ -300,6 +300,7 @@ static void worker_init(struct worker *w, struct engine *g)
 	w->flushed = w->last.loss = w->last.watts = w->last.joules = w->last.val = w->last.bpb = NAN;
 	proc_init(&w->proc);
 	w->power = power_open("");
+	w->nice_begun = pool_nice_now();
 }
 
 static void worker_done_all(struct worker *w)

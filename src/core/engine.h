@@ -125,7 +125,7 @@ struct engine_snapshot {
 	struct model_config config;     /* config.layers == 0: no model */
 	uint64_t params;
 	char run_dir[256];              /* empty: none open; after the end the last one */
-	char device[160], blas[160];    /* one line each */
+	char device[160], blas[320];    /* one line each */
 	int compiles, compile_budget;   /* of the device, in this process; budget 0: no limit */
 	double blas_gflops;             /* 0: not measured */
 	int threads;

@@ -152,6 +152,8 @@ static int adopt(struct worker *w, struct params *p, const struct train_state *s
 	int rc = worker_machine(w, e);
 	if (rc)
 		return rc;
+	if (worker_nice(w, e))
+		worker_log(w, LOG_WARN, "%s", e->msg);
 	worker_take_device(w, s->device);
 	rc = worker_need_data(w, e);
 	w->state.cursor = s->cursor;

@@ -24,9 +24,37 @@ static struct device *open_device(struct worker *w, const char *spec, struct err
 	return d;
 }
 
+/* Once for a run of the program, its restarts included: measured, or remembered. */
+static void choose(struct worker *w)
+{
+	char note[400];
+	struct str line = {0};
+	if (w->choice.nlib)
+		return;
+	blas_choose_here(&w->choice, note, sizeof note);
+	if (note[0])
+		worker_log(w, LOG_WARN, "%s", note);
+	blas_choice_text(&w->choice, &line);
+	if (!w->choice.remembered)
+		worker_log(w, LOG_INFO, "machine: %s", line.s ? line.s : "");
+	str_done(&line);
+}
+
+int worker_nice(struct worker *w, struct err *e)
+{
+	return pool_nice(w->pool, MIN(w->nice_begun + settings_int(&w->settings, SET_NICE), 19), e);
+}
+
+static int threads_wanted(struct worker *w)
+{
+	int asked = settings_int(&w->settings, SET_THREADS);
+	return asked ? asked : MIN(w->choice.threads, pool_cpus());
+}
+
 int worker_machine(struct worker *w, struct err *e)
 {
-	int asked = settings_int(&w->settings, SET_THREADS), want = asked ? asked : pool_cpus();
+	choose(w);
+	int asked = settings_int(&w->settings, SET_THREADS), want = threads_wanted(w);
 	if (w->pool && w->dev && (asked == w->pool_asked || want == pool_threads(w->pool))) {
 		w->pool_asked = asked;
 		return 0;
@@ -48,6 +76,8 @@ int worker_machine(struct worker *w, struct err *e)
 	if (!w->pool)
 		return ERR_IO;
 	w->pool_asked = asked;
+	if (worker_nice(w, e)) /* of a checkpoint, where the program began with more */
+		worker_log(w, LOG_WARN, "%s", e->msg);
 	w->dev = open_device(w, spec, e);
 	if (!w->dev)
 		return ERR_DEVICE;
@@ -139,6 +169,15 @@ int worker_take_device(struct worker *w, const char *spec)
 
 /* --- the command ------------------------------------------------------------------------------------------------------- */
 
+void worker_say_choice(struct worker *w, const char *head)
+{
+	struct str line = {0};
+	blas_choice_text(&w->choice, &line);
+	if (line.s)
+		worker_say(w, "%s%s\n", head, line.s);
+	str_done(&line);
+}
+
 static void say_device(struct worker *w)
 {
 	const struct blas_info *b = blas_open();
@@ -151,6 +190,7 @@ static void say_device(struct worker *w)
 		worker_say(w, "restarts: %d\n", w->restarts);
 	worker_say(w, "BLAS: %s, %s kernels, %d threads, sgemm %.0f GFLOP/s\n", b->library, b->kernels, pool_threads(w->pool), gflops);
 	worker_say(w, "%s%s", b->note, b->note[0] ? "\n" : "");
+	worker_say_choice(w, "measured: ");
 }
 
 static int join(char *out, size_t n, int argc, char **argv, struct err *e)

@@ -22,7 +22,7 @@ static const struct handover_field worker_fields[] = {
 	F(proc), F(timing), F(cost), F(tok_source), F(tok_auto), F(new_seed), F(state), F(data_name), F(data_open), F(data_width), F(data_chosen), F(run), F(script_failed), F(saved_step),
 	F(saved), F(saved_ns), F(started), F(evaluated), F(settings), F(undo), F(nundo), F(training), F(pause_wanted), F(target), F(pending), F(npending),
 	F(last), F(ema_step_ms), F(loss_scale), F(flushed), F(flushed_told), F(next_sample_ns), F(auto_samples), F(dropped), F(restarts), F(restart_line),
-	F(budget_hinted), F(after_due), F(device_chosen), F(early), F(happen),
+	F(budget_hinted), F(after_due), F(device_chosen), F(early), F(happen), F(choice), F(nice_begun),
 #undef F
 };
 
@@ -308,6 +308,8 @@ int worker_take_over(struct worker *w, struct err *e)
 	int rc = handover_get_fields(h, "engine", engine_fields, ARRAY_LEN(engine_fields), g, e);
 	if (!rc)
 		rc = handover_get_fields(h, "worker", worker_fields, ARRAY_LEN(worker_fields), w, e);
+	if (!rc)
+		blas_choose_again(&w->choice);
 	int had_data = w->data_open;
 	w->notes_told = 1;
 	w->data_open = 0;

@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "base/ring.h"
 #include "base/str.h"
+#include "device/blas_choice.h"
 #include "device/device.h"
 #include "engine.h"
 #include "model/params.h"
@@ -51,6 +52,8 @@ struct worker {
 	/* machine */
 	struct pool *pool;
 	int pool_asked;              /* `threads` as it was when the pool was made */
+	struct blas_choice choice;   /* library and threads, with what was measured */
+	int nice_begun;              /* the program's own, in the first process */
 	struct device *dev;          /* as state.device says */
 	int device_chosen;           /* 1: by the user: a checkpoint brings no other */
 	struct power *power;
@@ -188,6 +191,8 @@ int spike_seen(struct spike_watch *s, double loss, double *mean);
 
 /* --- engine_device.c: pool and device --- */
 int worker_machine(struct worker *w, struct err *e);          /* they are there (again, after `set threads`) */
+int worker_nice(struct worker *w, struct err *e);             /* as `nice` says */
+void worker_say_choice(struct worker *w, const char *head);   /* what was measured for library and threads: one line */
 void worker_chip(const struct worker *w, struct chip_view *out); /* what the chip of the device would have taken for the latest micro-step */
 void worker_device_notes(struct worker *w);                   /* what the device has to tell goes to the log */
 int worker_take_device(struct worker *w, const char *spec);   /* that of a checkpoint, unless the user has chosen one */

@@ -131,6 +131,7 @@ int cmd_info(struct worker *w, int argc, char **argv, struct err *e)
 	worker_say(w, "pipeline  %s\n", worker_pipeline(w));
 	const struct blas_info *b = blas_open();
 	worker_say(w, "BLAS      %s, %s kernels, %d threads%s%s\n", b->library, b->kernels, pool_threads(w->pool), b->note[0] ? "; " : "", b->note);
+	worker_say_choice(w, "measured  ");
 	worker_say(w, "version   %s\n", ANETUI_VERSION);
 	return 0;
 }

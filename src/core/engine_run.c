@@ -62,7 +62,7 @@ void worker_event_start(struct worker *w, int resumed)
 		const struct setting_row *r = setting_row((enum setting_id)i);
 		setting_text(&w->settings, (enum setting_id)i, v);
 		str_printf(&f, "%s\"%s\":", i ? "," : "", r->key);
-		if (r->kind == SETTING_INT || r->kind == SETTING_FLOAT)
+		if (setting_is_number(&w->settings, (enum setting_id)i))
 			str_puts(&f, v);
 		else
 			str_json(&f, v, strlen(v));
@@ -75,7 +75,9 @@ void worker_event_start(struct worker *w, int resumed)
 		str_printf(&f, ",\"chip\":\"%s\"", device_caps(w->dev)->chip);
 	str_puts(&f, ",\"kernels\":");
 	str_json(&f, b->kernels, strlen(b->kernels));
-	str_printf(&f, ",\"threads\":%d,\"data\":", pool_threads(w->pool));
+	str_printf(&f, ",\"threads\":%d,\"blas_choice\":", pool_threads(w->pool));
+	blas_choice_json(&w->choice, &f);
+	str_puts(&f, ",\"data\":");
 	str_json(&f, w->data_name, strlen(w->data_name));
 	if (resumed)
 		str_printf(&f, ",\"resumed\":%llu", (unsigned long long)w->state.step);
@@ -85,6 +87,16 @@ void worker_event_start(struct worker *w, int resumed)
 
 /* --- changes of settings ------------------------------------------------------------------------------------------------ */
 
+static void put_value(struct str *f, const struct setting_row *r, const char *v)
+{
+	double num;
+	int numeric = r->kind == SETTING_INT || r->kind == SETTING_FLOAT || (r->kind == SETTING_COUNT && !str_number(v, &num));
+	if (numeric)
+		str_puts(f, v);
+	else
+		str_json(f, v, strlen(v));
+}
+
 int worker_apply_change(struct worker *w, enum setting_id id, const char *old)
 {
 	const struct setting_row *r = setting_row(id);
@@ -93,16 +105,9 @@ int worker_apply_change(struct worker *w, enum setting_id id, const char *old)
 	setting_text(&w->settings, id, v);
 	script_set(w, id);
 	str_printf(&f, "\"key\":\"%s\",\"old\":", r->key);
-	int number = r->kind == SETTING_INT || r->kind == SETTING_FLOAT;
-	if (number)
-		str_puts(&f, old);
-	else
-		str_json(&f, old, strlen(old));
+	put_value(&f, r, old);
 	str_puts(&f, ",\"new\":");
-	if (number)
-		str_puts(&f, v);
-	else
-		str_json(&f, v, strlen(v));
+	put_value(&f, r, v);
 	worker_event(w, "set", "%s", f.s ? f.s : "");
 	str_done(&f);
 	struct engine_event ev = {.kind = EV_MARK, .obs = {.step = w->state.step, .t = run_seconds(&w->run)}};

@@ -29,6 +29,8 @@ static int consequences(struct worker *w, enum setting_id id, struct err *e)
 {
 	if (id == SET_THREADS)
 		return worker_machine(w, e);
+	if (id == SET_NICE)
+		return worker_nice(w, e);
 	if (id == SET_SAMPLE_EVERY)
 		w->next_sample_ns = 0;
 	if (id == SET_VOCAB_COMPACT) { /* a loss over other rows is another scale */
@@ -217,11 +219,16 @@ int cmd_undo(struct worker *w, int argc, char **argv, struct err *e)
 	struct undo_entry u = w->undo[w->nundo - 1];
 	char old[SETTING_TEXT_MAX];
 	setting_text(&w->settings, u.id, old);
-	w->nundo--;
+	struct settings before = w->settings;
 	w->settings.num[u.id] = u.num;
 	memcpy(w->settings.text[u.id], u.text, sizeof u.text);
 	w->settings.set[u.id] = u.was_set;
 	int rc = consequences(w, u.id, e);
+	if (rc == ERR_STATE) { /* refused: as it was, and the way back stays */
+		w->settings = before;
+		return rc;
+	}
+	w->nundo--;
 	worker_apply_change(w, u.id, old);
 	say_change(w, u.id, old);
 	return rc;

@@ -190,6 +190,8 @@ void worker_publish(struct worker *w, int force)
 	proc_poll(&w->proc, now);
 	worker_look_around(w, now);
 	const struct blas_info *b = blas_open();
+	struct str rates = {0};
+	blas_choice_text(&w->choice, &rates);
 	pthread_mutex_lock(&g->lock);
 	struct engine_snapshot *s = &g->snap;
 	publish_model(w, s);
@@ -197,7 +199,7 @@ void worker_publish(struct worker *w, int force)
 	if (run_is_open(&w->run) || !w->stop)
 		snprintf(s->run_dir, sizeof s->run_dir, "%s", run_is_open(&w->run) ? w->run.dir : "");
 	snprintf(s->device, sizeof s->device, "%s", w->dev ? device_caps(w->dev)->about : "");
-	snprintf(s->blas, sizeof s->blas, "%s, %s kernels", b->library, b->kernels);
+	snprintf(s->blas, sizeof s->blas, "%s, %s kernels%s%s", b->library, b->kernels, rates.len ? "; " : "", rates.len ? rates.s : "");
 	s->compiles = w->dev ? device_caps(w->dev)->compiles_used : 0;
 	s->compile_budget = w->dev && device_caps(w->dev)->compiles_left >= 0 ? s->compiles + device_caps(w->dev)->compiles_left : 0;
 	s->blas_gflops = b->gflops;
@@ -206,6 +208,7 @@ void worker_publish(struct worker *w, int force)
 		power_look(w->power, &s->power);
 	s->proc = w->proc.view;
 	pthread_mutex_unlock(&g->lock);
+	str_done(&rates);
 	wake_other_side(g);
 }
 

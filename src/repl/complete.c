@@ -141,7 +141,9 @@ static void add_key_values(struct wanted *w, const char *key)
 	if (id < 0)
 		return;
 	const struct setting_row *r = setting_row(id);
-	if (r->kind == SETTING_AUTO) {
+	if (r->kind == SETTING_COUNT) {
+		add_all(w, "auto");
+	} else if (r->kind == SETTING_AUTO) {
 		add_all(w, "auto");
 		add_all(w, "off");
 	} else if (r->kind == SETTING_BOOL) {

@@ -21,8 +21,8 @@ const char *help_group(int group)
 /* Which keys belong to a command: "x." is every key below x, other words are keys. Commands that are not here have those below their own name. */
 static const struct { int id; const char *keys; } belongs[] = {
 	{CMD_NEW, "seed vocab."},
-	{CMD_TRAIN, "seq batch accum threads clip nan loss_scale lr. adam."},
-	{CMD_STEP, "seq batch accum threads clip nan loss_scale lr. adam."},
+	{CMD_TRAIN, "seq batch accum threads nice clip nan loss_scale lr. adam."},
+	{CMD_STEP, "seq batch accum threads nice clip nan loss_scale lr. adam."},
 	{CMD_LOAD, "ckpt."},
 };
 
@@ -90,6 +90,10 @@ void help_key_range(struct str *out, const struct setting_row *r)
 	case SETTING_FLOAT:
 		add_number(out, r->min);
 		str_puts(out, " to ");
+		add_number(out, r->max);
+		break;
+	case SETTING_COUNT:
+		str_puts(out, "auto or 1 to ");
 		add_number(out, r->max);
 		break;
 	case SETTING_AUTO:

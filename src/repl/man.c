@@ -123,7 +123,7 @@ static const struct entry files[] = {
 	{"runs/NAME/step-00000400.ckpt, best.ckpt", "Checkpoints: safetensors files with weights, moments and all else that resuming needs."},
 	{"$XDG_CONFIG_HOME/anetui/anetuirc", "Commands that are run before all others (~/.config without the variable)."},
 	{"$XDG_STATE_HOME/anetui/history", "Lines that were typed (~/.local/state without the variable). A line that begins with a blank is not kept."},
-	{"$XDG_CACHE_HOME/anetui", "Corpora and tokenizers, named by their content; may be deleted at any time."},
+	{"$XDG_CACHE_HOME/anetui", "Corpora and tokenizers, named by their content, and what was measured of this machine; may be deleted at any time."},
 	{"~/.editrc", "Key bindings of the line editor, see editrc(5)."},
 };
 

@@ -123,7 +123,9 @@ set lr.max 1e | 0 to 10
 set lr.max "" | 0 to 10
 set lr.max 0,5 | 0 to 10
 set seed -1 | 0 to 9
-set threads 257 | 0 to 256
+set threads 257 | auto or a whole number, 1 to 256
+set threads many | auto or a whole number, 1 to 256
+set nice 20 | 0 to 19
 set lr.shape sine | constant cosine linear wsd
 set nan maybe | stop skip
 set clip -0.1 | 0 to 1e.09

@@ -376,6 +376,63 @@ static void memory_of_groups(void **state)
 	assert_true(m.limit == 7000 && m.room == 6000); /* both versions: the smaller */
 }
 
+/* In the folders of the test above. */
+static void cpus_of_groups(void **state)
+{
+	(void)state;
+	assert_true(isinf(cgroup_cpus("cg", "no-such-file")) && isinf(cgroup_cpus("cg", "self2")));
+	group_file("cg/slice/unit/cpu.max", "max 100000\n");
+	assert_true(isinf(cgroup_cpus("cg", "self2")));
+	group_file("cg/slice/cpu.max", "150000 100000\n");
+	assert_true(cgroup_cpus("cg", "self2") == 1.5);
+	group_file("cg/slice/unit/cpu.max", "50000 100000\n");
+	assert_true(cgroup_cpus("cg", "self2") == 0.5);
+	group_file("cg/slice/unit/cpu.max", "nonsense\n");
+	assert_true(cgroup_cpus("cg", "self2") == 1.5);
+	/* Version 1: a file each, -1 for none. */
+	assert_int_equal(mkdir("cg/cpu", 0755), 0);
+	assert_int_equal(mkdir("cg/cpu/a", 0755), 0);
+	group_file("cg/cpu/a/cpu.cfs_quota_us", "-1\n");
+	group_file("cg/cpu/a/cpu.cfs_period_us", "100000\n");
+	assert_true(isinf(cgroup_cpus("cg", "self1")));
+	group_file("cg/cpu/cpu.cfs_quota_us", "200000\n");
+	group_file("cg/cpu/cpu.cfs_period_us", "50000\n");
+	assert_true(cgroup_cpus("cg", "self1") == 4);
+}
+
+static void note_nice(void *arg, int task, int thread)
+{
+	(void)task;
+	((int *)arg)[thread] = pool_nice_now();
+	usleep(200); /* so that the others get some */
+}
+
+/* All threads of a pool get it, those that sleep too; the caller's other threads do not. */
+static void niceness(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct pool *p = pool_new(3, &e);
+	int begun = pool_nice_now(), now[3] = {-1, -1, -1};
+	assert_non_null(p);
+	if (begun > 15)
+		skip();
+	assert_int_equal(pool_nice(p, begun + 2, &e), 0);
+	assert_int_equal(pool_nice_now(), begun + 2);
+	for (int i = 0; i < 2000 && (now[1] < 0 || now[2] < 0); i++)
+		pool_run(p, 3, note_nice, now);
+	for (int i = 0; i < 3; i++)
+		assert_true(now[i] == begun + 2);
+	if (pool_nice(p, begun, &e)) { /* only the system's administrator may */
+		assert_int_equal(e.code, ERR_STATE);
+		assert_non_null(strstr(e.msg, "nice: "));
+		assert_int_equal(pool_nice_now(), begun + 2);
+	} else {
+		assert_int_equal(pool_nice_now(), begun);
+	}
+	pool_free(p);
+}
+
 /* Blocks that overlap no other, are aligned, and zero also where memory was used before; what is freed is no other block's. */
 static void pages_in_blocks(void **state)
 {
@@ -525,6 +582,33 @@ static void auto_and_off(enum setting_id id)
 	}
 }
 
+static void count_at_bounds(enum setting_id id, const struct setting_row *r)
+{
+	static const char *const wrong[] = {"-1", "1.5", "off", "", "nan"};
+	static struct settings s;
+	struct err e;
+	char got[SETTING_TEXT_MAX], most[32], range[80];
+	settings_init(&s);
+	snprintf(range, sizeof range, "auto or a whole number, 1 to %.0f", r->max);
+	for (int i = 0; i < 2; i++) { /* as it was written before there was the word */
+		assert_int_equal(settings_set(&s, id, i ? "0" : "auto", &e), 0);
+		assert_true(s.num[id] == 0 && !setting_is_number(&s, id));
+		assert_string_equal(setting_text(&s, id, got), "auto");
+	}
+	for (int i = 0; i < 2; i++) {
+		snprintf(most, sizeof most, "%.0f", i ? r->max : 1);
+		assert_int_equal(settings_set(&s, id, most, &e), 0);
+		assert_true(setting_is_number(&s, id));
+		assert_string_equal(setting_text(&s, id, got), most);
+	}
+	snprintf(most, sizeof most, "%.0f", r->max + 1);
+	for (size_t i = 0; i <= ARRAY_LEN(wrong); i++) {
+		assert_int_equal(settings_set(&s, id, i < ARRAY_LEN(wrong) ? wrong[i] : most, &e), ERR_RANGE);
+		assert_non_null(strstr(e.msg, range));
+		assert_true(s.num[id] == r->max);
+	}
+}
+
 static void text_at_bounds(enum setting_id id)
 {
 	static struct settings s;
@@ -550,6 +634,8 @@ static void settings_bounds(void **state)
 			number_at_bounds((enum setting_id)i, r);
 		else if (r->kind == SETTING_TEXT)
 			text_at_bounds((enum setting_id)i);
+		else if (r->kind == SETTING_COUNT)
+			count_at_bounds((enum setting_id)i, r);
 		else
 			words_at_bounds((enum setting_id)i, r);
 	}
@@ -560,7 +646,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(err_messages), cmocka_unit_test(strings), cmocka_unit_test(numbers), cmocka_unit_test(utf8), cmocka_unit_test(random_numbers),
 		cmocka_unit_test(half_floats), cmocka_unit_test(crc), cmocka_unit_test(pool_runs_each_task_once), cmocka_unit_test(threads_take_no_signals), cmocka_unit_test(ring_keeps_order),
-		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(pages_in_blocks), cmocka_unit_test(memory_of_groups), cmocka_unit_test(settings_table), cmocka_unit_test(settings_bounds),
+		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(pages_in_blocks), cmocka_unit_test(memory_of_groups), cmocka_unit_test(cpus_of_groups), cmocka_unit_test(niceness), cmocka_unit_test(settings_table), cmocka_unit_test(settings_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

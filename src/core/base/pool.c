@@ -7,6 +7,8 @@
  * SPDX-License-Identifier: MIT */
 #include "base/pool.h"
 
+#include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -14,8 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -26,6 +33,7 @@ enum { SPIN_ROUNDS = 4000, MAX_THREADS = 256 };
 struct pool {
 	int nthreads;
 	pthread_t *thread;
+	_Atomic int *id;       /* what the system calls each thread; 0: it has not begun */
 
 	/* Written by the caller of pool_run before `gen` is bumped, read by all. */
 	pool_fn *fn;
@@ -102,6 +110,9 @@ static void *thread_main(void *v)
 	free(v);
 	snprintf(name, sizeof name, "pool %d", s.thread);
 	trace_thread(name);
+#ifdef __linux__
+	atomic_store(&s.pool->id[s.thread], (int)syscall(SYS_gettid));
+#endif
 	uint32_t seen = 0;
 	for (;;) {
 		seen = await_gen(s.pool, seen);
@@ -140,7 +151,9 @@ struct pool *pool_new(int nthreads, struct err *e)
 		return NULL;
 	}
 	struct pool *p = mem_zalloc(1, sizeof *p);
-	if (!p || !(p->thread = mem_zalloc((size_t)nthreads, sizeof *p->thread))) {
+	if (!p || !(p->thread = mem_zalloc((size_t)nthreads, sizeof *p->thread)) || !(p->id = mem_zalloc((size_t)nthreads, sizeof *p->id))) {
+		if (p)
+			free(p->thread);
 		free(p);
 		err_nomem(e, "thread pool", sizeof *p);
 		return NULL;
@@ -169,6 +182,7 @@ void pool_free(struct pool *p)
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
 	free(p->thread);
+	free(p->id);
 	free(p);
 }
 
@@ -211,17 +225,41 @@ int pool_cpus(void)
 {
 #ifdef __linux__
 	cpu_set_t set;
-	int n = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
-	FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-	long quota, period;
-	if (f) {
-		if (fscanf(f, "%ld %ld", &quota, &period) == 2 && period > 0 && quota > 0)
-			n = MIN(n, (int)MAX(1, (quota + period - 1) / period));
-		fclose(f);
-	}
-	return MAX(n, 1);
+	long all = sysconf(_SC_NPROCESSORS_ONLN); /* more than the set holds: then no affinity can be asked for in this way */
+	int n = sched_getaffinity(0, sizeof set, &set) ? (int)MAX(all, 1) : CPU_COUNT(&set);
+	double quota = ceil(cgroup_cpus("/sys/fs/cgroup", "/proc/self/cgroup"));
+	return MAX(quota < n ? (int)quota : n, 1);
 #else
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
 	return n < 1 ? 1 : (int)n;
 #endif
+}
+
+/* --- niceness --- */
+
+int pool_nice_now(void)
+{
+	errno = 0;
+	int n = getpriority(PRIO_PROCESS, 0);
+	return errno ? 0 : n;
+}
+
+int pool_nice(struct pool *p, int nice, struct err *e)
+{
+	if (nice == pool_nice_now())
+		return 0;
+	if (setpriority(PRIO_PROCESS, 0, nice))
+		return err_set(e, ERR_STATE, "nice: %d: %s (the system lets niceness grow only; it is %d)", nice, strerror(errno), pool_nice_now());
+#ifdef __linux__
+	/* A thread that has not said its number yet was started with the niceness of before. */
+	for (int i = 1; p && i < p->nthreads; i++) {
+		int id;
+		while (!(id = atomic_load(&p->id[i])))
+			sched_yield();
+		setpriority(PRIO_PROCESS, (id_t)id, nice);
+	}
+#else
+	(void)p;
+#endif
+	return 0;
 }

@@ -20,7 +20,13 @@ int pool_threads(const struct pool *p);
  * One caller at a time. `p` may be NULL: then all tasks run here, in order. */
 void pool_run(struct pool *p, int ntasks, pool_fn *fn, void *arg);
 
-/* The processors that this process may use (affinity and control group taken into account), at least 1. */
+/* The processors that this process may use (affinity and control groups taken into account; part of one counts as one), at least 1. */
 int pool_cpus(void);
+
+/* Niceness of the calling thread and of the pool's threads (p may be NULL); where threads have none of their own (not Linux) that of the whole process. Threads that the calling
+ * one starts later have its niceness. ERR_STATE: the system does not let it be lowered again; then nothing has changed. */
+int pool_nice(struct pool *p, int nice, struct err *e);
+/* That of the calling thread. */
+int pool_nice_now(void);
 
 #endif

@@ -13,12 +13,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "device/cpu/simd.h"
 
-static struct blas blas;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct blas blas; /* in use; filled in once */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int in_use;
 
 static const char *const candidates[] = {
 #ifdef __APPLE__
@@ -32,7 +32,13 @@ static const char *const candidates[] = {
 	"libblis.so.4",
 	"libopenblas.so",
 #endif
+	NULL,
 };
+
+const char *const *blas_names(void)
+{
+	return candidates;
+}
 
 /* The OpenBLAS name of the best kernels whose every instruction this processor and this system have; NULL: do not say. */
 static const char *core_type(void)
@@ -83,6 +89,42 @@ static void name_core(void)
 	named_core = core;
 }
 
+/* dlsym gives an object pointer; POSIX promises that a function's fits. */
+static int symbol(void *lib, const char *name, void *fn)
+{
+	void *p = dlsym(lib, name);
+	memcpy(fn, &p, sizeof p);
+	return p != NULL;
+}
+
+const char *blas_wish(void)
+{
+	const char *wish = getenv("ANETUI_BLAS");
+	return wish ? wish : "";
+}
+
+/* BLIS takes plain C for a processor that it does not know (seen with 0.9.0: 38 GFLOP/s where its AVX-512 kernels make 260), and is told by a number that differs
+ * between its versions: that of the name is asked of the library itself. */
+static void name_blis(const char *library)
+{
+	enum { KINDS = 24 };
+	const char *(*name)(int), *core = core_type();
+	char number[12];
+	void *lib = core && core_rank(core) == 3 && !getenv("BLIS_ARCH_TYPE") ? dlopen(library, RTLD_LAZY | RTLD_LOCAL) : NULL;
+	if (!lib || !symbol(lib, "bli_arch_string", &name))
+		return;
+	for (int i = 0; i < KINDS; i++) {
+		const char *kind = name(i);
+		if (!kind || (i && !strcmp(kind, "generic"))) /* the last */
+			return;
+		if (strcmp(kind, "skx"))
+			continue;
+		snprintf(number, sizeof number, "%d", i);
+		setenv("BLIS_ARCH_TYPE", number, 1);
+		return;
+	}
+}
+
 /* Must be set before the library's constructor runs. */
 static void set_environment(void)
 {
@@ -92,12 +134,23 @@ static void set_environment(void)
 	for (size_t i = 0; i < ARRAY_LEN(one_thread); i++)
 		setenv(one_thread[i], "1", 1);
 	name_core();
+	const char *wish = blas_wish();
+	for (int i = 0; candidates[i]; i++)
+		if (strstr(candidates[i], "blis") && !*wish)
+			name_blis(candidates[i]);
+	if (strstr(wish, "blis"))
+		name_blis(wish);
+}
+
+const char *blas_named_kernels(void)
+{
+	const char *named = getenv("OPENBLAS_CORETYPE");
+	return named ? named : "";
 }
 
 static int wants_builtin(void)
 {
-	const char *wish = getenv("ANETUI_BLAS");
-	return wish && !strcmp(wish, "built-in");
+	return !strcmp(blas_wish(), BLAS_BUILTIN);
 }
 
 void blas_prepare(void)
@@ -107,105 +160,126 @@ void blas_prepare(void)
 		pthread_once(&prepared, set_environment);
 }
 
-/* dlsym gives an object pointer; POSIX promises that a function's fits. */
-static int symbol(void *lib, const char *name, void *fn)
-{
-	void *p = dlsym(lib, name);
-	memcpy(fn, &p, sizeof p);
-	return p != NULL;
-}
-
-static void ask_openblas(void *lib, const char *named)
+static void ask_openblas(struct blas *b, void *lib, const char *named)
 {
 	char *(*config)(void), *(*core)(void);
 	void (*threads)(int);
 	char version[40] = "";
 	if (symbol(lib, "openblas_get_config", &config) && sscanf(config(), "OpenBLAS %39s", version) == 1)
-		snprintf(blas.info.library, sizeof blas.info.library, "OpenBLAS %s", version);
+		snprintf(b->info.library, sizeof b->info.library, "OpenBLAS %s", version);
 	else
-		snprintf(blas.info.library, sizeof blas.info.library, "OpenBLAS");
+		snprintf(b->info.library, sizeof b->info.library, "OpenBLAS");
 	if (symbol(lib, "openblas_set_num_threads", &threads))
 		threads(1);
-	snprintf(blas.info.kernels, sizeof blas.info.kernels, "%s",
+	snprintf(b->info.kernels, sizeof b->info.kernels, "%s",
 		 symbol(lib, "openblas_get_corename", &core) ? core() : "default");
 	if (!named)
 		return;
-	if (strcasecmp(named, blas.info.kernels))
-		snprintf(blas.info.note, sizeof blas.info.note, "%s kernels asked for, the library took %s", named,
-			 blas.info.kernels);
+	if (strcasecmp(named, b->info.kernels))
+		snprintf(b->info.note, sizeof b->info.note, "%s kernels asked for, the library took %s", named,
+			 b->info.kernels);
 	else
-		snprintf(blas.info.note, sizeof blas.info.note, "%s kernels named from what the processor can do%s%s", blas.info.kernels,
+		snprintf(b->info.note, sizeof b->info.note, "%s kernels named from what the processor can do%s%s", b->info.kernels,
 			 *set_aside ? ", not the environment's OPENBLAS_CORETYPE=" : "", set_aside);
 }
 
-static void ask_blis(void *lib)
+static void ask_blis(struct blas *b, void *lib)
 {
 	const char *(*version)(void), *(*arch_name)(int);
 	int (*arch)(void);
 	void (*threads)(long);
-	snprintf(blas.info.library, sizeof blas.info.library, "BLIS %s",
+	snprintf(b->info.library, sizeof b->info.library, "BLIS %s",
 		 symbol(lib, "bli_info_get_version_str", &version) ? version() : "");
 	if (symbol(lib, "bli_thread_set_num_threads", &threads))
 		threads(1);
 	int named = symbol(lib, "bli_arch_query_id", &arch) && symbol(lib, "bli_arch_string", &arch_name);
-	snprintf(blas.info.kernels, sizeof blas.info.kernels, "%s", named ? arch_name(arch()) : "default");
+	snprintf(b->info.kernels, sizeof b->info.kernels, "%s", named ? arch_name(arch()) : "default");
 }
 
-static int open_library(const char *name, const char *core)
+/* It is never closed: what a library has begun in its constructor is its own business. */
+static int open_library(struct blas *b, const char *name)
 {
 	void *any, *lib = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
+	memset(b, 0, sizeof *b);
 	if (!lib)
 		return -1;
-	if (!symbol(lib, "cblas_sgemm", &blas.sgemm)) {
+	if (!symbol(lib, "cblas_sgemm", &b->sgemm)) {
 		dlclose(lib);
 		return -1;
 	}
 	if (symbol(lib, "openblas_get_config", &any)) {
-		ask_openblas(lib, core);
+		ask_openblas(b, lib, named_core);
 	} else if (symbol(lib, "bli_info_get_version_str", &any)) {
-		ask_blis(lib);
+		ask_blis(b, lib);
 	} else {
 		const char *base = strrchr(name, '/');
-		snprintf(blas.info.library, sizeof blas.info.library, "%s", base ? base + 1 : name);
-		snprintf(blas.info.kernels, sizeof blas.info.kernels, "default");
+		snprintf(b->info.library, sizeof b->info.library, "%s", base ? base + 1 : name);
+		snprintf(b->info.kernels, sizeof b->info.kernels, "default");
 	}
 	return 0;
 }
 
-static void use_builtin(const char *why)
+static void use_builtin(struct blas *b, const char *why)
 {
-	blas.sgemm = NULL;
-	snprintf(blas.info.library, sizeof blas.info.library, "built-in");
-	snprintf(blas.info.kernels, sizeof blas.info.kernels, "%s", simd_best()->name);
-	snprintf(blas.info.note, sizeof blas.info.note, "%s", why);
+	memset(b, 0, sizeof *b);
+	snprintf(b->info.library, sizeof b->info.library, BLAS_BUILTIN);
+	snprintf(b->info.kernels, sizeof b->info.kernels, "%s", simd_best()->name);
+	snprintf(b->info.note, sizeof b->info.note, "%s", why);
 }
 
-static void find(void)
+int blas_open_library(struct blas *b, const char *name)
 {
-	const char *wish = getenv("ANETUI_BLAS");
-	if (wants_builtin()) {
-		use_builtin("asked for by ANETUI_BLAS");
-		return;
+	if (!strcmp(name, BLAS_BUILTIN)) {
+		use_builtin(b, wants_builtin() ? "asked for by ANETUI_BLAS" : "");
+		return 0;
 	}
 	blas_prepare();
-	const char *core = named_core;
-	if (wish && *wish) {
-		if (!open_library(wish, core))
+	return open_library(b, name);
+}
+
+void blas_file(const struct blas *b, char *path, size_t n)
+{
+	Dl_info where;
+	void *p;
+	memcpy(&p, &b->sgemm, sizeof p);
+	snprintf(path, n, "%s", p && dladdr(p, &where) && where.dli_fname ? where.dli_fname : "");
+}
+
+static void find(struct blas *b)
+{
+	const char *wish = blas_wish();
+	if (*wish) {
+		if (!blas_open_library(b, wish))
 			return;
 		char why[160];
-		snprintf(why, sizeof why, "ANETUI_BLAS=%.60s does not open or has no cblas_sgemm", wish);
-		use_builtin(why);
+		snprintf(why, sizeof why, BLAS_WISH_FAILS, wish);
+		use_builtin(b, why);
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(candidates); i++)
-		if (!open_library(candidates[i], core))
+	for (size_t i = 0; candidates[i]; i++)
+		if (!blas_open_library(b, candidates[i]))
 			return;
-	use_builtin("no BLAS library found: slower (install libopenblas0, openblas or blis)");
+	use_builtin(b, BLAS_NONE_FOUND);
+}
+
+int blas_take(const struct blas *b)
+{
+	pthread_mutex_lock(&lock);
+	int late = in_use;
+	if (!late)
+		blas = *b;
+	__atomic_store_n(&in_use, 1, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+	return late ? -1 : 0;
 }
 
 struct blas *blas_get(void)
 {
-	pthread_once(&once, find);
+	if (__atomic_load_n(&in_use, __ATOMIC_ACQUIRE))
+		return &blas;
+	struct blas first;
+	find(&first);
+	blas_take(&first);
 	return &blas;
 }
 
@@ -217,31 +291,4 @@ const struct blas_info *blas_open(void)
 void blas_measured(double gflops)
 {
 	blas_get()->info.gflops = gflops;
-}
-
-double blas_measure(struct pool *p)
-{
-	enum { N = 1024 };
-	struct blas *b = blas_get();
-	float *x = mem_aligned((size_t)N * N * 3, sizeof *x);
-	if (!x)
-		return 0;
-	float *y = x + N * N, *z = y + N * N;
-	for (int i = 0; i < N * N; i++) {
-		x[i] = (float)(i % 13) - 6;
-		y[i] = (float)(i % 11) - 5;
-	}
-	/* The best of a few: the first touches fresh memory, and others may use the machine. */
-	double best = 0;
-	uint64_t begin = clock_ns(), took = 0;
-	for (int i = 0; i < 8 && took < 70000000; i++) {
-		uint64_t t = clock_ns();
-		gemm(p, 0, 0, N, N, N, 1, x, N, y, N, 0, z, N);
-		uint64_t end = clock_ns();
-		best = MAX(best, 2.0 * N * N * N / (double)(end - t + 1));
-		took = end - begin;
-	}
-	free(x);
-	b->info.gflops = best;
-	return best;
 }

@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 #define DEF_INT(def) (def), NULL
+#define DEF_COUNT(def) (def), NULL
 #define DEF_FLOAT(def) (def), NULL
 #define DEF_AUTO(def) (def), NULL
 #define DEF_BOOL(def) (def), NULL
@@ -86,6 +87,8 @@ static int parse_auto(const struct setting_row *r, const char *value, double *nu
 
 static int fail_number(const struct setting_row *r, const char *value, const char *why, struct err *e)
 {
+	if (r->kind == SETTING_COUNT)
+		return err_set(e, ERR_RANGE, "%s: %s: must be auto or a whole number, 1 to %.0f", r->key, value, r->max);
 	/* Whole numbers as they are typed: %g writes 1e+09. */
 	if (r->kind == SETTING_INT)
 		return err_set(e, ERR_RANGE, "%s: %s: %s%.0f to %.0f", r->key, value, why, r->min, r->max);
@@ -97,7 +100,7 @@ static int parse_number(const struct setting_row *r, const char *value, double *
 	double v;
 	if (str_number(value, &v))
 		return fail_number(r, value, r->kind == SETTING_INT ? "not a whole number, must be " : "not a number, must be ", e);
-	if (r->kind == SETTING_INT && v != floor(v))
+	if ((r->kind == SETTING_INT || r->kind == SETTING_COUNT) && v != floor(v))
 		return fail_number(r, value, "not a whole number, must be ", e);
 	if (!(v >= r->min && v <= r->max))
 		return fail_number(r, value, "must be ", e);
@@ -115,6 +118,8 @@ int setting_parse(enum setting_id id, const char *value, double *num, char text[
 	case SETTING_INT:
 	case SETTING_FLOAT:
 		return parse_number(r, value, num, e);
+	case SETTING_COUNT: /* held as 0 */
+		return choice_index("auto", value) == 0 ? 0 : parse_number(r, value, num, e);
 	case SETTING_AUTO:
 		return parse_auto(r, value, num, e);
 	case SETTING_BOOL:
@@ -137,6 +142,12 @@ int setting_parse(enum setting_id id, const char *value, double *num, char text[
 	return err_set(e, ERR_STATE, "%s: kind %d", r->key, (int)r->kind);
 }
 
+int setting_is_number(const struct settings *s, enum setting_id id)
+{
+	enum setting_kind k = rows[id].kind;
+	return k == SETTING_INT || k == SETTING_FLOAT || (k == SETTING_COUNT && s->num[id] > 0);
+}
+
 int settings_set(struct settings *s, enum setting_id id, const char *value, struct err *e)
 {
 	double num;
@@ -157,6 +168,12 @@ char *setting_text(const struct settings *s, enum setting_id id, char buf[SETTIN
 	switch (r->kind) {
 	case SETTING_INT:
 		snprintf(buf, SETTING_TEXT_MAX, "%.0f", s->num[id]);
+		break;
+	case SETTING_COUNT:
+		if (s->num[id] > 0)
+			snprintf(buf, SETTING_TEXT_MAX, "%.0f", s->num[id]);
+		else
+			snprintf(buf, SETTING_TEXT_MAX, "auto");
 		break;
 	case SETTING_FLOAT:
 		snprintf(buf, SETTING_TEXT_MAX, "%.9g", s->num[id]);

@@ -13,7 +13,7 @@ enum setting_id {
 	SET_N
 };
 
-enum setting_kind { SETTING_INT, SETTING_FLOAT, SETTING_AUTO, SETTING_BOOL, SETTING_CHOICE, SETTING_TEXT };
+enum setting_kind { SETTING_INT, SETTING_COUNT, SETTING_FLOAT, SETTING_AUTO, SETTING_BOOL, SETTING_CHOICE, SETTING_TEXT };
 /* What a SETTING_AUTO holds beside numbers. */
 enum { SETTING_IS_AUTO = -1, SETTING_IS_OFF = 0 };
 enum setting_when { SETTING_NOW, SETTING_STEP, SETTING_SHAPE, SETTING_START };
@@ -45,6 +45,8 @@ int setting_find(const char *key, struct err *e);
 int setting_parse(enum setting_id id, const char *value, double *num, char text[SETTING_TEXT_MAX], struct err *e);
 /* Parses and stores, marked as set by the user. */
 int settings_set(struct settings *s, enum setting_id id, const char *value, struct err *e);
+/* 1: the value stands in JSON as a number, 0: as a string. */
+int setting_is_number(const struct settings *s, enum setting_id id);
 /* The value as `set` would take it. */
 char *setting_text(const struct settings *s, enum setting_id id, char buf[SETTING_TEXT_MAX]);
 static inline int settings_int(const struct settings *s, enum setting_id id) { return (int)s->num[id]; }
