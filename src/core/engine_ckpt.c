@@ -193,7 +193,7 @@ int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
 	struct tokenizer *tok = NULL;
 	load_path(w, argv[0], path, sizeof path);
 	worker_state(w, ENGINE_PREPARING, "reading a checkpoint");
-	if (ckpt_load(path, &p, &s, &tok, e))
+	if (ckpt_load_on(w->pool, path, &p, &s, &tok, e))
 		return e->code;
 	script_load(w, path);
 	worker_stop_training(w, ERR_STATE, "train: ended by `load` before the end was reached");
@@ -259,9 +259,7 @@ int worker_resume(struct worker *w, struct err *e)
 {
 	char dir[1024], path[2048];
 	struct str notes = {0};
-	struct params *p = NULL;
-	struct train_state s;
-	struct tokenizer *tok = NULL;
+	struct run_loaded l = {.pool = w->pool};
 	int rc = 0;
 	worker_state(w, ENGINE_PREPARING, "reading a checkpoint");
 	if (w->g->run_dir_opt[0])
@@ -271,25 +269,23 @@ int worker_resume(struct worker *w, struct err *e)
 	if (!rc)
 		rc = run_open(&w->run, dir, e);
 	if (!rc)
-		rc = run_newest_ckpt(dir, path, sizeof path, &notes, e);
+		rc = run_load_newest(dir, path, sizeof path, &notes, &l, e);
 	for (char *rest, *line = notes.s ? strtok_r(notes.s, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
 		worker_log(w, LOG_WARN, "%s", line);
 	str_done(&notes);
-	if (!rc)
-		rc = ckpt_load(path, &p, &s, &tok, e);
 	if (rc) {
 		run_close(&w->run);
 		return rc;
 	}
 	worker_announce_run(w);
-	worker_replay(w, s.step);
+	worker_replay(w, l.state.step);
 	struct step_obs last = w->last;
-	rc = adopt(w, p, &s, tok, e);
+	rc = adopt(w, l.params, &l.state, l.tok, e);
 	if (last.step)
 		w->last = last;
 	w->started = 0;
 	w->evaluated = w->data_open;
 	script_resume(w, path);
-	worker_log(w, LOG_INFO, "resumed %s at step %llu", dir, (unsigned long long)s.step);
+	worker_log(w, LOG_INFO, "resumed %s at step %llu", dir, (unsigned long long)l.state.step);
 	return rc;
 }

@@ -55,7 +55,7 @@ int worker_restarts(struct worker *w, const struct engine_cmd *c, struct err *e)
 		err_set(e, ERR_DEVICE, "%s, and a new one has no more (`pipeline dynamic` compiles once for all layers and steps)", why.msg);
 		return 0;
 	}
-	if ((w->params && !params_movable(w->params)) || (w->data_open && !data_can_hand_over(&w->data))) {
+	if ((w->params && params_move(w->params)) || (w->data_open && !data_can_hand_over(&w->data))) {
 		err_set(e, ERR_STATE, "%s; a new process can not take over weights and data that have no file in memory (ulimit -f limits files here)", why.msg);
 		return 0;
 	}

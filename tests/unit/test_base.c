@@ -177,6 +177,40 @@ static void crc(void **state)
 		assert_int_equal(crc32c(crc32c(0, b, k), b + k, sizeof b - k), whole);
 }
 
+static uint32_t crc_by_bits(uint32_t crc, const unsigned char *p, size_t n)
+{
+	uint32_t c = ~crc;
+	for (size_t i = 0; i < n; i++) {
+		c ^= p[i];
+		for (int k = 0; k < 8; k++)
+			c = c >> 1 ^ (c & 1 ? 0x82f63b78u : 0);
+	}
+	return ~c;
+}
+
+/* Lengths around those at which stretches are summed side by side; begun with a sum, at every alignment; and sums joined. */
+static void crc_of_much(void **state)
+{
+	(void)state;
+	enum { MOST = 200000 };
+	static const size_t length[] = {0, 1, 7, 8, 49151, 49152, 49153, 98303, 98304, 98311, 147456, MOST - 8};
+	unsigned char *b = malloc(MOST);
+	struct rng r;
+	rng_seed(&r, 5);
+	assert_non_null(b);
+	for (size_t i = 0; i < MOST; i++)
+		b[i] = (unsigned char)rng_u64(&r);
+	for (size_t i = 0; i < ARRAY_LEN(length); i++)
+		for (uint32_t k = 0; k < 8; k += i < 3 || i == 5 ? 1 : 5) {
+			size_t n = length[i];
+			uint32_t before = k * 0x9e3779b9u, want = crc_by_bits(before, b + k, n);
+			assert_int_equal(crc32c(before, b + k, n), want);
+			assert_int_equal(crc32c_join(before, crc32c(0, b + k, n), n), want);
+		}
+	assert_int_equal(crc32c_join(crc32c(0, b, 77), crc32c(0, b + 77, 1000), 1000), crc_by_bits(0, b, 1077));
+	free(b);
+}
+
 struct sums {
 	atomic_int seen[500];
 	atomic_long total;
@@ -645,7 +679,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(err_messages), cmocka_unit_test(strings), cmocka_unit_test(numbers), cmocka_unit_test(utf8), cmocka_unit_test(random_numbers),
-		cmocka_unit_test(half_floats), cmocka_unit_test(crc), cmocka_unit_test(pool_runs_each_task_once), cmocka_unit_test(threads_take_no_signals), cmocka_unit_test(ring_keeps_order),
+		cmocka_unit_test(half_floats), cmocka_unit_test(crc), cmocka_unit_test(crc_of_much), cmocka_unit_test(pool_runs_each_task_once), cmocka_unit_test(threads_take_no_signals), cmocka_unit_test(ring_keeps_order),
 		cmocka_unit_test(files), cmocka_unit_test(memory_sizes), cmocka_unit_test(pages_in_blocks), cmocka_unit_test(memory_of_groups), cmocka_unit_test(cpus_of_groups), cmocka_unit_test(niceness), cmocka_unit_test(settings_table), cmocka_unit_test(settings_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

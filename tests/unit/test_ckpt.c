@@ -23,6 +23,7 @@
 #include "support/tiny.h"
 #include "text/vocab.h"
 #include "train/ckpt.h"
+#include "train/ckpt_blocks.h"
 
 static const struct tiny shape = {.what = "ckpt", .dim = 6, .hidden = 11, .layers = 1, .heads = 4, .kv_heads = 2, .head_dim = 2,
 				  .vocab = 13, .tied = 0, .rope = ROPE_HALF + TINY_QK_NORM, .alpha = 0.7f, .batch = 1, .seq = 5};
@@ -228,6 +229,51 @@ static void flip(int fd, uint64_t bit, unsigned char byte)
 {
 	byte ^= (unsigned char)(1 << bit % 8);
 	assert_int_equal(pwrite(fd, &byte, 1, (off_t)(bit / 8)), 1);
+}
+
+/* Tensors of several blocks, by any number of threads; one damaged in its middle, one cut while it is read. */
+static void large(void **state)
+{
+	(void)state;
+	static const struct tiny big = {.what = "large", .dim = 96, .hidden = 200, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 24, .vocab = 9001, .tied = 0,
+					.rope = ROPE_HALF, .alpha = 1, .batch = 1, .seq = 5};
+	struct params *p = tiny_params(&big, 3, 1), *q;
+	struct train_state s, back;
+	struct tokenizer *t;
+	struct err e = {0};
+	struct st_file f;
+	for (int i = 0; i < p->n; i++)
+		for (size_t j = 0; j < p->table[i].count; j++) {
+			p->m[p->table[i].offset + j] = (float)(j % 1013) * 1e-3f - (float)i;
+			p->v[p->table[i].offset + j] = (float)(j % 4099) * 1e-5f + (float)i;
+		}
+	some_state(&s);
+	assert_int_equal(ckpt_save("large.ckpt", p, &s, NULL, NULL, &e), 0);
+	for (int threads = 0; threads <= 3; threads++) {
+		struct pool *pool = threads ? pool_new(threads, &e) : NULL;
+		if (ckpt_load_on(pool, "large.ckpt", &q, &back, &t, &e))
+			fail_msg("%s", e.msg);
+		same_tensors(p, q);
+		params_free(q);
+		pool_free(pool);
+	}
+	assert_int_equal(st_open(&f, "large.ckpt", &e), 0);
+	const struct st_tensor *m = st_find(&f, "adam.m.model.embed_tokens.weight");
+	assert_non_null(m);
+	uint64_t end = (uint64_t)(f.buffer - f.map.data) + m->end;
+	struct ckpt_want want = {.t = m, .to = p->m};
+	assert_int_equal(truncate("large.ckpt", (off_t)end - 5), 0);
+	assert_int_equal(ckpt_read_blocks(NULL, &f, "large.ckpt", &want, 1, &e), ERR_FORMAT);
+	assert_string_equal(e.msg, "ckpt: large.ckpt: tensor adam.m.model.embed_tokens.weight: the file ends before it does (cut while it was read?)");
+	st_close(&f);
+	assert_int_equal(ckpt_save("large.ckpt", p, &s, NULL, NULL, &e), 0);
+	int fd = open("large.ckpt", O_RDWR);
+	unsigned char byte;
+	assert_int_equal(pread(fd, &byte, 1, (off_t)end - 1500000), 1);
+	flip(fd, 8 * (end - 1500000), byte);
+	close(fd);
+	expect_bad("large.ckpt", "large.ckpt: tensor adam.m.model.embed_tokens.weight is damaged (CRC ");
+	params_free(p);
 }
 
 static void bit_flips(void **state)
@@ -500,7 +546,7 @@ static void python_reads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip), cmocka_unit_test(with_tokenizer), cmocka_unit_test(another_tokenizer), cmocka_unit_test(bit_flips), cmocka_unit_test(truncations), cmocka_unit_test(wrong_contents),
+		cmocka_unit_test(round_trip), cmocka_unit_test(with_tokenizer), cmocka_unit_test(another_tokenizer), cmocka_unit_test(bit_flips), cmocka_unit_test(large), cmocka_unit_test(truncations), cmocka_unit_test(wrong_contents),
 		cmocka_unit_test(not_checkpoints), cmocka_unit_test(not_finite), cmocka_unit_test(disk_full), cmocka_unit_test(python_reads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

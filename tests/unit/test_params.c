@@ -77,13 +77,17 @@ static void arena_without_file(void **state)
 	struct params *p = params_new(&small, &e);
 	setrlimit(RLIMIT_FSIZE, &was);
 	assert_non_null(p);
+	params_init(p, 7);
+	setrlimit(RLIMIT_FSIZE, &few);
+	assert_int_equal(params_move(p), -1);
+	setrlimit(RLIMIT_FSIZE, &was);
 	assert_int_equal(p->fd, -1);
 	assert_int_equal(params_train(p, &e), 0);
-	params_init(p, 7);
 	struct params *q = params_new(&small, &e);
 	assert_non_null(q);
-	assert_true(q->fd >= 0);
 	params_init(q, 7);
+	assert_int_equal(params_move(q), 0);
+	assert_true(q->fd >= 0);
 	assert_memory_equal(p->w, q->w, p->total * sizeof(float));
 	for (size_t i = 0; i < p->total; i++)
 		assert_true(p->m[i] == 0 && p->v[i] == 0);
@@ -111,10 +115,20 @@ static void arena(void **state)
 		assert_true(p->g[i] == 0 && p->m[i] == 0 && p->v[i] == 0);
 	p->m[p->total - 1] = 3;
 	p->v[p->total - 1] = 5;
-	/* Whoever inherits the descriptor sees the same memory. */
+	/* Whoever inherits the descriptor sees the same memory, and it is where it was. */
+	assert_int_equal(p->fd, -1);
+	assert_int_equal(params_move(p), 0);
+	int fd = p->fd;
+	assert_int_equal(params_move(p), 0);
+	assert_int_equal(p->fd, fd);
+	assert_ptr_equal(p->w, w);
+	assert_true(w[0] == first && p->m[p->total - 1] == 3);
 	float *again = mmap(NULL, p->map_bytes, PROT_READ, MAP_SHARED, p->fd, 0);
 	assert_true(again != MAP_FAILED);
 	assert_true(again[0] == first && again[2 * p->total - 1] == 3 && again[3 * p->total - 1] == 5);
+	w[0] = 17;
+	p->v[0] = 19;
+	assert_true(again[0] == 17 && again[2 * p->total] == 19);
 	munmap(again, p->map_bytes);
 	params_free(p);
 	params_free(NULL);

@@ -74,11 +74,11 @@ static void planned_and_taken(void **state)
 		struct params *p = params_new(&c, &e);
 		if (!p || params_train(p, &e))
 			fail_msg("%s: %s", t->what, e.msg);
-		uint64_t weights = p->map_bytes + taken() - before;
+		uint64_t weights = taken() - before;
 		struct model *m = model_new(d, p, pool, t->batch, t->seq, &cases[i].o, NULL, NULL, &e);
 		if (!m)
 			fail_msg("%s: %s", t->what, e.msg);
-		uint64_t got = p->map_bytes + taken() - before, want = model_plan_sum(&plan), all = plan.weights + plan.gradients + plan.moments;
+		uint64_t got = taken() - before, want = model_plan_sum(&plan), all = plan.weights + plan.gradients + plan.moments;
 		double rest = (double)(got - weights), planned = (double)(want - all);
 		print_message("# %s: planned %.1f MB, taken %.1f; without weights, gradients and moments %.1f and %.1f (device %.1f)\n", t->what, (double)want / 1e6,
 			      (double)got / 1e6, planned / 1e6, rest / 1e6, (double)plan.device / 1e6);

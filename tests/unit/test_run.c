@@ -352,12 +352,25 @@ static void rotation_denied(void **state)
 	run_close(&r);
 }
 
+/* Found by verifying, and by loading: the same one, with the same notes. */
 static void expect_newest(const char *dir, const char *want)
 {
 	char path[1100] = "";
 	struct err e;
-	must(run_newest_ckpt(dir, path, sizeof path, NULL, &e), &e);
+	struct str seen = {0}, tried = {0};
+	must(run_newest_ckpt(dir, path, sizeof path, &seen, &e), &e);
 	assert_string_equal(path, want);
+	struct run_loaded l = {0};
+	must(run_load_newest(dir, path, sizeof path, &tried, &l, &e), &e);
+	assert_string_equal(path, want);
+	assert_int_equal(seen.len, tried.len);
+	assert_memory_equal(seen.s ? seen.s : "", tried.s ? tried.s : "", seen.len);
+	assert_non_null(l.params);
+	assert_int_equal(l.state.step, strtoull(strrchr(want, '-') + 1, NULL, 10));
+	params_free(l.params);
+	tokenizer_free(l.tok);
+	str_done(&seen);
+	str_done(&tried);
 }
 
 static void newest(void **state)
@@ -382,6 +395,7 @@ static void newest(void **state)
 	assert_non_null(strstr(notes.s, "ckpt: runs/demo/step-00000300.ckpt: "));
 	assert_non_null(strstr(notes.s, "(skipped)\nckpt: runs/demo/step-00000200.ckpt: 0 bytes: too short"));
 	str_done(&notes);
+	expect_newest("runs/demo", "runs/demo/step-00000100.ckpt");
 	/* One step on from there: newer than the damaged ones with higher numbers, and rotation does not take it for the oldest. */
 	save_step(&r, 101, 1);
 	expect_newest("runs/demo", "runs/demo/step-00000101.ckpt");
@@ -394,6 +408,10 @@ static void newest(void **state)
 	put("runs/demo/step-00000101.ckpt", "x");
 	assert_int_equal(run_newest_ckpt("runs/demo", path, sizeof path, NULL, &e), ERR_STATE);
 	assert_string_equal(e.msg, "run: runs/demo: none of its checkpoints is whole");
+	struct run_loaded l = {0};
+	assert_int_equal(run_load_newest("runs/demo", path, sizeof path, NULL, &l, &e), ERR_STATE);
+	assert_string_equal(e.msg, "run: runs/demo: none of its checkpoints is whole");
+	assert_null(l.params);
 	run_close(&r);
 }
 

@@ -10,4 +10,7 @@
  * Uses the processor's instruction where there is one. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t n);
 
+/* Of ab, from that of a, that of b and the bytes of b. */
+uint32_t crc32c_join(uint32_t a, uint32_t b, uint64_t bytes);
+
 #endif

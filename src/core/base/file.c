@@ -134,6 +134,28 @@ void *file_memory(const char *name, size_t bytes, int *fd)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+int file_memory_move(const char *name, void *p, size_t bytes)
+{
+	enum { PART = 8 << 20 }; /* what is there twice for a moment */
+	int fd = file_in_memory(name, bytes);
+	for (size_t at = 0; fd >= 0 && at < bytes; at += PART) {
+		char *from = (char *)p + at;
+		size_t n = MIN(bytes - at, (size_t)PART), done = 0;
+		while (done < n) {
+			ssize_t k = pwrite(fd, from + done, n - done, (off_t)(at + done));
+			if (k <= 0 && !(k < 0 && errno == EINTR))
+				break;
+			done += k > 0 ? (size_t)k : 0;
+		}
+		/* Parts that have moved stay where they are: their mapping keeps them. */
+		if (done < n || mmap(from, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)at) == MAP_FAILED) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	return fd;
+}
+
 int file_read(struct str *out, const char *path, const char *what, size_t max, struct err *e)
 {
 	struct file_map m;

@@ -225,7 +225,7 @@ int st_open_as(struct st_file *f, const char *path, const char *what, const char
 {
 	struct reader r = {f, what, shown, e};
 	memset(f, 0, sizeof *f);
-	int rc = file_map(&f->map, path, what, e);
+	int rc = file_map_keep(&f->map, path, what, e);
 	rc = rc ? rc : read_header(&r);
 	if (rc)
 		st_close(f);

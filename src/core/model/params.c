@@ -142,12 +142,16 @@ static int check_memory(const struct model_config *c, uint64_t need, struct err 
 	return 0;
 }
 
-/* fd: an arena that is there, or -1. */
+static const char arena_name[] = "anetui-weights";
+
+/* fd: an arena that is there, or -1. Its pages are large where the system has such: with small ones touching 1.3 GB for the first time took 9 s of processor time in a virtual machine, and
+ * an update has to look up 330,000 of them. */
 static int arena_map(struct params *p, int fd, struct err *e)
 {
 	p->map_bytes = p->total * sizeof(float) * 3;
 	p->fd = fd;
-	p->map = file_memory("anetui-weights", p->map_bytes, &p->fd);
+	p->pages = fd < 0;
+	p->map = p->pages ? pages_new(p->map_bytes) : file_memory(arena_name, p->map_bytes, &p->fd);
 	if (!p->map)
 		return err_set(e, ERR_NOMEM, "model: %s: mapping weights: %s", p->config.name, strerror(errno));
 	p->w = p->map;
@@ -237,9 +241,13 @@ struct params *params_of_table(const struct model_config *c, struct param *table
 	return p;
 }
 
-int params_movable(const struct params *p)
+int params_move(struct params *p)
 {
-	return p->fd >= 0 && (!p->lora || p->lora->low->fd >= 0) && (!p->ema || p->ema->fd >= 0);
+	if (p->fd < 0)
+		p->fd = file_memory_move(arena_name, p->map, p->map_bytes);
+	if (p->fd < 0 || (p->ema && p->ema->fd < 0))
+		return -1;
+	return p->lora ? params_move(p->lora->low) : 0;
 }
 
 void params_free(struct params *p)
@@ -249,7 +257,9 @@ void params_free(struct params *p)
 	lora_free(p->lora);
 	ema_end(p);
 	pages_free(p->g, p->total * sizeof(float));
-	if (p->map)
+	if (p->map && p->pages)
+		pages_free(p->map, p->map_bytes);
+	else if (p->map)
 		munmap(p->map, p->map_bytes);
 	if (p->fd >= 0)
 		close(p->fd);

@@ -53,8 +53,9 @@ struct params {
 	float *w;            /* weights */
 	float *g;            /* gradients: NULL until params_train */
 	float *m, *v;        /* first and second moments: NULL until params_train */
-	/* The arena behind w, m, v: one file in memory; -1: memory without a name, where a file of this size may not be (ulimit -f). */
+	/* The arena behind w, m, v: memory without a name, in large pages; after params_move one file in memory, which has small ones only. -1: no file. */
 	int fd;
+	int pages;           /* 1: map is pages_new's */
 	void *map;
 	size_t map_bytes;
 	struct lora *lora;   /* adapters (lora.h): they are trained, all of this is frozen; NULL: there are none. Owned */
@@ -73,8 +74,9 @@ struct params *params_new(const struct model_config *c, struct err *e);
 struct params *params_adopt(const struct model_config *c, int fd, int train, struct err *e);
 /* Tensors of any other table, with gradients and moments: names, ranks and shapes are given, the rest is filled in. Takes over the table, always. fd: -1, or an arena as above. */
 struct params *params_of_table(const struct model_config *c, struct param *table, int n, int fd, struct err *e);
-/* 0: some of its memory has no descriptor to hand on. */
-int params_movable(const struct params *p);
+/* Weights and moments, the adapters' and the average's too, get descriptors that another process can take over; nothing changes its place, and others may read meanwhile. -1: such a file may not be
+ * (ulimit -f), and all is as it was. */
+int params_move(struct params *p);
 void params_free(struct params *p);
 /* Gradients (separate memory) and moments (in the arena, zero). */
 int params_train(struct params *p, struct err *e);

@@ -19,6 +19,7 @@
 #define ANETUI_TRAIN_CKPT_H
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "model/params.h"
 #include "text/data.h"
 #include "text/tokenizer.h"
@@ -53,6 +54,8 @@ int ckpt_save(const char *path, const struct params *p, const struct train_state
 	      uint64_t *bytes, struct err *e);
 /* Reads everything anew: params with moments (when the file has them) and the tokenizer (NULL when it has none). Checks CRCs, shapes, config. */
 int ckpt_load(const char *path, struct params **p, struct train_state *s, struct tokenizer **t, struct err *e);
+/* The same by all threads of a pool. */
+int ckpt_load_on(struct pool *pool, const char *path, struct params **p, struct train_state *s, struct tokenizer **t, struct err *e);
 /* Only the checks: structure, every CRC, metadata. Needs no memory for the model. */
 int ckpt_verify(const char *path, struct err *e);
 

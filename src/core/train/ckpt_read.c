@@ -13,6 +13,7 @@
 #include "io/safetensors.h"
 #include "model/ema.h"
 #include "model/lora.h"
+#include "train/ckpt_blocks.h"
 #include "train/ckpt_impl.h"
 #include "train/ckpt_meta.h"
 
@@ -22,6 +23,9 @@ struct reader {
 	const uint32_t *crc;  /* of the file, f.n entries; may be unaligned: read by crc_at */
 	struct model_config config;
 	struct train_state state;
+	struct pool *pool;
+	struct ckpt_want *want; /* what is to be read: nwant of at most f.n */
+	int nwant;
 };
 
 static uint32_t crc_at(const struct reader *r, int i)
@@ -63,23 +67,53 @@ static int reader_open(struct reader *r, const char *path, const char *shown, st
 	return rc;
 }
 
-static int check_tensor(const struct reader *r, int i, struct err *e)
+static int check_sum(const struct reader *r, const struct st_tensor *t, uint32_t found, struct err *e)
 {
-	const struct st_tensor *t = &r->f.tensor[i];
-	uint32_t found = crc32c(0, r->f.buffer + t->begin, (size_t)(t->end - t->begin));
+	int i = (int)(t - r->f.tensor);
 	if (found != crc_at(r, i + 1))
 		return err_set(e, ERR_FORMAT, "ckpt: %s: tensor %s is damaged (CRC %08x, expected %08x)", r->shown, t->name, found,
 			       crc_at(r, i + 1));
 	return 0;
 }
 
+/* Small ones, where they lie. */
+static int check_tensor(const struct reader *r, const struct st_tensor *t, struct err *e)
+{
+	return check_sum(r, t, crc32c(0, r->f.buffer + t->begin, (size_t)(t->end - t->begin)), e);
+}
+
+static int wants_begin(struct reader *r, struct err *e)
+{
+	r->nwant = 0;
+	r->want = mem_zalloc((size_t)r->f.n, sizeof *r->want);
+	return r->want ? 0 : err_nomem(e, "ckpt: tables", (uint64_t)r->f.n * sizeof *r->want);
+}
+
+/* Reads what has been asked for, and looks at every sum: the first that is wrong, in the order of asking, is told. */
+static int wants_read(struct reader *r, struct err *e)
+{
+	int rc = ckpt_read_blocks(r->pool, &r->f, r->shown, r->want, r->nwant, e);
+	for (int i = 0; !rc && i < r->nwant; i++)
+		rc = check_sum(r, r->want[i].t, r->want[i].crc, e);
+	r->nwant = 0;
+	return rc;
+}
+
+static void reader_done(struct reader *r)
+{
+	free(r->want);
+	st_close(&r->f);
+}
+
 int ckpt_verify_as(const char *path, const char *shown, struct err *e)
 {
 	struct reader r;
 	int rc = reader_open(&r, path, shown, e);
+	rc = rc ? rc : wants_begin(&r, e);
 	for (int i = 0; !rc && i + 1 < r.f.n; i++)
-		rc = check_tensor(&r, i, e);
-	st_close(&r.f);
+		r.want[r.nwant++] = (struct ckpt_want){.t = &r.f.tensor[i]};
+	rc = rc ? rc : wants_read(&r, e);
+	reader_done(&r);
 	return rc;
 }
 
@@ -112,7 +146,8 @@ static int check_shape(const struct reader *r, const struct st_tensor *t, const 
 	return rc;
 }
 
-static int load_row(const struct reader *r, const struct param *p, const char *prefix, float *block, struct err *e)
+/* To be read by the next wants_read. A tensor is asked for once: names are. */
+static int load_row(struct reader *r, const struct param *p, const char *prefix, float *block, struct err *e)
 {
 	char name[CKPT_NAME];
 	snprintf(name, sizeof name, "%s%s", prefix, p->name);
@@ -120,9 +155,10 @@ static int load_row(const struct reader *r, const struct param *p, const char *p
 	if (!t)
 		return err_set(e, ERR_FORMAT, "ckpt: %s: tensor %s is missing", r->shown, name);
 	int rc = check_shape(r, t, p, e);
-	rc = rc ? rc : check_tensor(r, (int)(t - r->f.tensor), e);
+	if (!rc && r->nwant == r->f.n)
+		rc = err_set(e, ERR_FORMAT, "ckpt: %s: tensor %s: wanted twice", r->shown, name);
 	if (!rc)
-		memcpy(block + p->offset, r->f.buffer + t->begin, (size_t)(t->end - t->begin));
+		r->want[r->nwant++] = (struct ckpt_want){.t = t, .to = block + p->offset};
 	return rc;
 }
 
@@ -145,7 +181,7 @@ static int load_tokenizer(const struct reader *r, struct tokenizer **out, struct
 	*out = NULL;
 	if (!t)
 		return 0;
-	int rc = check_tensor(r, (int)(t - r->f.tensor), e);
+	int rc = check_tensor(r, t, e);
 	if (!rc && (rc = ckpt_meta_u64(&r->f, "tokenizer.bytes", &n, e)))
 		return err_prefix(e, "ckpt: %s", r->shown);
 	if (!rc && n > t->end - t->begin)
@@ -221,7 +257,7 @@ static int load_late(const struct reader *r, struct params *p, int adapters, str
 		return 0;
 	if (strcmp(t->dtype, "U32") || t->rank != 2 || t->dim[0] != (uint64_t)p->n || t->dim[1] != 2)
 		return err_set(e, ERR_FORMAT, "ckpt: %s: tensor %s: U32 [%d, 2] expected", r->shown, name, p->n);
-	int rc = check_tensor(r, (int)(t - r->f.tensor), e);
+	int rc = check_tensor(r, t, e);
 	for (int i = 0; !rc && i < p->n; i++) {
 		uint32_t v[2];
 		memcpy(v, r->f.buffer + t->begin + sizeof v * (size_t)i, sizeof v);
@@ -233,7 +269,7 @@ static int load_late(const struct reader *r, struct params *p, int adapters, str
 	return rc;
 }
 
-static int load_weights(const struct reader *r, struct params *p, struct err *e)
+static int load_weights(struct reader *r, struct params *p, struct err *e)
 {
 	int rc = 0;
 	for (int i = 0; !rc && i < p->n; i++)
@@ -241,7 +277,7 @@ static int load_weights(const struct reader *r, struct params *p, struct err *e)
 	return rc;
 }
 
-static int load_moments(const struct reader *r, struct params *p, int adapters, struct err *e)
+static int load_moments(struct reader *r, struct params *p, int adapters, struct err *e)
 {
 	int rc = params_train(p, e);
 	for (int i = 0; !rc && i < p->n; i++) {
@@ -287,7 +323,7 @@ static int make_lora(const struct reader *r, struct params *p, struct err *e)
 	return rc;
 }
 
-static int load_lora(const struct reader *r, struct params *p, struct err *e)
+static int load_lora(struct reader *r, struct params *p, struct err *e)
 {
 	if (!p->lora)
 		return 0;
@@ -297,7 +333,7 @@ static int load_lora(const struct reader *r, struct params *p, struct err *e)
 }
 
 /* What is not in the file is as the weights are. */
-static int load_ema(const struct reader *r, struct params *p, struct err *e)
+static int load_ema(struct reader *r, struct params *p, struct err *e)
 {
 	int rc = 0;
 	if (!p->ema)
@@ -309,10 +345,10 @@ static int load_ema(const struct reader *r, struct params *p, struct err *e)
 		if (st_find(&r->f, name))
 			rc = load_row(r, &p->table[i], ckpt_ema_prefix, p->ema->w, e);
 	}
-	return rc;
+	return rc ? rc : wants_read(r, e);
 }
 
-static int load_params(const struct reader *r, struct params **out, struct err *e)
+static int load_params(struct reader *r, struct params **out, struct err *e)
 {
 	int moments = 0, rc = check_size(r, e);
 	if (rc)
@@ -328,19 +364,27 @@ static int load_params(const struct reader *r, struct params **out, struct err *
 	rc = rc ? rc : load_weights(r, p, e);
 	rc = rc || !moments ? rc : load_moments(r, p, 0, e);
 	rc = rc ? rc : load_lora(r, p, e);
+	rc = rc ? rc : wants_read(r, e);
 	return rc ? rc : load_ema(r, p, e);
 }
 
 int ckpt_load(const char *path, struct params **p, struct train_state *s, struct tokenizer **t, struct err *e)
+{
+	return ckpt_load_on(NULL, path, p, s, t, e);
+}
+
+int ckpt_load_on(struct pool *pool, const char *path, struct params **p, struct train_state *s, struct tokenizer **t, struct err *e)
 {
 	struct reader r;
 	struct err mine;
 	struct params *np = NULL;
 	struct tokenizer *nt = NULL;
 	int rc = reader_open(&r, path, path, &mine);
+	r.pool = pool;
+	rc = rc ? rc : wants_begin(&r, &mine);
 	rc = rc ? rc : load_params(&r, &np, &mine);
 	rc = rc ? rc : load_tokenizer(&r, &nt, &mine);
-	st_close(&r.f);
+	reader_done(&r);
 	if (rc) {
 		params_free(np);
 		return err_set(e, (enum err_code)rc, "%s", mine.msg);

@@ -6,7 +6,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "base/str.h"
+#include "train/ckpt.h"
 
 struct run {
 	char dir[1024];
@@ -40,6 +42,15 @@ int run_rotate(const struct run *r, int keep, struct err *e);
  * what the last `ckpt` event of metrics.jsonl names, then the one before: after `load` of an old step the higher numbers belong to a branch that
  * was left, and times do not survive a copy of the folder. Files without an event go by their number. */
 int run_newest_ckpt(const char *dir, char *out, size_t n, struct str *notes, struct err *e);
+struct run_loaded {
+	struct pool *pool;        /* in; may be NULL */
+	struct params *params;    /* out, the caller's; all as ckpt_load gives it */
+	struct train_state state;
+	struct tokenizer *tok;
+};
+/* The same, and loads it (ckpt_load_on), in one pass over the file: *path is the one that was taken. One that is whole and can not be loaded all the same (memory, another
+ * tokenizer) is an error: an older one would not do either. */
+int run_load_newest(const char *dir, char *path, size_t n, struct str *notes, struct run_loaded *out, struct err *e);
 /* The newest run below `base`'s parent ("runs"): by the time of its metrics. */
 int run_newest(const char *runs_dir, char *out, size_t n, struct err *e);
 

@@ -154,7 +154,8 @@ int run_rotate(const struct run *r, int keep, struct err *e)
 	return rc;
 }
 
-int run_newest_ckpt(const char *dir, char *out, size_t n, struct str *notes, struct err *e)
+/* The newest that `fits`: 1 taken, 0 passed over (why), negative: an error that ends it. */
+static int newest(const char *dir, char *out, size_t n, struct str *notes, int (*fits)(void *ctx, const char *path, struct err *why), void *ctx, struct err *e)
 {
 	struct numbered_list l = {0};
 	int rc = list_make(&l, dir, e), found = 0;
@@ -162,9 +163,9 @@ int run_newest_ckpt(const char *dir, char *out, size_t n, struct str *notes, str
 		struct err why;
 		if ((size_t)snprintf(out, n, "%s/%s", dir, l.v[i].name) >= n)
 			rc = err_set(e, ERR_RANGE, "run: %s: path too long", dir);
-		else if (!ckpt_verify(out, &why))
-			found = 1;
-		else if (notes)
+		else if ((found = fits(ctx, out, &why)) < 0)
+			rc = err_set(e, (enum err_code)found, "%s", why.msg);
+		else if (!found && notes)
 			str_printf(notes, "%s (skipped)\n", why.msg);
 	}
 	if (!rc && !found)
@@ -172,6 +173,36 @@ int run_newest_ckpt(const char *dir, char *out, size_t n, struct str *notes, str
 			     l.n ? "none of its checkpoints is whole" : "no checkpoint to go on from");
 	free(l.v);
 	return rc;
+}
+
+static int verifies(void *ctx, const char *path, struct err *why)
+{
+	(void)ctx;
+	return !ckpt_verify(path, why);
+}
+
+int run_newest_ckpt(const char *dir, char *out, size_t n, struct str *notes, struct err *e)
+{
+	return newest(dir, out, n, notes, verifies, NULL, e);
+}
+
+/* Only a file that is damaged is passed over. */
+static int loads(void *ctx, const char *path, struct err *why)
+{
+	struct run_loaded *l = ctx;
+	struct err damage;
+	int rc = ckpt_load_on(l->pool, path, &l->params, &l->state, &l->tok, why);
+	if (!rc)
+		return 1;
+	if ((rc != ERR_FORMAT && rc != ERR_IO) || !ckpt_verify(path, &damage))
+		return rc;
+	*why = damage;
+	return 0;
+}
+
+int run_load_newest(const char *dir, char *path, size_t n, struct str *notes, struct run_loaded *out, struct err *e)
+{
+	return newest(dir, path, n, notes, loads, out, e);
 }
 
 /* --- the rows of `runs` --- */
