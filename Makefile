@@ -35,10 +35,13 @@ endif
 OPT_release = -O2 -g
 OPT_debug   = -O0 -g3
 OPT_asan    = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# The targets of tests/fuzz, with libFuzzer: needs clang. `make fuzz` sets both.
+OPT_fuzz    = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OPT_tsan    = -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 ifeq ($(OPT_$(BUILD)),)
-  $(error BUILD=$(BUILD): must be release, debug, asan or tsan)
+  $(error BUILD=$(BUILD): must be release, debug, asan, tsan or fuzz)
 endif
+comma := ,
 SAN = $(filter -fsanitize% -fno-sanitize%,$(OPT_$(BUILD)))
 # -fno-math-errno: sqrtf and friends become instructions; no rule of arithmetic changes.
 CFLAGS_ALL = -std=c11 $(OPT_$(BUILD)) -fno-math-errno -pthread $(WARN) $(PLAT_DEFS) -Isrc/core -Isrc \
@@ -57,9 +60,11 @@ REPL_SRC := $(sort $(wildcard src/repl/*.c))
 TUI_SRC  := $(sort $(wildcard src/tui/*.c))
 LIB_SRC  := $(CORE_SRC) $(REPL_SRC) $(TUI_SRC)
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 HELP_SRC := $(sort $(wildcard tests/support/*.c))
 CLI_TESTS := $(sort $(wildcard tests/cli/*.sh))
 obj = $(patsubst %.c,$(O)/%.o,$(1))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(FUZZ_SRC)) $(patsubst tests/fuzz/fuzz_%.c,$(O)/fuzz/damage_%,$(FUZZ_SRC))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/tests/%,$(UNIT_SRC))
 ifeq ($(BUILD),release)
   PROGRAM = anetui
@@ -68,7 +73,7 @@ else
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: all run check check-unit check-cli deps install uninstall clean help
+.PHONY: all run check check-unit check-cli fuzz fuzzers deps install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -97,6 +102,16 @@ $(O)/tests/%.o: tests/%.c Makefile | $(if $(filter deps,$(MAKECMDGOALS)),deps)
 	@echo "  cc    $<"
 	@$(CC) $(CFLAGS_ALL) -Itests $(PKG_CFLAGS) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(O)/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/fuzz.o $(O)/libanetui.a
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	@$(CC) $(subst fuzzer-no-link,fuzzer,$(OPT_$(BUILD))) -pthread -o $@ $^ $(PKG_LIBS) $(PLAT_LIBS) -lm $(LDFLAGS)
+
+$(O)/fuzz/damage_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/fuzz.o $(O)/tests/fuzz/damage.o $(O)/libanetui.a
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	@$(CC) $(subst fuzzer-no-link$(comma),,$(OPT_$(BUILD))) -pthread -o $@ $^ $(PKG_LIBS) $(PLAT_LIBS) -lm $(LDFLAGS)
+
 $(O)/tests/test_%: $(O)/tests/unit/test_%.o $(call obj,$(HELP_SRC)) $(O)/libanetui.a
 	@echo "  link  $@"
 	@$(CC) $(OPT_$(BUILD)) -pthread -o $@ $^ $(TEST_LIBS) $(PKG_LIBS) $(PLAT_LIBS) -lutil -lm $(LDFLAGS)
@@ -117,7 +132,7 @@ $(O)/tests/libblas-standin.so: tests/blas/standin.c tests/blas/standin.h Makefil
 
 $(O)/tests/test_blas_choice: | $(O)/tests/libblas-standin.so
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) src/main.c $(UNIT_SRC) $(HELP_SRC)))
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) src/main.c $(UNIT_SRC) $(HELP_SRC) $(FUZZ_SRC) tests/fuzz/fuzz.c tests/fuzz/damage.c))
 
 # --- goals ---------------------------------------------------------------------------------------------------
 run: $(PROGRAM)
@@ -137,6 +152,14 @@ check-unit: $(UNIT_BIN)
 check-cli: $(PROGRAM)
 	@sh tests/run.sh $(O) $(PROGRAM) $(CLI_TESTS)
 
+# Every fuzz target for so many seconds, two at a time.
+FUZZ_SECONDS ?= 60
+fuzz: $(PROGRAM)
+	@$(MAKE) BUILD=fuzz CC=clang fuzzers
+	@sh tests/fuzz/run.sh build/fuzz/fuzz ./$(PROGRAM) $(FUZZ_SECONDS) build/fuzz/work
+
+fuzzers: $(FUZZ_BIN)
+
 install: $(PROGRAM)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/anetui" "$(DESTDIR)$(PREFIX)/share/man/man1"
 	install -m 755 $(PROGRAM) "$(DESTDIR)$(PREFIX)/bin/anetui"
@@ -154,5 +177,6 @@ help:
 	@echo "make [BUILD=release|debug|asan|tsan]  build ./anetui (release) or build/BUILD/anetui"
 	@echo "make deps run        install what is missing, build, open the demo"
 	@echo "make deps check      install what is missing (test tools too), build, run every test"
+	@echo "make fuzz            every parser against libFuzzer, FUZZ_SECONDS each ($(FUZZ_SECONDS))"
 	@echo "make install         to DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away"
 	@echo "make clean           remove what was built"

@@ -48,6 +48,16 @@ have_cc() {
 	return $r
 }
 
+# libFuzzer and the sanitizers of clang.
+have_fuzzer() {
+	t=$(mktemp -d) || return 1
+	echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n); int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return !d && n; }' >"$t/t.c"
+	clang -fsanitize=fuzzer,address,undefined -o "$t/t" "$t/t.c" >/dev/null 2>&1
+	r=$?
+	rm -rf "$t"
+	return $r
+}
+
 list=
 add() { [ "$1" = - ] || list="$list $1"; }
 
@@ -65,6 +75,7 @@ if [ $want_check = yes ]; then
 	pc vterm   || add "$(pick libvterm-dev libvterm-devel libvterm libvterm)"
 	have tmux  || add "$(pick tmux tmux tmux tmux)"
 	have clang || add "$(pick clang clang clang -)"
+	have_fuzzer || add "$(pick libclang-rt-dev compiler-rt compiler-rt -)"
 	have python3 || add "$(pick python3 python3 python python)"
 fi
 

@@ -260,10 +260,11 @@ static int takes_file(const struct wanted *w)
 static void add_argument(struct wanted *w)
 {
 	size_t n = 0;
-	const char *kind = words_kind(w->row, w->arg, &n), *end = kind + n;
+	const char *kind = words_kind(w->row, w->arg, &n);
 	const char *eq = strchr(w->word, '=');
 	if (!kind)
 		return;
+	const char *end = kind + n;
 	while (kind < end) {
 		size_t len = strcspn(kind, "| ");
 		add_kind(w, kind, len);

@@ -106,6 +106,9 @@ small='new demo layers=1 dim=16 heads=2 kv_heads=2 hidden=32 head_dim=8 vocab=30
 run=tok
 shards 'data text.txt' 'tokenize text.txt text.tok' 'data text.tok' 'train 1'
 check "ids of the model's own tokenizer" is 0
+head -c 200 text.tok >cut.tok
+shards '-data cut.tok' 'data cut.tok width=2' 'train 1'
+check "a .tok file that was cut is not taken for headerless ids, unless one says so" eval 'is 0 && err_lines 1 "^data: cut.tok: 200 bytes without the tail that a .tok file ends with"'
 yes 'quite another text, with other words' | head -n 100 >other.txt
 run=tok2
 shards 'data other.txt' '-data text.tok' 'tokenize other.txt other.tok' 'data other.tok' 'train 1' '-data text.tok'

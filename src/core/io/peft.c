@@ -13,7 +13,8 @@
 #include "model/lora.h"
 
 enum { NAME = 96 };
-static const char prefix[] = "base_model.model.", ending[] = ".weight";
+static const char prefix[] = "base_model.model.";
+enum { ENDING = sizeof ".weight" - 1 };
 
 static int can_say(const struct model_source *s, const char *path, struct err *e)
 {
@@ -85,7 +86,7 @@ static int put_config(const struct params *p, const char *path, struct err *e)
 	json_t *modules = json_array();
 	for (int k = 0; modules && k < l->n; k++) {
 		const char *s = p->table[l->row[k]].name;
-		json_array_append_new(modules, json_stringn(s, strlen(s) - (sizeof ending - 1)));
+		json_array_append_new(modules, json_stringn(s, strlen(s) - ENDING));
 	}
 	json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:f, s:s, s:b, s:b}", "peft_type", "LORA", "task_type", "CAUSAL_LM", "base_model_name_or_path",
 				 p->config.name, "r", l->rank, "lora_alpha", number(l->alpha), "target_modules", modules, "lora_dropout", 0.0, "bias", "none",

@@ -58,7 +58,7 @@ struct data_how {
 };
 
 /* A token file, or a folder of such, read in the order of their names:
- *   ours (shard.h), llm.c's (20240520: 2-byte ids, 20240801 version 7: 4-byte ids), headerless 2-byte (llama2.c) or 4-byte ids. Which one, the contents tell.
+ *   ours (shard.h; by the name .tok always, unless `width` says otherwise), llm.c's (20240520: 2-byte ids, 20240801 version 7: 4-byte ids), headerless 2-byte (llama2.c) or 4-byte ids. Which one, the contents tell.
  * Headerless: 4 bytes when `width` or the name (.u32) says so, when the vocabulary is above 65,536, or when every upper half is zero; else 2.
  * Refused, in one line: lengths that do not fit, ids >= vocab (all are looked at, holes of sparse files excepted: they are zeros), a damaged file of ours or one
  * made with another tokenizer, a folder of several kinds, less than two ids.

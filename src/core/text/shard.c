@@ -217,8 +217,10 @@ static int looks_wide(const struct file_map *m)
 
 int shard_read_bare(struct data_file *f, const char *path, int width, int vocab, struct err *e)
 {
-	static const char *const two[] = {".u16"}, *const four[] = {".u32"};
+	static const char *const two[] = {".u16"}, *const four[] = {".u32"}, *const ours[] = {".tok"};
 	size_t size = f->map.size;
+	if (!width && ends_in(path, ours, 1))
+		return err_set(e, ERR_FORMAT, "data: %s: %zu bytes without the tail that a .tok file ends with (truncated? ids alone: width=2 or width=4)", path, size);
 	if (!width)
 		width = ends_in(path, four, 1) ? 4 : ends_in(path, two, 1) ? 2 : vocab > 1 << 16 || looks_wide(&f->map) ? 4 : 2;
 	if (width == 2 && size % 2)
