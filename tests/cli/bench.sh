@@ -29,7 +29,7 @@ assert rows['fwdAttn']['flops'] > 0 and rows['host: embed']['bytes'] > 0 and row
 END
 
 run bench nothing
-check "no such benchmark: one line, which there are" eval 'is 2 && in_err "bench: nothing: no such benchmark (there are: sgemm memory .* mil)$" && empty out'
+check "no such benchmark: one line, which there are" eval 'is 2 && in_err "bench: nothing: no such benchmark (there are: sgemm memory .* growth)$" && empty out'
 names=$(sed -n 's/.*there are: \(.*\))$/\1/p' err | tr ' ' ',')
 check "completion offers the same" grep -q "COMMAND(BENCH.*choice:$names " "$ANETUI_ROOT/src/core/commands.def"
 run bench sgemm xml

@@ -16,8 +16,9 @@ enum { CALLS_MAX = 64, GEMM_N = 2048, GEMM_CALLS = 3 };
 static const struct {
 	const char *name;
 	int (*run)(struct bench *b, struct err *e);
+	int all;
 } benches[] = {
-#define BENCH(ID, name, function, what) {name, function},
+#define BENCH(ID, name, function, all, what) {name, function, all},
 #include "bench/bench.def"
 #undef BENCH
 };
@@ -25,7 +26,7 @@ static const struct {
 const char *bench_names(void)
 {
 	return
-#define BENCH(ID, name, function, what) name " "
+#define BENCH(ID, name, function, all, what) name " "
 #include "bench/bench.def"
 #undef BENCH
 		;
@@ -136,7 +137,7 @@ int bench_run(const struct bench_options *o, const char *name, struct err *e)
 	if (name && one < 0)
 		return err_set(e, ERR_USAGE, "bench: %s: no such benchmark (there are: %.*s)", name, (int)strlen(bench_names()) - 1, bench_names());
 	for (int i = 0; i < (int)ARRAY_LEN(benches) && !rc; i++) {
-		if (one >= 0 && i != one)
+		if (one >= 0 ? i != one : !benches[i].all)
 			continue;
 		struct err why = {0};
 		b.group = benches[i].name;

@@ -29,7 +29,7 @@ struct bench_options {
 	void *ctx;
 };
 
-/* All of them, or the one called `name`. ERR_USAGE: no such; ERR_CANCEL: interrupted, the rows so far stand. What does not fit in memory is told as a row with a note. */
+/* Those of a usual round (bench.def), or the one called `name`. ERR_USAGE: no such; ERR_CANCEL: interrupted, the rows so far stand. What does not fit in memory is told as a row with a note. */
 int bench_run(const struct bench_options *o, const char *name, struct err *e);
 /* "sgemm, memory, ...": for messages and help. */
 const char *bench_names(void);

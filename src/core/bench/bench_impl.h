@@ -28,7 +28,7 @@ int bench_cancelled(const struct bench *b, struct err *e);
 /* Memory bytes/ms over long blocks: (1, 0) reads one, (1, 1) reads and writes it, (4, 3) reads four and writes three of them. 0: too little memory. */
 double bench_streams(struct bench *b, int streams, int written, int reps);
 
-#define BENCH(ID, name, function, what) int function(struct bench *b, struct err *e);
+#define BENCH(ID, name, function, all, what) int function(struct bench *b, struct err *e);
 #include "bench/bench.def"
 #undef BENCH
 

@@ -31,16 +31,33 @@ static void rig_done(struct rig *r)
 	free(r->x);
 }
 
-static int rig_init(struct bench *b, struct rig *r, const char *preset, int batch, struct err *e)
+/* A preset as it is, or another one like it: what is 0 is the preset's. */
+struct shape {
+	const char *preset;
+	int batch, seq, layers, vocab;
+};
+
+static int rig_config(struct rig *r, const struct shape *s, struct err *e)
+{
+	if (model_preset(&r->c, s->preset, e))
+		return e->code;
+	r->batch = s->batch;
+	r->seq = s->seq ? s->seq : r->c.seq;
+	r->c.context = MAX(r->c.context, r->seq);
+	r->c.layers = s->layers ? s->layers : r->c.layers;
+	r->c.vocab = s->vocab ? s->vocab : r->c.vocab;
+	return model_config_check(&r->c, e);
+}
+
+static int rig_init(struct bench *b, struct rig *r, const struct shape *s, struct err *e)
 {
 	struct rng rng;
 	memset(r, 0, sizeof *r);
-	if (model_preset(&r->c, preset, e) || !(r->p = params_new(&r->c, e)) || params_train(r->p, e))
+	if (rig_config(r, s, e) || !(r->p = params_new(&r->c, e)) || params_train(r->p, e))
 		return e->code;
 	params_init(r->p, 1);
 	r->pool = b->o->pool;
-	r->batch = batch;
-	r->seq = r->c.seq;
+	int batch = r->batch;
 	size_t n = (size_t)batch * (size_t)r->seq;
 	if (!(r->x = mem_zalloc(2 * n, sizeof *r->x)))
 		return err_nomem(e, "bench: ids", 2 * n * sizeof *r->x);
@@ -90,7 +107,8 @@ static double host_bytes(const struct rig *r, const char *name)
 	return 0;
 }
 
-static void rows_of(struct bench *b, const struct rig *r)
+/* `before`: what the names begin with. */
+static void rows_of(struct bench *b, const struct rig *r, const char *before)
 {
 	for (int i = 0; i < r->timing.n; i++) {
 		const struct timing_row *t = &r->timing.row[i];
@@ -99,31 +117,34 @@ static void rows_of(struct bench *b, const struct rig *r)
 		timing_percentiles(&r->timing, i, &p50, &p95);
 		if (!(p50 > 0))
 			continue;
-		snprintf(name, sizeof name, "%s%s", t->kind == TIMING_PROGRAM ? "" : "host: ", t->name);
+		snprintf(name, sizeof name, "%s%s%s", before, t->kind == TIMING_PROGRAM ? "" : "host: ", t->name);
 		bench_row(b, name, p50, t->last_flops, t->last_flops > 0 ? 0 : host_bytes(r, t->name), 0, "");
 	}
 }
 
-static int update_rows(struct bench *b, struct rig *r, struct err *e)
+static int update_rows(struct bench *b, struct rig *r, const char *before, struct err *e)
 {
+	char name[64];
 	double floats = (double)r->p->total, ms;
 	int rc = bench_time(b, norm_call, r, 5, 100, &ms, e);
 	if (rc)
 		return rc;
-	bench_row(b, "gradient norm", ms, 0, 4 * floats, 0, "");
+	snprintf(name, sizeof name, "%sgradient norm", before);
+	bench_row(b, name, ms, 0, 4 * floats, 0, "");
 	if ((rc = bench_time(b, update_call, r, 5, 200, &ms, e)))
 		return rc;
 	/* Weights, gradients and both moments are read; gradients are zeroed, the others written. */
-	bench_row(b, "update (AdamW)", ms, 0, 8 * 4 * floats, 0, "");
+	snprintf(name, sizeof name, "%supdate (AdamW)", before);
+	bench_row(b, name, ms, 0, 8 * 4 * floats, 0, "");
 	return 0;
 }
 
-static int train(struct bench *b, const char *preset, int batch, int parts, struct err *e)
+static int train(struct bench *b, const struct shape *s, const char *before, int parts, struct err *e)
 {
 	struct rig r;
 	char name[64];
 	double ms;
-	int rc = rig_init(b, &r, preset, batch, e);
+	int rc = rig_init(b, &r, s, e);
 	if (!rc)
 		rc = bench_rates(b, e);
 	if (!rc)
@@ -131,31 +152,72 @@ static int train(struct bench *b, const char *preset, int batch, int parts, stru
 	if (!rc)
 		rc = bench_rates_again(b, e);
 	if (!rc) {
-		snprintf(name, sizeof name, "micro-step, batch %d x %d", batch, r.seq);
-		bench_row(b, name, ms, model_flops(&r.c, batch, r.seq), 0, (double)batch * r.seq, "");
+		snprintf(name, sizeof name, "%smicro-step, batch %d x %d", before, s->batch, r.seq);
+		bench_row(b, name, ms, model_flops(&r.c, s->batch, r.seq), 0, (double)s->batch * r.seq, "");
 		if (parts)
-			rows_of(b, &r);
+			rows_of(b, &r, before);
 	}
 	if (!rc && parts)
-		rc = update_rows(b, &r, e);
+		rc = update_rows(b, &r, before, e);
 	rig_done(&r);
 	return rc;
 }
 
 int bench_demo(struct bench *b, struct err *e)
 {
-	return train(b, "demo", 2, 1, e);
+	return train(b, &(struct shape){"demo", 2, 0, 0, 0}, "", 1, e);
 }
 
 int bench_stories15m(struct bench *b, struct err *e)
 {
-	return train(b, "stories15m", 8, 1, e);
+	return train(b, &(struct shape){"stories15m", 8, 0, 0, 0}, "", 1, e);
 }
 
 int bench_stories110m(struct bench *b, struct err *e)
 {
-	int rc = train(b, "stories110m", 1, 1, e);
-	return rc ? rc : train(b, "stories110m", 4, 0, e);
+	int rc = train(b, &(struct shape){"stories110m", 1, 0, 0, 0}, "", 1, e);
+	return rc ? rc : train(b, &(struct shape){"stories110m", 4, 0, 0, 0}, "", 0, e);
+}
+
+/* --- growth --- */
+
+static int grow(struct bench *b, const char *what, int n, const struct shape *s, struct err *e)
+{
+	char before[32];
+	snprintf(before, sizeof before, "%s %d: ", what, n);
+	return train(b, s, before, 1, e);
+}
+
+/* With one thread all rates are one thread's. */
+static int grow_one_thread(struct bench *b, const struct shape *s, struct err *e)
+{
+	struct bench_options o = *b->o;
+	struct bench one = *b;
+	o.pool = NULL;
+	one.o = &o;
+	one.memory = 0;
+	int rc = bench_rates(&one, e);
+	rc = rc ? rc : grow(&one, "threads", 1, s, e);
+	b->gemm_block = one.gemm_block;
+	return rc;
+}
+
+int bench_growth(struct bench *b, struct err *e)
+{
+	static const int seqs[] = {128, 256, 512, 1024}, layers[] = {2, 6, 12, 24}, vocabs[] = {2048, 8192, 32000, 64000}, batches[] = {1, 2, 4, 8, 16};
+	const struct shape base = {"stories15m", 1, 256, 0, 0};
+	struct shape s = base;
+	int rc = 0;
+	for (size_t i = 0; i < ARRAY_LEN(seqs) && !rc; i++, s = base)
+		rc = (s.seq = seqs[i], grow(b, "seq", seqs[i], &s, e));
+	for (size_t i = 0; i < ARRAY_LEN(layers) && !rc; i++, s = base)
+		rc = (s.layers = layers[i], grow(b, "layers", layers[i], &s, e));
+	for (size_t i = 0; i < ARRAY_LEN(vocabs) && !rc; i++, s = base)
+		rc = (s.vocab = vocabs[i], grow(b, "vocab", vocabs[i], &s, e));
+	for (size_t i = 0; i < ARRAY_LEN(batches) && !rc; i++, s = base)
+		rc = (s.batch = batches[i], grow(b, "batch", batches[i], &s, e));
+	rc = rc ? rc : grow_one_thread(b, &base, e);
+	return rc ? rc : grow(b, "threads", pool_threads(b->o->pool), &base, e);
 }
 
 /* --- compiling --- */
@@ -182,7 +244,7 @@ int bench_mil(struct bench *b, struct err *e)
 		struct compile c = {&r, b};
 		char name[64];
 		double ms;
-		rc = rig_init(b, &r, presets[i], 1, e);
+		rc = rig_init(b, &r, &(struct shape){presets[i], 1, 0, 0, 0}, e);
 		if (!rc)
 			rc = bench_time(b, compile_call, &c, 5, 100, &ms, e);
 		snprintf(name, sizeof name, "%s: all programs, compiled and bound", presets[i]);
