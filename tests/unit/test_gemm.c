@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,6 +154,48 @@ static void test_threads(void **s)
 	free(first.v);
 }
 
+/* Threads of this process; 0: not told here. */
+static int threads_here(void)
+{
+	int n = 0;
+	DIR *d = opendir("/proc/self/task");
+	for (struct dirent *f; d && (f = readdir(d));)
+		n += f->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	return n;
+}
+
+/* The products of a layer and of the classifier at the size of stories110m and stories15m, with their long sums: the library starts no threads of its own, and the bytes are the same for any number of ours. */
+static void test_large(void **s)
+{
+	(void)s;
+	static const struct { int ta, tb; int64_t m, n, k; } row[] = {
+		{0, 0, 768, 256, 768}, {0, 0, 2048, 256, 768}, {0, 0, 768, 256, 2048}, {1, 0, 768, 256, 2048}, {0, 1, 768, 768, 256}, {0, 1, 2048, 768, 257},
+		{0, 0, 2000, 256, 768}, {1, 0, 768, 256, 8001}, {0, 1, 4000, 768, 256}, {1, 1, 301, 517, 999},
+		{0, 0, 288, 2048, 288}, {0, 1, 768, 288, 2048}, {1, 0, 288, 2048, 768}, {0, 0, 256, 64, 256}, {0, 0, 64, 256, 256},
+	};
+	int before = threads_here();
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		int64_t m = row[i].m, n = row[i].n, k = row[i].k;
+		struct mat a = row[i].ta ? mat_new(k, m, 0) : mat_new(m, k, 0), b = row[i].tb ? mat_new(n, k, 0) : mat_new(k, n, 0);
+		struct mat c = mat_new(m, n, 0), first = mat_new(m, n, 0), start = mat_new(m, n, 0);
+		size_t bytes = (size_t)(m * n) * sizeof(float);
+		for (int threads = 0; threads <= 4; threads++) {
+			struct pool *p = threads ? pool_new(threads, NULL) : NULL;
+			memcpy(c.v, start.v, bytes);
+			gemm(p, row[i].ta, row[i].tb, m, n, k, 1, a.v, a.ld, b.v, b.ld, 1, c.v, c.ld);
+			assert_int_equal(threads_here(), before ? before + MAX(threads, 1) - 1 : 0);
+			if (!threads)
+				memcpy(first.v, c.v, bytes);
+			if (memcmp(first.v, c.v, bytes))
+				fail_msg("%d x %d x %d: %d threads give other bytes", (int)m, (int)n, (int)k, threads);
+			pool_free(p);
+		}
+		free(a.v), free(b.v), free(c.v), free(first.v), free(start.v);
+	}
+}
+
 static void test_gemv(void **s)
 {
 	(void)s;
@@ -193,7 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_here), cmocka_unit_test(test_builtin), cmocka_unit_test(test_pool),
-		cmocka_unit_test(test_threads), cmocka_unit_test(test_gemv), cmocka_unit_test(test_info),
+		cmocka_unit_test(test_threads), cmocka_unit_test(test_large), cmocka_unit_test(test_gemv), cmocka_unit_test(test_info),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
