@@ -24,8 +24,12 @@ endif
 ifneq ($(filter x86_64 amd64,$(ARCH)),)
   SIMD_avx2   = -mavx2 -mfma -mf16c
   SIMD_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
+  SIMD_vnni   = $(SIMD_avx512) -mavx512vnni
 endif
-# arm64: NEON is part of the base set, *_neon.c needs no flag.
+# arm64: NEON is part of the base set, its dot product is not.
+ifneq ($(filter aarch64 arm64,$(ARCH)),)
+  SIMD_dot = -march=armv8.2-a+dotprod
+endif
 
 # --- flags ---------------------------------------------------------------------------------------------------
 WARN = -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wformat=2

@@ -70,6 +70,7 @@ struct worker {
 	struct trainer *trainer;     /* NULL until something trains or evaluates */
 	struct decoder *decoder;     /* NULL until the first sample */
 	const float *decoder_weights; /* that it reads */
+	int decoder_copied;          /* its 8-bit copy is of the weights as they are; what may change them clears it */
 	struct train_state state;
 
 	/* data */

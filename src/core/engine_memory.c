@@ -92,4 +92,6 @@ void worker_say_memory(struct worker *w)
 	if (c->context > 1024)
 		worker_say(w, ", %s for the whole context", str_bytes(a, full));
 	worker_say(w, "\n            %-12s%10s\n", "scratch", str_bytes(a, scratch));
+	if (settings_int(&w->settings, SET_SAMPLE_INT8))
+		worker_say(w, "            %-12s%10s\n", "8-bit copy", str_bytes(a, decoder_int8_bytes(c)));
 }

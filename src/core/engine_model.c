@@ -48,6 +48,7 @@ int worker_need_trainer(struct worker *w, struct err *e)
 	worker_state(w, ENGINE_PREPARING, "compiling programs");
 	struct trainer_parts parts = {w->dev, w->pool, w->params, &w->data, &w->settings, &w->state, &w->timing, &w->g->cancel,
 				      &w->active};
+	w->decoder_copied = 0; /* what is trained is chosen anew: adapters, the average */
 	w->trainer = trainer_new(&parts, e);
 	worker_device_notes(w);
 	return w->trainer ? 0 : e->code;

@@ -405,6 +405,7 @@ int worker_train_slice(struct worker *w, struct err *e)
 {
 	struct trainer_step r = {0};
 	int rc = 0;
+	w->decoder_copied = 0;
 	if (!w->trainer) { /* gone after `set threads`, `device` or `data` */
 		rc = worker_need_trainer(w, e);
 		worker_state(w, ENGINE_TRAINING, NULL);

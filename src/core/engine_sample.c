@@ -141,6 +141,20 @@ static void record_sample(struct worker *w, const char *prompt, const struct str
 	str_done(&f);
 }
 
+/* sample.int8: the copy is made anew only where the weights may have changed. */
+static int need_copy(struct worker *w, struct err *e)
+{
+	int on = settings_int(&w->settings, SET_SAMPLE_INT8);
+	uint64_t begin = clock_ns();
+	if (on && w->decoder_copied)
+		return 0;
+	int rc = decoder_int8(w->decoder, on, e);
+	w->decoder_copied = on && !rc;
+	if (w->decoder_copied)
+		trace_span(TRACE_SAMPLE, "8-bit copy", begin, clock_ns(), TRACE_NONE);
+	return rc;
+}
+
 /* The decoder for the weights that are asked for. It keeps places of weights: another one is made where those have moved. */
 static int need_decoder(struct worker *w, struct err *e)
 {
@@ -149,10 +163,13 @@ static int need_decoder(struct worker *w, struct err *e)
 		decoder_free(w->decoder);
 		w->decoder = NULL;
 	}
-	if (!w->decoder && !(w->decoder = decoder_new(p, w->pool, e)))
-		return e->code;
+	if (!w->decoder) {
+		w->decoder_copied = 0;
+		if (!(w->decoder = decoder_new(p, w->pool, e)))
+			return e->code;
+	}
 	w->decoder_weights = p->w;
-	return 0;
+	return need_copy(w, e);
 }
 
 static int sample(struct worker *w, uint32_t id, uint64_t n, const char *prompt, struct err *e)
@@ -194,7 +211,7 @@ static int sample(struct worker *w, uint32_t id, uint64_t n, const char *prompt,
 		trace_span(TRACE_SAMPLE, "sample", t0, clock_ns(), TRACE_NONE);
 		double sec = (double)(clock_ns() - t0) / 1e9;
 		char line[96];
-		snprintf(line, sizeof line, "step %llu, %.2f s", (unsigned long long)w->state.step, sec);
+		snprintf(line, sizeof line, "step %llu, %.2f s%s", (unsigned long long)w->state.step, sec, w->decoder_copied ? ", int8" : "");
 		sample_event(w, EV_SAMPLE_END, id, line, strlen(line));
 		record_sample(w, prompt, &g.text);
 		worker_state(w, w->training ? ENGINE_TRAINING : ENGINE_PAUSED, NULL);

@@ -41,6 +41,11 @@ static int decode_call(void *arg, struct err *e)
 	return rc;
 }
 
+static int copy_call(void *arg, struct err *e)
+{
+	return decoder_int8(((struct talk *)arg)->d, 1, e);
+}
+
 static int talk(struct bench *b, const char *preset, struct err *e)
 {
 	struct model_config c;
@@ -69,6 +74,16 @@ static int talk(struct bench *b, const char *preset, struct err *e)
 		snprintf(name, sizeof name, "%s: decode a token, fp32", preset);
 		/* Every matrix is read once a token. */
 		bench_row(b, name, ms / DECODE, 0, 4.0 * (double)model_matrix_params(&c), 1, "");
+		rc = bench_time(b, copy_call, &t, 3, 300, &ms, e);
+	}
+	if (!rc) {
+		snprintf(name, sizeof name, "%s: 8-bit copy", preset);
+		bench_row(b, name, ms, 0, 4.0 * (double)model_matrix_params(&c) + (double)decoder_int8_bytes(&c), 0, "read and written once");
+		rc = bench_time(b, decode_call, &t, 3, 300, &ms, e);
+	}
+	if (!rc) {
+		snprintf(name, sizeof name, "%s: decode a token, int8", preset);
+		bench_row(b, name, ms / DECODE, 0, (double)decoder_int8_bytes(&c), 1, "");
 	}
 	decoder_free(t.d);
 	params_free(p);

@@ -1,6 +1,9 @@
 /* decode.c: a model run forward for text: several ids at once as matrix products, one id as rows times a vector, both over one KV cache.
  * Picks nothing: sampler.c does.
  *
+ * With an 8-bit copy of the matrices (int8.h) one id goes through that; several still go through the weights themselves, which a matrix product reads once for
+ * all of them. The embedding's rows, norms and the cache are fp32 in both.
+ *
  * The window holds the ids that the model sees, at most `context`. Appending to a full one keeps its last half and starts the cache
  * anew; positions count from 0 again, so the window's contents alone decide what comes out, not the way that led there. The cache is
  * [L, context, KV*HD], a row a position. Work is cut by shape, each row of a product is summed in one order: the bytes do not depend
@@ -10,8 +13,10 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/str.h"
 #include "device/gemm.h"
+#include "sample/int8.h"
 #include "sample/rows.h"
 #include "sample/sample.h"
 
@@ -22,13 +27,23 @@ enum {
 	SCORE_FLOATS = 1 << 19, /* what a thread's scores may take before chunks get shorter */
 	TASK_FLOATS = 1 << 15,  /* weights that one task reads: some 2 us from cache */
 	TASK_ROWS = 256,
+	PACK_ROWS = 64,         /* of a matrix that one task packs */
 	CACHED_FLOATS = 1 << 22, /* a model of this size stays in the caches: its weights come at 100 GB/s to one processor */
 	POOL_CACHED = 1 << 19,   /* then less work than this is done before another thread is awake; demo: 5,700 tokens/s so, 3,600 with all dealt out */
 	POOL_MEMORY = 1 << 16,   /* what comes from memory is worth dealing out much sooner; stories15m: 750 tokens/s, 600 with the bound above */
 };
 
+struct matrix {
+	const float *w;
+	struct int8_block *q; /* NULL: there is no 8-bit copy */
+	int m, n;             /* [m, n] */
+};
+
+enum { WQ, WK, WV, WO, W1, W2, W3, MATRICES };
+
 struct layer {
-	const float *norm_att, *wq, *wk, *wv, *wo, *norm_ffn, *w1, *w2, *w3;
+	struct matrix w[MATRICES];
+	const float *norm_att, *norm_ffn;
 	const float *norm_q, *norm_k; /* NULL without qk_norm */
 };
 
@@ -38,7 +53,13 @@ struct decoder {
 	const struct rows *rows;
 	int64_t worth;       /* multiplications from which on the pool pays */
 	struct layer *layer;
-	const float *embed, *norm_out, *head;
+	const float *embed, *norm_out;
+	struct matrix head;
+
+	const struct int8_rows *rows8;
+	void *copy;          /* the 8-bit matrices one after another, then the vector they are multiplied with; NULL: none */
+	size_t copy_bytes;
+	struct int8_group *x8;
 
 	int *id;             /* [context] the window */
 	int len, cached;     /* ids in it; positions whose keys and values are in the cache */
@@ -59,20 +80,29 @@ struct decoder {
 
 /* --- life --- */
 
+static struct matrix matrix_of(const struct params *p, const struct param *row)
+{
+	return (struct matrix){p->w + row->offset, NULL, (int)row->dim[0], (int)row->dim[1]};
+}
+
 static int bind_weights(struct decoder *d, const struct params *p, struct err *e)
 {
 	d->layer = mem_zalloc((size_t)d->c.layers, sizeof *d->layer);
 	if (!d->layer)
 		return err_nomem(e, "sample", sizeof *d->layer * (size_t)d->c.layers);
-	for (int l = 0; l < d->c.layers; l++)
-		d->layer[l] = (struct layer){
-			params_w(p, PARAM_NORM_ATT, l), params_w(p, PARAM_WQ, l), params_w(p, PARAM_WK, l), params_w(p, PARAM_WV, l),
-			params_w(p, PARAM_WO, l), params_w(p, PARAM_NORM_FFN, l), params_w(p, PARAM_W1, l), params_w(p, PARAM_W2, l),
-			params_w(p, PARAM_W3, l), d->c.qk_norm ? params_w(p, PARAM_NORM_Q, l) : NULL,
-			d->c.qk_norm ? params_w(p, PARAM_NORM_K, l) : NULL};
+	for (int l = 0; l < d->c.layers; l++) {
+		static const enum param_kind kind[MATRICES] = {PARAM_WQ, PARAM_WK, PARAM_WV, PARAM_WO, PARAM_W1, PARAM_W2, PARAM_W3};
+		struct layer *y = &d->layer[l];
+		for (int i = 0; i < MATRICES; i++)
+			y->w[i] = matrix_of(p, params_find(p, kind[i], l));
+		y->norm_att = params_w(p, PARAM_NORM_ATT, l);
+		y->norm_ffn = params_w(p, PARAM_NORM_FFN, l);
+		y->norm_q = d->c.qk_norm ? params_w(p, PARAM_NORM_Q, l) : NULL;
+		y->norm_k = d->c.qk_norm ? params_w(p, PARAM_NORM_K, l) : NULL;
+	}
 	d->embed = params_w(p, PARAM_EMBED, -1);
 	d->norm_out = params_w(p, PARAM_NORM_OUT, -1);
-	d->head = p->w + params_head(p)->offset;
+	d->head = matrix_of(p, params_head(p));
 	return 0;
 }
 
@@ -164,6 +194,7 @@ struct decoder *decoder_new(const struct params *p, struct pool *pool, struct er
 	d->c = p->config;
 	d->pool = pool;
 	d->rows = rows_best();
+	d->rows8 = int8_best();
 	d->worth = p->total <= CACHED_FLOATS ? POOL_CACHED : POOL_MEMORY;
 	d->chunk = chunk_of(&d->c);
 	if (bind_weights(d, p, e) || make_cache(d, e) || make_scratch(d, e)) {
@@ -181,8 +212,85 @@ void decoder_free(struct decoder *d)
 			d->logits};
 	for (size_t i = 0; i < ARRAY_LEN(part); i++)
 		free(part[i]);
+	pages_free(d->copy, d->copy_bytes);
 	free(d);
 }
+
+/* --- the 8-bit copy --- */
+
+static uint64_t blocks_of(int64_t m, int64_t n)
+{
+	return (uint64_t)(int8_tiles(m) * int8_groups(n));
+}
+
+static size_t vector_groups(const struct model_config *c)
+{
+	return (size_t)int8_groups(MAX(MAX(c->dim, c->hidden), model_q_dim(c)));
+}
+
+uint64_t decoder_int8_bytes(const struct model_config *c)
+{
+	int dim = c->dim, kv = model_kv_dim(c), qd = model_q_dim(c), f = c->hidden;
+	uint64_t layer = blocks_of(qd, dim) + 2 * blocks_of(kv, dim) + blocks_of(dim, qd) + 2 * blocks_of(f, dim) + blocks_of(dim, f);
+	return ((uint64_t)c->layers * layer + blocks_of(c->vocab, dim)) * sizeof(struct int8_block) + vector_groups(c) * sizeof(struct int8_group);
+}
+
+/* The i-th of 7 L + 1. */
+static struct matrix *matrix_at(struct decoder *d, int i)
+{
+	return i < d->c.layers * MATRICES ? &d->layer[i / MATRICES].w[i % MATRICES] : &d->head;
+}
+
+static void pack_task(void *arg, int task, int thread)
+{
+	struct decoder *d = arg;
+	(void)thread;
+	for (int i = 0, have; i <= d->c.layers * MATRICES; i++, task -= have) {
+		const struct matrix *a = matrix_at(d, i);
+		have = (a->m + PACK_ROWS - 1) / PACK_ROWS;
+		if (task < have) {
+			int64_t r = (int64_t)task * PACK_ROWS;
+			int8_pack(a->q, a->w, a->m, a->n, r, MIN(r + PACK_ROWS, a->m));
+			return;
+		}
+	}
+}
+
+static void drop_copy(struct decoder *d)
+{
+	for (int i = 0; i <= d->c.layers * MATRICES; i++)
+		matrix_at(d, i)->q = NULL;
+	pages_free(d->copy, d->copy_bytes);
+	d->copy = NULL;
+	d->copy_bytes = 0;
+}
+
+int decoder_int8(struct decoder *d, int on, struct err *e)
+{
+	if (!on) {
+		drop_copy(d);
+		return 0;
+	}
+	uint64_t bytes = decoder_int8_bytes(&d->c), have = mem_available();
+	char need[16], there[16];
+	if (!d->copy && ((have && bytes > have) || !(d->copy = pages_new((size_t)bytes))))
+		return err_set(e, ERR_NOMEM, "sample: 8-bit copy of the weights: %s needed, %s free (set sample.int8 off)", str_bytes(need, bytes),
+			       str_bytes(there, have));
+	d->copy_bytes = (size_t)bytes;
+	struct int8_block *at = d->copy;
+	int tasks = 0;
+	for (int i = 0; i <= d->c.layers * MATRICES; i++) {
+		struct matrix *a = matrix_at(d, i);
+		a->q = at;
+		at += blocks_of(a->m, a->n);
+		tasks += (a->m + PACK_ROWS - 1) / PACK_ROWS;
+	}
+	d->x8 = (struct int8_group *)at;
+	pool_run(d->pool, tasks, pack_task, d);
+	return 0;
+}
+
+/* --- place --- */
 
 void decoder_reset(struct decoder *d)
 {
@@ -317,44 +425,56 @@ static void attend(struct decoder *d, int l, int from, int t)
 
 /* y[m] = A x, or with b: y = silu(A x) * (B x). */
 struct product {
-	const float *a, *b;
+	const struct matrix *a, *b;
 	float *y;
-	int m;
 };
 
 struct stage {
-	const struct rows *rows;
+	const struct decoder *d;
 	const struct product *p;
 	const float *x;
-	int n, step;
+	int step;
 };
+
+/* Rows r to r + m of a matrix; r is a multiple of `step`, and so of a tile. */
+static void rows_times(const struct stage *s, float *y, const struct matrix *a, int64_t r, int64_t m)
+{
+	int64_t groups = int8_groups(a->n);
+	if (a->q)
+		s->d->rows8->times(y, a->q + r / INT8_TILE * groups, s->d->x8, m, groups);
+	else
+		s->d->rows->times(y, a->w + r * a->n, a->n, s->x, m, a->n);
+}
 
 static void product_task(void *arg, int task, int thread)
 {
 	(void)thread;
 	const struct stage *s = arg;
 	const struct product *p = s->p;
-	for (int have; task >= (have = (p->m + s->step - 1) / s->step); p++)
+	for (int have; task >= (have = (p->a->m + s->step - 1) / s->step); p++)
 		task -= have;
-	int64_t r = (int64_t)task * s->step, m = MIN(s->step, p->m - r);
-	s->rows->times(p->y + r, p->a + r * s->n, s->n, s->x, m, s->n);
+	int64_t r = (int64_t)task * s->step, m = MIN(s->step, p->a->m - r);
+	rows_times(s, p->y + r, p->a, r, m);
 	if (!p->b)
 		return;
 	float up[TASK_ROWS];
-	s->rows->times(up, p->b + r * s->n, s->n, s->x, m, s->n);
+	rows_times(s, up, p->b, r, m);
 	for (int64_t i = 0; i < m; i++)
 		p->y[r + i] = silu(p->y[r + i]) * up[i];
 }
 
 /* Several products with the same x [n], their rows dealt out together. */
-static void products(struct decoder *d, const struct product *p, int count, const float *x, int n)
+static void products(struct decoder *d, const struct product *p, int count, const float *x)
 {
-	struct stage s = {d->rows, p, x, n, MIN(MAX(TASK_FLOATS / n / 8 * 8, 8), TASK_ROWS)};
+	const int n = p->a->n, unit = d->copy ? INT8_TILE : 8;
+	struct stage s = {d, p, x, MIN(MAX(TASK_FLOATS / n / unit * unit, unit), TASK_ROWS)};
 	int tasks = 0;
 	int64_t work = 0;
+	if (d->copy)
+		int8_vector(d->x8, x, n);
 	for (int i = 0; i < count; i++) {
-		tasks += (p[i].m + s.step - 1) / s.step;
-		work += (int64_t)p[i].m * n * (p[i].b ? 2 : 1);
+		tasks += (p[i].a->m + s.step - 1) / s.step;
+		work += (int64_t)p[i].a->m * n * (p[i].b ? 2 : 1);
 	}
 	pool_run(work < d->worth ? NULL : d->pool, tasks, product_task, &s);
 }
@@ -363,51 +483,52 @@ static void products(struct decoder *d, const struct product *p, int count, cons
 
 static void layer_one(struct decoder *d, int l, int from)
 {
-	const struct layer *w = &d->layer[l];
+	const struct layer *y = &d->layer[l];
+	const struct matrix *w = y->w;
 	const struct model_config *c = &d->c;
-	int kv = model_kv_dim(c), qd = model_q_dim(c);
-	size_t row = ((size_t)l * (size_t)c->context + (size_t)from) * (size_t)kv;
-	const struct product qkv[] = {{w->wq, NULL, d->q, qd}, {w->wk, NULL, d->k + row, kv}, {w->wv, NULL, d->v + row, kv}};
-	rms_norm(d, d->norm, d->x, w->norm_att, 1, c->dim);
-	products(d, qkv, 3, d->norm, c->dim);
-	prepare(d, d->q, w->norm_q, c->heads, 1);
-	prepare(d, d->k + row, w->norm_k, c->kv_heads, 1);
+	size_t row = ((size_t)l * (size_t)c->context + (size_t)from) * (size_t)model_kv_dim(c);
+	const struct product qkv[] = {{&w[WQ], NULL, d->q}, {&w[WK], NULL, d->k + row}, {&w[WV], NULL, d->v + row}};
+	rms_norm(d, d->norm, d->x, y->norm_att, 1, c->dim);
+	products(d, qkv, 3, d->norm);
+	prepare(d, d->q, y->norm_q, c->heads, 1);
+	prepare(d, d->k + row, y->norm_k, c->kv_heads, 1);
 	attend(d, l, from, 1);
-	products(d, &(struct product){w->wo, NULL, d->norm, c->dim}, 1, d->att, qd);
+	products(d, &(struct product){&w[WO], NULL, d->norm}, 1, d->att);
 	add_scaled(d->x, d->norm, c->alpha, (size_t)c->dim);
-	rms_norm(d, d->norm, d->x, w->norm_ffn, 1, c->dim);
-	products(d, &(struct product){w->w1, w->w3, d->gate, c->hidden}, 1, d->norm, c->dim);
-	products(d, &(struct product){w->w2, NULL, d->norm, c->dim}, 1, d->gate, c->hidden);
+	rms_norm(d, d->norm, d->x, y->norm_ffn, 1, c->dim);
+	products(d, &(struct product){&w[W1], &w[W3], d->gate}, 1, d->norm);
+	products(d, &(struct product){&w[W2], NULL, d->norm}, 1, d->gate);
 	add_scaled(d->x, d->norm, c->alpha, (size_t)c->dim);
 }
 
 /* y[t, m] = x[t, n] W[m, n]^T */
-static void project(struct decoder *d, float *y, const float *x, const float *w, int t, int m, int n)
+static void project(struct decoder *d, float *y, const float *x, const struct matrix *w, int t)
 {
-	gemm(d->pool, 0, 1, t, m, n, 1, x, n, w, n, 0, y, m);
+	gemm(d->pool, 0, 1, t, w->m, w->n, 1, x, w->n, w->w, w->n, 0, y, w->m);
 }
 
 static void layer_many(struct decoder *d, int l, int from, int t)
 {
-	const struct layer *w = &d->layer[l];
+	const struct layer *y = &d->layer[l];
+	const struct matrix *w = y->w;
 	const struct model_config *c = &d->c;
-	int dim = c->dim, kv = model_kv_dim(c), qd = model_q_dim(c), f = c->hidden;
-	size_t row = ((size_t)l * (size_t)c->context + (size_t)from) * (size_t)kv;
-	rms_norm(d, d->norm, d->x, w->norm_att, t, dim);
-	project(d, d->q, d->norm, w->wq, t, qd, dim);
-	project(d, d->k + row, d->norm, w->wk, t, kv, dim);
-	project(d, d->v + row, d->norm, w->wv, t, kv, dim);
-	prepare(d, d->q, w->norm_q, c->heads, t);
-	prepare(d, d->k + row, w->norm_k, c->kv_heads, t);
+	int dim = c->dim, f = c->hidden;
+	size_t row = ((size_t)l * (size_t)c->context + (size_t)from) * (size_t)model_kv_dim(c);
+	rms_norm(d, d->norm, d->x, y->norm_att, t, dim);
+	project(d, d->q, d->norm, &w[WQ], t);
+	project(d, d->k + row, d->norm, &w[WK], t);
+	project(d, d->v + row, d->norm, &w[WV], t);
+	prepare(d, d->q, y->norm_q, c->heads, t);
+	prepare(d, d->k + row, y->norm_k, c->kv_heads, t);
 	attend(d, l, from, t);
-	project(d, d->norm, d->att, w->wo, t, dim, qd);
+	project(d, d->norm, d->att, &w[WO], t);
 	add_scaled(d->x, d->norm, c->alpha, (size_t)t * (size_t)dim);
-	rms_norm(d, d->norm, d->x, w->norm_ffn, t, dim);
-	project(d, d->gate, d->norm, w->w1, t, f, dim);
-	project(d, d->up, d->norm, w->w3, t, f, dim);
+	rms_norm(d, d->norm, d->x, y->norm_ffn, t, dim);
+	project(d, d->gate, d->norm, &w[W1], t);
+	project(d, d->up, d->norm, &w[W3], t);
 	for (size_t i = 0; i < (size_t)t * (size_t)f; i++)
 		d->gate[i] = silu(d->gate[i]) * d->up[i];
-	project(d, d->norm, d->gate, w->w2, t, dim, f);
+	project(d, d->norm, d->gate, &w[W2], t);
 	add_scaled(d->x, d->norm, c->alpha, (size_t)t * (size_t)dim);
 }
 
@@ -466,7 +587,7 @@ int decoder_next(struct decoder *d, const int *id, int n, float **logits, const 
 	if (!logits)
 		return 0;
 	rms_norm(d, d->norm, d->x + (size_t)(t - 1) * (size_t)d->c.dim, d->norm_out, 1, d->c.dim);
-	products(d, &(struct product){d->head, NULL, d->logits, d->c.vocab}, 1, d->norm, d->c.dim);
+	products(d, &(struct product){&d->head, NULL, d->logits}, 1, d->norm);
 	*logits = d->logits;
 	return 0;
 }

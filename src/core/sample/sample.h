@@ -1,4 +1,4 @@
-/* sample.h: text from a model: prefill and decode with a KV cache, and picking the next id. Host code in fp32, the same on every device.
+/* sample.h: text from a model: prefill and decode with a KV cache, and picking the next id. Host code in fp32, on request over 8-bit weights, the same on every device.
  * SPDX-License-Identifier: MIT */
 #ifndef ANETUI_SAMPLE_SAMPLE_H
 #define ANETUI_SAMPLE_SAMPLE_H
@@ -17,6 +17,10 @@ struct decoder;
 void decoder_bytes(uint64_t *cache, uint64_t *scratch, const struct model_config *c, int threads, int n);
 struct decoder *decoder_new(const struct params *p, struct pool *pool, struct err *e);
 void decoder_free(struct decoder *d);
+/* on: makes an 8-bit copy of the matrices as they are now (int8.h), or makes it anew; ids that are fed one by one then go through it, until the next call. Weights that are not
+ * finite make all sums of theirs NaN. off: lets the copy go. ERR_NOMEM: there is no room for it, nothing has changed. */
+int decoder_int8(struct decoder *d, int on, struct err *e);
+uint64_t decoder_int8_bytes(const struct model_config *c);
 void decoder_reset(struct decoder *d);
 /* Feeds n ids (several at once as matrix products) and points *logits at [V] for the position after the last; NULL is allowed. The logits are the caller's
  * to change until the next call. Past the end of the context the window slides by half: the kept half is fed anew, and decoder_slides counts. cancel may
