@@ -299,6 +299,7 @@ static int mil_build(struct worker *w, struct program *p, int id, struct err *e)
 	struct extras_plan x;
 	extras_plan(&x, caps, &w->params->config, &how, shape.batch * shape.seq, worker_rows(w), 1);
 	extras_shape(&shape, &x, caps, &how, worker_rows(w));
+	shape.precise = model_is_precise(caps, &w->params->config, &how);
 	return program_build(p, (enum program_id)id, &w->params->config, &shape, MIL_BARE, e);
 }
 
@@ -358,6 +359,7 @@ static int mil_export(struct worker *w, const char *dir, const char *dialect, st
 	int rc = params_train(w->params, e);
 	struct device *cpu = rc ? NULL : device_open("cpu", w->pool, e);
 	struct model_options o = trainer_options(&w->settings);
+	o.precise = model_is_precise(device_caps(w->dev), &w->params->config, &o) ? PRECISE_ON : PRECISE_OFF;
 	struct model *m = cpu ? model_new(cpu, w->params, w->pool, batch, settings_int(&w->settings, SET_SEQ), &o, NULL, &w->g->cancel, e) : NULL;
 	rc = m ? model_export(m, dir, d, &w->answer, e) : e->code;
 	model_free(m);

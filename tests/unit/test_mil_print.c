@@ -36,18 +36,19 @@ static void generated_programs(void **state)
 	(void)state;
 	for (size_t s = 0; s < ARRAY_LEN(shapes); s++)
 		for (int id = 0; id < PROGRAM_N; id++)
-			for (int way = 0; way < 4; way++) {
+			for (int way = 0; way < 8; way++) {
 				struct model_config c;
 				struct program from, to;
 				struct str text = {0};
 				struct err e = {0};
 				tiny_config(&c, &shapes[s]);
-				struct program_shape shape = {.batch = shapes[s].batch, .seq = shapes[s].seq};
-				assert_int_equal(program_build(&from, (enum program_id)id, &c, &shape, (enum mil_dialect)(way & 1), &e), 0);
-				assert_int_equal(program_build(&to, (enum program_id)id, &c, &shape, (enum mil_dialect)(way >> 1), &e), 0);
+				struct program_shape shape = {.batch = shapes[s].batch, .seq = shapes[s].seq, .precise = way >> 2};
+				const enum mil_dialect in = (enum mil_dialect)(way & 1), out = (enum mil_dialect)(way >> 1 & 1);
+				assert_int_equal(program_build(&from, (enum program_id)id, &c, &shape, in, &e), 0);
+				assert_int_equal(program_build(&to, (enum program_id)id, &c, &shape, out, &e), 0);
 				struct mil_graph *g = parse(from.name, from.text.s);
-				assert_int_equal(g->verbose, way & 1);
-				mil_print(&text, g, (enum mil_dialect)(way >> 1));
+				assert_int_equal(g->verbose, in);
+				mil_print(&text, g, out);
 				assert_false(text.failed);
 				assert_string_equal(text.s, to.text.s);
 				mil_free(g);

@@ -51,6 +51,8 @@ static const struct {
 	/* Matrices that fill the blocks of 4 MiB from which the device cuts: what is left over in others is never touched. */
 	{{"sim", 1024, 4096, 3, 16, 16, 64, 8000, 1, ROPE_INTERLEAVED, 1, 1, 256}, "sim chip=m4 budget=1000", {.pipeline = PIPELINE_STATIC}},
 	{{"sim, norms of q and k, dynamic", 1024, 4096, 3, 16, 8, 64, 8000, 1, ROPE_HALF + TINY_QK_NORM, 1, 1, 256}, "sim chip=m4 budget=1000", {.pipeline = PIPELINE_DYNAMIC}},
+	{{"precise", 256, 768, 8, 16, 8, 16, 8000, 1, ROPE_INTERLEAVED, 1, 4, 256}, "cpu", {.pipeline = PIPELINE_STATIC, .precise = PRECISE_ON}},
+	{{"sim, precise, dynamic", 1024, 4096, 3, 32, 16, 32, 8000, 1, ROPE_HALF, 1, 1, 256}, "sim chip=m4 budget=1000", {.pipeline = PIPELINE_DYNAMIC}},
 };
 
 static void planned_and_taken(void **state)

@@ -157,13 +157,33 @@ static void check_shape(const struct tiny *t, const struct program *p)
 	count(&p[PROGRAM_SDPA_BWD2], "dn", "dknorm", t->head_dim);
 }
 
+/* What sdpaBwd1 needs of q and k stands in one piece, with and without. */
+static void check_precise(const struct tiny *t, const struct program *p, int precise)
+{
+	int Q = t->heads * t->head_dim, K = t->kv_heads * t->head_dim;
+	if (!precise || t->rope >= TINY_QK_NORM) {
+		assert_null(program_channel(&p[PROGRAM_FWD_ATTN], "out", "q_low"));
+		assert_null(program_channel(&p[PROGRAM_DYN_SDPA_BWD1], "x", "k_low"));
+		return;
+	}
+	static const struct { enum program_id id; const char *surface; } uses[] = {
+		{PROGRAM_FWD_ATTN, "out"}, {PROGRAM_SDPA_BWD1, "x"}, {PROGRAM_DYN_SDPA_FWD, "out"}, {PROGRAM_DYN_SDPA_BWD1, "x"},
+	};
+	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
+		const struct program *u = &p[uses[i].id];
+		count(u, uses[i].surface, "q_low", Q);
+		count(u, uses[i].surface, "k_low", K);
+		assert_int_equal(program_channel(u, uses[i].surface, "v")->offset, program_channel(u, uses[i].surface, "q")->offset + 2 * (Q + K));
+	}
+}
+
 static void texts_parse(void **state)
 {
 	(void)state;
 	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
-		for (int how = 0; how < 4; how++) {
+		for (int how = 0; how < 8; how++) {
 			const struct tiny *t = &shapes[k];
-			struct program_shape shape = {.batch = t->batch, .seq = t->seq, .separate = how & 1, .dynamic = how & 1};
+			struct program_shape shape = {.batch = t->batch, .seq = t->seq, .separate = how & 1, .dynamic = how & 1, .precise = how >> 2};
 			enum mil_dialect dialect = how & 2 ? MIL_VERBOSE : MIL_BARE;
 			struct model_config c;
 			struct program p[PROGRAM_N];
@@ -181,6 +201,7 @@ static void texts_parse(void **state)
 				mil_free(g);
 			}
 			check_shape(t, p);
+			check_precise(t, p, shape.precise);
 			check_dynamic(t, p, shape.separate);
 			for (int id = 0; id < PROGRAM_N; id++)
 				program_done(&p[id]);

@@ -38,6 +38,9 @@ static const struct way {
 	{"compact", "cpu", {.pipeline = PIPELINE_STATIC}, 0, 0, 1},
 	{"sim", "sim chip=m4 budget=1000", {.pipeline = PIPELINE_STATIC}, 0, 0, 0},
 	{"sim, dynamic", "sim chip=m4 budget=1000", {.pipeline = PIPELINE_DYNAMIC}, 0, 0, 0},
+	{"precise, own surfaces, overlapping", "cpu", {.pipeline = PIPELINE_STATIC, .precise = PRECISE_ON}, 1, 1, 0},
+	{"dynamic, precise", "cpu", {.pipeline = PIPELINE_DYNAMIC, .precise = PRECISE_ON}, 0, 0, 0},
+	{"sim, not precise", "sim chip=m4 budget=1000", {.pipeline = PIPELINE_STATIC, .precise = PRECISE_OFF}, 0, 0, 0},
 	{"sim, extras", "sim chip=m4 budget=1000", {.pipeline = PIPELINE_STATIC, .extras = 1}, 0, 0, 0},
 };
 

@@ -27,7 +27,7 @@ static int build_programs(struct model *m, struct err *e)
 {
 	model_programs(m->o.pipeline, m->train, &m->first, &m->end);
 	for (int i = m->first; i < m->end; i++) {
-		int r = program_build(&m->program[i], (enum program_id)i, m->c, &(struct program_shape){.batch = m->B, .seq = m->S, .separate = m->o.separate}, MIL_BARE, e);
+		int r = program_build(&m->program[i], (enum program_id)i, m->c, &(struct program_shape){.batch = m->B, .seq = m->S, .separate = m->o.separate, .precise = m->o.precise == PRECISE_ON}, MIL_BARE, e);
 		if (r)
 			return r;
 	}
@@ -108,6 +108,7 @@ struct model *model_new(struct device *d, struct params *p, struct pool *pool, i
 	}
 	m->device = d;
 	m->o = o ? *o : (struct model_options){0};
+	m->o.precise = model_is_precise(device_caps(d), &p->config, &m->o) ? PRECISE_ON : PRECISE_OFF;
 	m->p = p;
 	m->c = &p->config;
 	m->pool = pool;

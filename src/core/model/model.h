@@ -22,11 +22,19 @@ enum model_pipeline {
 	PIPELINE_DYNAMIC, /* weights are inputs: one kernel for all layers, compiled once */
 };
 
+/* q, k and the scores to more digits than fp16 has: larger programs (program_precise.c). */
+enum model_precise {
+	PRECISE_AUTO, /* where the device computes in fp16 and a head is at most 32 wide: there it costs little beside the rest */
+	PRECISE_ON,
+	PRECISE_OFF,
+};
+
 struct model_options {
 	enum model_pipeline pipeline;
 	int separate; /* dynamic: every weight is an input of its own, not packed beside the activations */
 	int extras;   /* final norm, classifier, softmax and the norms' gradients run on the device too */
 	int recompute; /* a layer's input alone is kept; its taps are made again before its backward pass (Chen et al. 2016, arXiv:1604.06174). Same bytes */
+	enum model_precise precise;
 	const struct active_rows *active; /* the classifier has only these rows, targets must be among them; NULL: all. The caller's, must stay */
 };
 
@@ -36,6 +44,12 @@ struct model_options {
 struct model *model_new(struct device *d, struct params *p, struct pool *pool, int batch, int seq, const struct model_options *o,
 			struct timing *t, const atomic_int *cancel, struct err *e);
 void model_free(struct model *m);
+
+/* Whether the options come to precise programs: not with qk_norm, which keeps scores small. */
+static inline int model_is_precise(const struct device_caps *caps, const struct model_config *c, const struct model_options *o)
+{
+	return !c->qk_norm && (o->precise == PRECISE_ON || (o->precise == PRECISE_AUTO && caps->fp16 && c->head_dim <= 32));
+}
 
 /* After weights have changed, before the next model_loss or model_micro_step: static programs on a device that freezes weights
  * are compiled again (those that have weights of a layer), dynamic ones get the weights into their surfaces, live weights need

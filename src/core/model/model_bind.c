@@ -51,6 +51,8 @@ static const float *constant(const struct model *m, const char *name)
 	const struct { const char *name; const float *data; } fixed[] = {
 		{"mask", m->mask}, {"rope_cos", m->rope_cos}, {"rope_sin", m->rope_sin}, {"eps", m->numbers},
 		{"scale", m->numbers + 1}, {"alpha", m->numbers + 2},
+		{"cos_coarse", m->turn[0]}, {"sin_coarse", m->turn[1]}, {"cos_fine", m->turn[2]}, {"sin_fine", m->turn[3]},
+		{"minus_q", m->minus_q}, {"minus_k", m->minus_k}, {"less", m->less},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
 		if (!strcmp(fixed[i].name, name))

@@ -32,6 +32,7 @@ struct place_row {
 
 static const struct place_row static_rows[] = {
 	{"x2", PLACE_X2, WIDE_D, LAYER, 1, 0}, {"q", PLACE_Q, WIDE_Q, LAYER, 0, 0}, {"k", PLACE_K, WIDE_K, LAYER, 0, 0},
+	{"q_low", PLACE_Q_LOW, WIDE_Q, LAYER, 0, 0}, {"k_low", PLACE_K_LOW, WIDE_K, LAYER, 0, 0},
 	{"v", PLACE_V, WIDE_K, LAYER, 0, 0}, {"attn", PLACE_ATTN, WIDE_Q, LAYER, 0, 0}, {"xnorm", PLACE_XNORM, WIDE_D, LAYER, 0, 0},
 	{"q_raw", PLACE_Q_RAW, WIDE_Q, LAYER, 0, 0}, {"k_raw", PLACE_K_RAW, WIDE_K, LAYER, 0, 0},
 	{"y", PLACE_Y, WIDE_D, LAYER, 1, 0}, {"h1", PLACE_H1, WIDE_F, LAYER, 0, 0}, {"h3", PLACE_H3, WIDE_F, LAYER, 0, 0},
@@ -48,6 +49,7 @@ static const struct place_row dynamic_rows[] = {
 	{"x2", PLACE_X2, WIDE_D, LAYER, 1, 0}, {"xnorm", PLACE_XNORM, WIDE_D, LAYER, 1, 0},
 	{"attn", PLACE_ATTN, WIDE_Q, LAYER, 1, 0}, {"q_raw", PLACE_Q_RAW, WIDE_Q, LAYER, 0, 0}, {"k_raw", PLACE_K_RAW, WIDE_K, LAYER, 0, 0},
 	{"q", PLACE_Q, WIDE_Q, LAYER, 0, 0}, {"k", PLACE_K, WIDE_K, LAYER, 0, 0},
+	{"q_low", PLACE_Q_LOW, WIDE_Q, LAYER, 0, 0}, {"k_low", PLACE_K_LOW, WIDE_K, LAYER, 0, 0},
 	{"v", PLACE_V, WIDE_K, LAYER, 0, 0}, {"da", PLACE_DA, WIDE_Q, LAYER, 0, 1},
 	{"y", PLACE_Y, WIDE_D, LAYER, 1, 0}, {"h1", PLACE_H1, WIDE_F, LAYER, 0, 0}, {"h3", PLACE_H3, WIDE_F, LAYER, 0, 0},
 	{"gate", PLACE_GATE, WIDE_F, LAYER, 0, 0}, {"x2norm", PLACE_X2NORM, WIDE_D, LAYER, 1, 0},
@@ -111,7 +113,7 @@ static uint64_t width_of(const struct model_config *c, int batch, int seq, enum 
 
 /* What decides how many of a place there are. With one set of scratch nothing overlaps. */
 struct counts {
-	int layers, sets, train, recompute, qk_norm;
+	int layers, sets, train, recompute, qk_norm, precise;
 };
 
 static enum share whose(const struct place_row *r, const struct counts *n)
@@ -124,9 +126,14 @@ static int of_head_norms(enum place p)
 	return p >= PLACE_Q_RAW && p <= PLACE_DKNORM;
 }
 
+static int of_precise(enum place p)
+{
+	return p == PLACE_Q_LOW || p == PLACE_K_LOW;
+}
+
 static int copies(const struct place_row *r, const struct counts *n)
 {
-	if ((r->backward && !n->train) || (of_head_norms(r->place) && !n->qk_norm))
+	if ((r->backward && !n->train) || (of_head_norms(r->place) && !n->qk_norm) || (of_precise(r->place) && !n->precise))
 		return 0;
 	return whose(r, n) == LAYER ? n->layers : whose(r, n) == SET ? n->sets : 1;
 }
@@ -134,9 +141,10 @@ static int copies(const struct place_row *r, const struct counts *n)
 /* What is no place: of the head, constants, one of each. */
 struct sizes {
 	uint64_t dt, logits, table, norm_part, mask, rope;
+	uint64_t turn, minus_q, minus_k, less; /* precise, else 0 */
 };
 
-static void sizes_of(struct sizes *z, const struct model_config *c, int batch, int seq, int rows)
+static void sizes_of(struct sizes *z, const struct model_config *c, int batch, int seq, int rows, int precise)
 {
 	uint64_t T = (uint64_t)batch * (uint64_t)seq, S = (uint64_t)seq;
 	*z = (struct sizes){
@@ -144,14 +152,20 @@ static void sizes_of(struct sizes *z, const struct model_config *c, int batch, i
 		.table = rows < c->vocab ? (uint64_t)rows * (uint64_t)c->dim : 0, .norm_part = host_norm_scratch((int)T, c->dim),
 		.mask = (uint64_t)(c->heads / c->kv_heads) * S * S, .rope = T * (uint64_t)c->head_dim / 2,
 	};
+	if (!precise)
+		return;
+	z->turn = z->rope;
+	z->minus_q = (uint64_t)model_q_dim(c) * (uint64_t)model_q_dim(c);
+	z->minus_k = (uint64_t)model_kv_dim(c) * (uint64_t)model_kv_dim(c);
+	z->less = T * (uint64_t)c->kv_heads * (uint64_t)program_score_pad(c);
 }
 
 static uint64_t total_floats(const struct model_config *c, enum model_pipeline pipeline, int batch, int seq, int rows, const struct counts *many)
 {
 	struct sizes z;
 	const struct place_row *row;
-	sizes_of(&z, c, batch, seq, rows);
-	uint64_t n = z.table + z.mask + 2 * z.rope + z.dt + 16, phase[PHASE_N] = {0};
+	sizes_of(&z, c, batch, seq, rows, many->precise);
+	uint64_t n = z.table + z.mask + 2 * z.rope + z.dt + 16 + 4 * z.turn + z.minus_q + z.minus_k + z.less + (many->precise ? 8 * 16 : 0), phase[PHASE_N] = {0};
 	phase[PHASE_HEAD] = z.dt + z.logits + (many->train ? z.dt : 0) + 3 * 16;
 	if (many->train)
 		n += z.table + z.norm_part;
@@ -183,10 +197,10 @@ uint64_t model_floats(const struct device_caps *caps, const struct model_config 
 {
 	struct extras_plan x = {0};
 	struct sizes z;
-	const struct counts many = {c->layers, caps->overlaps ? SCRATCH_SETS : 1, train, o->recompute && train, c->qk_norm};
+	const struct counts many = {c->layers, caps->overlaps ? SCRATCH_SETS : 1, train, o->recompute && train, c->qk_norm, model_is_precise(caps, c, o)};
 	if (o->extras)
 		extras_plan(&x, caps, c, o, batch * seq, rows, train);
-	sizes_of(&z, c, batch, seq, rows);
+	sizes_of(&z, c, batch, seq, rows, 0);
 	*head = z.logits + z.table * (train ? 2 : 1) + x.floats;
 	return total_floats(c, o->pipeline, batch, seq, rows, &many) + x.floats;
 }
@@ -279,6 +293,38 @@ static void fill_constants(struct model *m)
 	m->numbers[2] = m->c->alpha;
 }
 
+static void cut_precise(struct model *m, const struct sizes *z, float **at)
+{
+	for (int i = 0; i < 4; i++)
+		m->turn[i] = cut(at, z->turn);
+	m->minus_q = cut(at, z->minus_q);
+	m->minus_k = cut(at, z->minus_k);
+	m->less = cut(at, z->less);
+}
+
+/* Memory is zero to begin with. The coarse tables have so few digits that their products with whole numbers below 32 are exact in fp16, and the sum of two such. */
+static void fill_precise(struct model *m)
+{
+	int64_t Q = model_q_dim(m->c), K = model_kv_dim(m->c), S = m->S, pad = program_score_pad(m->c);
+	for (int64_t i = 0; i < m->c->head_dim / 2; i++) {
+		double step = pow(m->c->rope_theta, -2.0 * (double)i / m->c->head_dim);
+		for (int64_t t = 0; t < m->T; t++) {
+			double angle = (double)(t % S) * step, v[2] = {cos(angle), sin(angle)};
+			for (int k = 0; k < 2; k++) {
+				double coarse = rint(32 * v[k]) / 32;
+				m->turn[k][i * m->T + t] = (float)coarse;
+				m->turn[2 + k][i * m->T + t] = (float)(v[k] - coarse);
+			}
+		}
+	}
+	for (int64_t i = 0; i < Q; i++)
+		m->minus_q[i * Q + i] = -1;
+	for (int64_t i = 0; i < K; i++)
+		m->minus_k[i * K + i] = -1;
+	for (int64_t i = 0; i < m->c->kv_heads * m->T; i++)
+		m->less[i / m->T * pad * m->T + i % m->T] = -1;
+}
+
 /* Weights in surfaces of a device's own, dynamic programs only: each matrix forward, and once more backward. The device makes them. */
 static uint64_t staged_floats(const struct model *m)
 {
@@ -292,8 +338,8 @@ static uint64_t staged_floats(const struct model *m)
 int model_make_memory(struct model *m, struct err *e)
 {
 	struct sizes z;
-	sizes_of(&z, m->c, m->B, m->S, m->rows);
-	const struct counts many = {m->c->layers, m->nset, m->train, m->recompute, m->c->qk_norm};
+	const struct counts many = {m->c->layers, m->nset, m->train, m->recompute, m->c->qk_norm, m->o.precise == PRECISE_ON};
+	sizes_of(&z, m->c, m->B, m->S, m->rows, many.precise);
 	uint64_t n = total_floats(m->c, m->o.pipeline, m->B, m->S, m->rows, &many), have = mem_available();
 	uint64_t all = n + staged_floats(m);
 	if (all > SIZE_MAX / sizeof(float) / 4 || (have && all * sizeof(float) > have)) {
@@ -317,6 +363,8 @@ int model_make_memory(struct model *m, struct err *e)
 	m->rope_cos = cut(&at, z.rope);
 	m->rope_sin = cut(&at, z.rope);
 	m->numbers = cut(&at, 16);
+	if (many.precise)
+		cut_precise(m, &z, &at);
 	if (m->train) {
 		m->norm_part = cut(&at, z.norm_part);
 		if (z.table)
@@ -324,5 +372,7 @@ int model_make_memory(struct model *m, struct err *e)
 	}
 	m->logit_rows = head_block(m->rows, m->T);
 	fill_constants(m);
+	if (many.precise)
+		fill_precise(m);
 	return 0;
 }

@@ -30,6 +30,8 @@ static uint64_t arena_floats(const struct plan *p, int rows)
 	uint64_t grouped = c->heads != c->kv_heads ? 2 * Q : 0;
 	if (c->qk_norm)
 		qk *= 2;
+	if (p->shape.precise) /* scores twice, and what they are the product of */
+		grouped = MAX(grouped, scores + 6 * (Q + K) + (uint64_t)program_score_pad(c) * (uint64_t)(c->heads + c->kv_heads));
 	uint64_t ffn = MAX((uint64_t)c->hidden, 3 * D), attention = p->train ? scores + MAX(qk, grouped) : MAX(2 * Q, D);
 	struct extras_plan x = {.parts = 1};
 	if (p->o->extras)
@@ -108,6 +110,7 @@ int model_plan(struct model_plan *out, const struct device_caps *caps, const str
 	if (batch < 1 || seq < 1 || (double)batch * seq > INT_MAX / 64)
 		return err_set(e, ERR_RANGE, "model: %s: batch %d, seq %d: must be at least 1 and smaller together", c->name, batch, seq);
 	struct plan p = {caps, c, o ? o : &plain, {.batch = caps->batch ? batch : 1, .seq = seq, .separate = o && o->separate}, train};
+	p.shape.precise = model_is_precise(caps, c, p.o);
 	rows = rows ? rows : c->vocab;
 	uint64_t device = arena_floats(&p, rows), logits = 0, all;
 	if ((r = add_surfaces(&device, &p, rows, e)))

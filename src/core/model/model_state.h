@@ -37,6 +37,7 @@ enum place {
 	PLACE_Y, PLACE_X2NORM, PLACE_H1, PLACE_H3, PLACE_GATE,
 	PLACE_DGATE, PLACE_DH1, PLACE_DH3, PLACE_DX2NORM, PLACE_DQ, PLACE_DK, PLACE_DV, PLACE_DXNORM, PLACE_DXKV,
 	PLACE_Q_RAW, PLACE_K_RAW, PLACE_DQNORM, PLACE_DKNORM, /* qk_norm; the last two [HD, T] */
+	PLACE_Q_LOW, PLACE_K_LOW, /* precise */
 	PLACE_PROBS, PLACE_DP, /* [B*H*S, S] */
 	PLACE_N
 };
@@ -84,6 +85,7 @@ struct model {
 	int *target;       /* [T] targets as rows of that copy */
 	float *norm_part;  /* partial sums of host_norm_back */
 	float *mask, *rope_cos, *rope_sin, *numbers; /* weight files that are no parameters */
+	float *turn[4], *minus_q, *minus_k, *less; /* the same, precise: coarse cos and sin, fine cos and sin */
 	double *loss;      /* [T] */
 	int logit_rows;    /* tokens of one classifier block */
 	int rows;          /* of the classifier: V, or those that take part */

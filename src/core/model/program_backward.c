@@ -26,17 +26,19 @@ void gen_ffn_bwd(struct gen *g)
 	g->output[g->noutput++] = gen_pack(g, "out", names, (struct mb_value[]){dx, dh1, dh3}, ARRAY_LEN(names));
 }
 
-/* [dx2 | q | k | v] -> dv, [probs | dp]: da = Wo^T (alpha dx2), dv = probs^T da, dp = da v^T. The scores are made again. */
+/* [dx2 | q | k | v], precise: [q_low | k_low] before v -> dv, [probs | dp]: da = Wo^T (alpha dx2), dv = probs^T da, dp = da v^T. The scores are made again. */
 void gen_sdpa_bwd1(struct gen *g)
 {
 	struct mil_builder *b = &g->b;
-	struct gen_channel c[] = {{"dx2", g->D}, {"q", g->Q}, {"k", g->K}, {"v", g->K}};
-	struct mb_value in = gen_surface(g, "x", c, ARRAY_LEN(c), g->T);
+	struct gen_channel c[6] = {{"dx2", g->D}};
+	int n = gen_qkv_channels(g, c, 1);
+	struct mb_value in = gen_surface(g, "x", c, n, g->T);
 	mb_begin(b, g->dialect, &in, 1);
-	struct mb_value dx2 = gen_channel_of(g, in, "dx2"), q = gen_channel_of(g, in, "q"), k = gen_channel_of(g, in, "k");
+	struct mb_value dx2 = gen_channel_of(g, in, "dx2");
+	struct gen_qk qk = gen_qk_of(g, in);
 	struct mb_value v = gen_channel_of(g, in, "v");
 	struct mb_value da = gen_conv(g, "da", gen_alpha(g, "do", dx2), "wot", g->Q);
-	gen_scores_back(g, q, k, v, da);
+	gen_scores_back(g, &qk, v, da);
 }
 
 /* raw = [q_raw | k_raw]; d: of the outputs of the norms of q and k, becomes that of their inputs. dn = [dqnorm | dknorm] comes out too. */

@@ -32,7 +32,7 @@ static void two_products(struct gen *g, int64_t channels, const char *const *x, 
 	gen_output(g, name, gen_unproduct(g, name, mb_binary(&g->b, "add", NULL, a, b)));
 }
 
-/* xnorm -> [attn | q | k | v], q and k turned; qk_norm: [q_raw | k_raw] stand behind attn. */
+/* xnorm -> [attn | q | k | v], q and k turned; qk_norm: [q_raw | k_raw] stand behind attn; precise: [q_low | k_low] before v. */
 void gen_dyn_sdpa_fwd(struct gen *g)
 {
 	struct gen_column c[] = {{"xnorm", g->T, 0}, {"wqt", g->Q, 1}, {"wkt", g->K, 1}, {"wvt", g->K, 1}};
@@ -40,15 +40,23 @@ void gen_dyn_sdpa_fwd(struct gen *g)
 		gen_head_norms(g);
 	gen_begin_packed(g, g->D, c, ARRAY_LEN(c));
 	struct mb_value q_raw = product(g, "q_raw", "xnorm", "wqt"), k_raw = product(g, "k_raw", "xnorm", "wkt");
-	struct mb_value q = gen_rope(g, "q", gen_head_norm(g, "q_norm", q_raw, g->H, "rmsq"), g->H, 0);
-	struct mb_value k = gen_rope(g, "k", gen_head_norm(g, "k_norm", k_raw, g->KV, "rmsk"), g->KV, 0);
+	struct gen_qk low = {.q = {0}}, qk;
+	if (g->precise) {
+		struct mb_value x = gen_column_of(g, "xnorm");
+		low.q = gen_product_low(g, "q_raw_low", x, q_raw, matrix(g, "wqt"), "minus_q");
+		low.k = gen_product_low(g, "k_raw_low", x, k_raw, matrix(g, "wkt"), "minus_k");
+	}
+	qk = gen_turned(g, q_raw, k_raw, &low);
 	struct mb_value v = product(g, "v", "xnorm", "wvt");
-	struct mb_value attn = gen_attention(g, q, k, v);
+	struct mb_value attn = gen_attention(g, &qk, v);
 	static const char *const plain[] = {"attn", "q", "k", "v"}, *const raw[] = {"attn", "q_raw", "k_raw", "q", "k", "v"};
+	static const char *const lows[] = {"attn", "q", "k", "q_low", "k_low", "v"};
 	if (g->c->qk_norm)
-		g->output[g->noutput++] = gen_pack(g, "out", raw, (struct mb_value[]){attn, q_raw, k_raw, q, k, v}, ARRAY_LEN(raw));
+		g->output[g->noutput++] = gen_pack(g, "out", raw, (struct mb_value[]){attn, q_raw, k_raw, qk.q, qk.k, v}, ARRAY_LEN(raw));
+	else if (g->precise)
+		g->output[g->noutput++] = gen_pack(g, "out", lows, (struct mb_value[]){attn, qk.q, qk.k, qk.q_low, qk.k_low, v}, ARRAY_LEN(lows));
 	else
-		g->output[g->noutput++] = gen_pack(g, "out", plain, (struct mb_value[]){attn, q, k, v}, ARRAY_LEN(plain));
+		g->output[g->noutput++] = gen_pack(g, "out", plain, (struct mb_value[]){attn, qk.q, qk.k, v}, ARRAY_LEN(plain));
 }
 
 void gen_dyn_wo_fwd(struct gen *g)
@@ -90,14 +98,17 @@ void gen_dyn_wot_bwd(struct gen *g)
 	one_product(g, g->D, "dx2", "wo", g->Q, "da", 1);
 }
 
-/* [q | k | v | da] -> dv, [probs | dp] */
+/* [q | k | v | da], precise: [q_low | k_low] before v -> dv, [probs | dp] */
 void gen_dyn_sdpa_bwd1(struct gen *g)
 {
-	struct gen_channel c[] = {{"q", g->Q}, {"k", g->K}, {"v", g->K}, {"da", g->Q}};
-	struct mb_value in = gen_surface(g, "x", c, ARRAY_LEN(c), g->T);
+	struct gen_channel c[6];
+	int n = gen_qkv_channels(g, c, 0);
+	c[n++] = (struct gen_channel){"da", g->Q};
+	struct mb_value in = gen_surface(g, "x", c, n, g->T);
 	mb_begin(&g->b, g->dialect, &in, 1);
-	struct mb_value q = gen_channel_of(g, in, "q"), k = gen_channel_of(g, in, "k"), v = gen_channel_of(g, in, "v");
-	gen_scores_back(g, q, k, v, gen_channel_of(g, in, "da"));
+	struct gen_qk qk = gen_qk_of(g, in);
+	struct mb_value v = gen_channel_of(g, in, "v");
+	gen_scores_back(g, &qk, v, gen_channel_of(g, in, "da"));
 }
 
 void gen_dyn_q_bwd(struct gen *g)

@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "model/program_gen.h"
 
-/* x -> [x2 | q | k | v | attn | xnorm], qk_norm: and [q_raw | k_raw]: with dx2 written over x2 the first four are sdpaBwd1's input. */
+/* x -> [x2 | q | k | v | attn | xnorm], qk_norm: and [q_raw | k_raw]: with dx2 written over x2 the first four are sdpaBwd1's input.
+ * Precise: [q_low | k_low] before v. */
 void gen_fwd_attn(struct gen *g)
 {
 	struct mil_builder *b = &g->b;
@@ -11,15 +12,21 @@ void gen_fwd_attn(struct gen *g)
 	mb_begin(b, g->dialect, &x, 1);
 	struct mb_value xnorm = gen_norm(g, "xnorm", x, "rms1");
 	struct mb_value q_raw = gen_conv(g, "q_raw", xnorm, "wq", g->Q), k_raw = gen_conv(g, "k_raw", xnorm, "wk", g->K);
-	struct mb_value q = gen_rope(g, "q", gen_head_norm(g, "q_norm", q_raw, g->H, "rmsq"), g->H, 0);
-	struct mb_value k = gen_rope(g, "k", gen_head_norm(g, "k_norm", k_raw, g->KV, "rmsk"), g->KV, 0);
+	struct gen_qk low = {.q = {0}}, qk;
+	if (g->precise) {
+		low.q = gen_conv_low(g, "q_raw_low", xnorm, q_raw, "wq", "minus_q");
+		low.k = gen_conv_low(g, "k_raw_low", xnorm, k_raw, "wk", "minus_k");
+	}
+	qk = gen_turned(g, q_raw, k_raw, &low);
 	struct mb_value v = gen_conv(g, "v", xnorm, "wv", g->K);
-	struct mb_value attn = gen_attention(g, q, k, v);
+	struct mb_value attn = gen_attention(g, &qk, v);
 	struct mb_value o = gen_alpha(g, "o_scaled", gen_conv(g, "o", attn, "wo", g->D));
 	struct mb_value x2 = mb_binary(b, "add", "x2", x, o);
 	static const char *const names[] = {"x2", "q", "k", "v", "attn", "xnorm", "q_raw", "k_raw"};
-	struct mb_value all[] = {x2, q, k, v, attn, xnorm, q_raw, k_raw};
-	g->output[g->noutput++] = gen_pack(g, "out", names, all, g->c->qk_norm ? 8 : 6);
+	static const char *const lows[] = {"x2", "q", "k", "q_low", "k_low", "v", "attn", "xnorm"};
+	struct mb_value all[] = {x2, qk.q, qk.k, v, attn, xnorm, q_raw, k_raw};
+	struct mb_value more[] = {x2, qk.q, qk.k, qk.q_low, qk.k_low, v, attn, xnorm};
+	g->output[g->noutput++] = g->precise ? gen_pack(g, "out", lows, more, 8) : gen_pack(g, "out", names, all, g->c->qk_norm ? 8 : 6);
 }
 
 /* x2 -> [y | h1 | h3 | gate | x2norm]: with dy written over y the first three are ffnBwd's input. */

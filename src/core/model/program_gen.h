@@ -16,6 +16,7 @@ struct gen {
 	int64_t Q, K;                        /* H * HD, KV * HD */
 	int64_t rows, N, conv_in;            /* the extras: of the vocabulary, tokens of a block, program_shape.conv_in */
 	int separate, dynamic;
+	int precise;                         /* and no qk_norm */
 	struct mb_value input[8];            /* of a dynamic program */
 	int extra;                           /* inputs beside the packed one that stand in input[1..] already */
 	struct mb_value weight[PROGRAM_WEIGHTS];
@@ -80,12 +81,28 @@ struct mb_value gen_rope(struct gen *g, const char *name, struct mb_value x, int
 /* [1, heads*HD, 1, T] to [B, KV, S, HD] (heads == KV) or [B, KV, R*S, HD], and back. */
 struct mb_value gen_heads(struct gen *g, const char *name, struct mb_value x, int64_t heads);
 struct mb_value gen_unheads(struct gen *g, const char *name, struct mb_value x, int64_t heads);
+/* q [1, Q, 1, T] and k [1, K, 1, T]; precise: and what fp16 does not hold of them. */
+struct gen_qk {
+	struct mb_value q, k, q_low, k_low;
+};
+/* q and k as the products gave them, through their norms and turned; precise: with what low.q and low.k hold of them. */
+struct gen_qk gen_turned(struct gen *g, struct mb_value q_raw, struct mb_value k_raw, const struct gen_qk *low);
+/* Those of an input surface; its channels q, k, v and what stands between, from c[n] on: how many there are then. */
+struct gen_qk gen_qk_of(struct gen *g, struct mb_value surface);
+int gen_qkv_channels(const struct gen *g, struct gen_channel *c, int n);
 /* softmax(q k^T / sqrt(HD) + mask): [B, KV, R*S, S] */
-struct mb_value gen_probs(struct gen *g, struct mb_value q, struct mb_value k);
-/* Causal attention of q [1, Q, 1, T], k and v [1, K, 1, T]: [1, Q, 1, T]. */
-struct mb_value gen_attention(struct gen *g, struct mb_value q, struct mb_value k, struct mb_value v);
-/* Its gradient up to the scores, which are made again: da -> the outputs dv, ps = [probs | dp]. All arguments like q, k, v. */
-void gen_scores_back(struct gen *g, struct mb_value q, struct mb_value k, struct mb_value v, struct mb_value da);
+struct mb_value gen_probs(struct gen *g, const struct gen_qk *x);
+/* Causal attention, v like k: [1, Q, 1, T]. */
+struct mb_value gen_attention(struct gen *g, const struct gen_qk *x, struct mb_value v);
+/* Its gradient up to the scores, which are made again: da like q -> the outputs dv, ps = [probs | dp]. */
+void gen_scores_back(struct gen *g, const struct gen_qk *x, struct mb_value v, struct mb_value da);
+/* program_precise.c. W x - y of y = fp16(W x), x [1, C, 1, T]: W a weight [out, C], or a matrix [1, 1, C, out]; `minus` the weight -I. */
+struct mb_value gen_conv_low(struct gen *g, const char *name, struct mb_value x, struct mb_value y, const char *weight, const char *minus);
+struct mb_value gen_product_low(struct gen *g, const char *name, struct mb_value x, struct mb_value y, struct mb_value w, const char *minus);
+/* x + low turned as by gen_rope, in the same two parts. */
+void gen_rope_low(struct gen *g, const char *name, const char *low_name, struct mb_value *x, struct mb_value *low, int64_t heads);
+/* (q + q_low) (k + k_low)^T less about the largest of each row: [B, KV, R*S, S] */
+struct mb_value gen_scores_low(struct gen *g, struct mb_value q, struct mb_value k, struct mb_value q_low, struct mb_value k_low);
 /* [B, KV, R*S, S] to [1, B*H*S, 1, S], and back. */
 struct mb_value gen_score_tap(struct gen *g, const char *name, struct mb_value x);
 struct mb_value gen_score_view(struct gen *g, const char *name, struct mb_value x);

@@ -313,17 +313,18 @@ struct mb_value gen_heads(struct gen *g, const char *name, struct mb_value x, in
 {
 	struct mil_builder *b = &g->b;
 	struct mb_value v;
+	int64_t width = x.type.dim[1] / heads;
 	if (g->B == 1) {
-		v = mb_reshape(b, NULL, x, 4, (int64_t[]){1, heads, g->HD, g->S});
+		v = mb_reshape(b, NULL, x, 4, (int64_t[]){1, heads, width, g->S});
 		v = mb_transpose(b, name, v, (int64_t[]){0, 1, 3, 2});
 	} else {
-		v = mb_reshape(b, NULL, x, 4, (int64_t[]){heads, g->HD, g->B, g->S});
+		v = mb_reshape(b, NULL, x, 4, (int64_t[]){heads, width, g->B, g->S});
 		v = mb_transpose(b, name, v, (int64_t[]){2, 0, 3, 1});
 	}
 	if (heads == g->KV)
 		return v;
 	/* Head h = kv * R + r: the R query heads of a key head lie one after the other and are seen as one longer sequence. */
-	return mb_reshape(b, NULL, v, 4, (int64_t[]){g->B, g->KV, g->R * g->S, g->HD});
+	return mb_reshape(b, NULL, v, 4, (int64_t[]){g->B, g->KV, g->R * g->S, width});
 }
 
 struct mb_value gen_unheads(struct gen *g, const char *name, struct mb_value x, int64_t heads)
@@ -338,28 +339,70 @@ struct mb_value gen_unheads(struct gen *g, const char *name, struct mb_value x, 
 	return mb_reshape(b, name, x, 4, (int64_t[]){1, heads * g->HD, 1, g->T});
 }
 
-struct mb_value gen_probs(struct gen *g, struct mb_value q, struct mb_value k)
+struct gen_qk gen_turned(struct gen *g, struct mb_value q_raw, struct mb_value k_raw, const struct gen_qk *low)
+{
+	struct gen_qk x = {.q = q_raw, .k = k_raw, .q_low = low->q, .k_low = low->k};
+	if (g->precise) {
+		gen_rope_low(g, "q", "q_low", &x.q, &x.q_low, g->H);
+		gen_rope_low(g, "k", "k_low", &x.k, &x.k_low, g->KV);
+		return x;
+	}
+	x.q = gen_rope(g, "q", gen_head_norm(g, "q_norm", q_raw, g->H, "rmsq"), g->H, 0);
+	x.k = gen_rope(g, "k", gen_head_norm(g, "k_norm", k_raw, g->KV, "rmsk"), g->KV, 0);
+	return x;
+}
+
+struct gen_qk gen_qk_of(struct gen *g, struct mb_value surface)
+{
+	struct gen_qk x = {.q = gen_channel_of(g, surface, "q"), .k = gen_channel_of(g, surface, "k")};
+	if (g->precise) {
+		x.q_low = gen_channel_of(g, surface, "q_low");
+		x.k_low = gen_channel_of(g, surface, "k_low");
+	}
+	return x;
+}
+
+int gen_qkv_channels(const struct gen *g, struct gen_channel *c, int n)
+{
+	c[n++] = (struct gen_channel){"q", g->Q};
+	c[n++] = (struct gen_channel){"k", g->K};
+	if (g->precise) {
+		c[n++] = (struct gen_channel){"q_low", g->Q};
+		c[n++] = (struct gen_channel){"k_low", g->K};
+	}
+	c[n++] = (struct gen_channel){"v", g->K};
+	return n;
+}
+
+static struct mb_value scores_of(struct gen *g, const struct gen_qk *x)
+{
+	if (g->precise)
+		return gen_scores_low(g, x->q, x->k, x->q_low, x->k_low);
+	return mb_matmul(&g->b, "scores", gen_heads(g, "q_heads", x->q, g->H), gen_heads(g, "k_heads", x->k, g->KV), 0, 1);
+}
+
+struct mb_value gen_probs(struct gen *g, const struct gen_qk *x)
 {
 	struct mil_builder *b = &g->b;
+	struct mb_value scores = scores_of(g, x);
 	struct mb_value mask = gen_weight(g, "mask", mb_t4(MIL_FP16, 1, 1, g->R * g->S, g->S));
-	struct mb_value scores = mb_matmul(b, "scores", q, k, 0, 1);
 	struct mb_value scaled = mb_binary(b, "mul", "scaled", scores, gen_number(g, "scale", 1 / sqrt((double)g->HD)));
 	struct mb_value masked = mb_binary(b, "add", "masked", scaled, mask);
 	return mb_softmax(b, "probs", masked, -1);
 }
 
-struct mb_value gen_attention(struct gen *g, struct mb_value q, struct mb_value k, struct mb_value v)
+struct mb_value gen_attention(struct gen *g, const struct gen_qk *x, struct mb_value v)
 {
-	struct mb_value probs = gen_probs(g, gen_heads(g, "q_heads", q, g->H), gen_heads(g, "k_heads", k, g->KV));
+	struct mb_value probs = gen_probs(g, x);
 	return gen_unheads(g, "attn", mb_matmul(&g->b, "attn_heads", probs, gen_heads(g, "v_heads", v, g->KV), 0, 0), g->H);
 }
 
-void gen_scores_back(struct gen *g, struct mb_value q, struct mb_value k, struct mb_value v, struct mb_value da)
+void gen_scores_back(struct gen *g, const struct gen_qk *x, struct mb_value v, struct mb_value da)
 {
 	struct mil_builder *b = &g->b;
 	v = gen_heads(g, "v_heads", v, g->KV);
 	da = gen_heads(g, "da_heads", da, g->H);
-	struct mb_value probs = gen_probs(g, gen_heads(g, "q_heads", q, g->H), gen_heads(g, "k_heads", k, g->KV));
+	struct mb_value probs = gen_probs(g, x);
 	struct mb_value dv = gen_unheads(g, "dv", mb_matmul(b, "dv_heads", probs, da, 1, 0), g->KV);
 	struct mb_value dp = mb_matmul(b, "dp_heads", da, v, 0, 1);
 	static const char *const names[] = {"probs", "dp"};
@@ -409,7 +452,7 @@ int program_build(struct program *p, enum program_id id, const struct model_conf
 			  .H = c->heads, .KV = c->kv_heads, .HD = c->head_dim, .F = c->hidden, .R = c->heads / c->kv_heads,
 			  .Q = model_q_dim(c), .K = model_kv_dim(c), .separate = shape->separate, .dynamic = shape->dynamic,
 			  .rows = shape->rows ? shape->rows : c->vocab, .N = shape->tokens ? shape->tokens : (int64_t)batch * seq,
-			  .conv_in = shape->conv_in};
+			  .conv_in = shape->conv_in, .precise = shape->precise && !c->qk_norm};
 	rows[id].generate(g);
 	r = mb_end(&g->b, g->output, g->noutput, &p->text, e);
 	if (!r && g->overflow)

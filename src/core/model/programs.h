@@ -12,10 +12,10 @@
 #include "model/config.h"
 
 enum program_id {
-	PROGRAM_FWD_ATTN,  /* x -> x2 = x + alpha*Wo(attn), taps q k v attn xnorm; qk_norm: and q_raw k_raw, before the norms of q and k */
+	PROGRAM_FWD_ATTN,  /* x -> x2 = x + alpha*Wo(attn), taps q k v attn xnorm; qk_norm: and q_raw k_raw, before the norms of q and k; precise: and q_low k_low, what fp16 does not hold of q and k */
 	PROGRAM_FWD_FFN,   /* x2 -> y = x2 + alpha*ffn, taps h1 h3 gate xnorm */
 	PROGRAM_FFN_BWD,   /* dy, h1, h3 -> dx2norm (gradient of the norm's output), dh1, dh3 */
-	PROGRAM_SDPA_BWD1, /* dx2, q, k, v -> dv, probs, dp */
+	PROGRAM_SDPA_BWD1, /* dx2, q, k, v -> dv, probs, dp; precise: and q_low, k_low in */
 	PROGRAM_SDPA_BWD2, /* probs, dp, q, k -> dq, dk (before RoPE: rotated back); qk_norm: and q_raw, k_raw -> through the norms too, and dqnorm, dknorm: of their weights, [HD, T], summed over heads */
 	PROGRAM_QKV_BWD,   /* dq, dk, dv -> dxnorm (gradient of the norm's output) */
 	/* The dynamic set. Norms, the first residual and SwiGLU's gradient are the host's. */
@@ -63,7 +63,14 @@ struct program_shape {
 	int rows, tokens; /* of the vocabulary, of a block; 0: all */
 	int conv_in;      /* the device's limit of a convolution's input channels, 0: none */
 	int dynamic;      /* weights are inputs */
+	int precise;      /* q, k and the scores to more digits than fp16 has (program_precise.c); of no effect with qk_norm */
 };
+
+/* Precise: the channels behind a head's q and k that take a row's largest score off. More than one where that keeps the width a multiple of 32. */
+static inline int program_score_pad(const struct model_config *c)
+{
+	return c->head_dim % 32 ? 1 : 32;
+}
 
 struct program {
 	enum program_id id;
@@ -79,6 +86,9 @@ struct program {
 /* Weight files that are no parameters, and what the host puts into them:
  *   mask               [1, 1, R*S, S], R = heads / kv_heads: 0 where key <= row mod S, else -1e4
  *   rope_cos rope_sin  HD/2 rows of B*S columns: cos and sin of (t mod S) * theta^(-2i/HD)
+ *   cos_coarse sin_coarse cos_fine sin_fine   precise, like rope_cos: the nearest multiple of 1/32, and the rest
+ *   minus_q minus_k    precise: [1, 1, n, n], -1 on the diagonal
+ *   less               precise: [1, KV*pad, 1, B*S], of every pad channels the first -1, the others 0 (program_score_pad)
  *   eps scale alpha    one number each, only where fp16 text can not say it exactly: norm_eps, 1/sqrt(HD), the residual scale
  *   rms                whichever norm's weight it is the gradient of
  * wqt wkt wvt wot w1t w2t w3t are the matrices seen transposed; rmsq and rmsk the weights of the norms of q and k, in dynamic programs in the

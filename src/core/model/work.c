@@ -3,27 +3,27 @@
 #include "model/work.h"
 
 /* Sizes of one token, in elements. */
-struct per_token { double D, Q, K, F, scores, raw, norms; /* of q and k before their norms, and what comes of those backward; or 0 */ };
+struct per_token { double D, Q, K, F, scores, raw, norms /* of q and k before their norms, and what comes of those backward; or 0 */, low /* of q and k, or 0 */; };
 
 /* Elements that go into and come out of the surfaces of one layer: the tables of the programs, without weights. */
 static double static_forward_io(const struct per_token *t)
 {
-	return 6 * t->D + 2 * t->Q + 2 * t->K + 3 * t->F + t->raw;
+	return 6 * t->D + 2 * t->Q + 2 * t->K + 3 * t->F + t->raw + t->low;
 }
 
 static double static_backward_io(const struct per_token *t)
 {
-	return 4 * t->D + 4 * t->Q + 7 * t->K + 4 * t->F + 2 * t->scores + t->raw + t->norms;
+	return 4 * t->D + 4 * t->Q + 7 * t->K + 4 * t->F + 2 * t->scores + t->raw + t->norms + t->low;
 }
 
 static double dynamic_forward_io(const struct per_token *t)
 {
-	return 5 * t->D + 3 * t->Q + 2 * t->K + 3 * t->F + t->raw;
+	return 5 * t->D + 3 * t->Q + 2 * t->K + 3 * t->F + t->raw + t->low;
 }
 
 static double dynamic_backward_io(const struct per_token *t)
 {
-	return 5 * t->D + 6 * t->Q + 7 * t->K + 3 * t->F + 2 * t->scores + t->raw + t->norms;
+	return 5 * t->D + 6 * t->Q + 7 * t->K + 3 * t->F + 2 * t->scores + t->raw + t->norms + t->low;
 }
 
 /* Norms back, classifier and loss on the host. */
@@ -54,7 +54,8 @@ static void recompute_work(struct step_work *w, const struct per_token *t, int l
 void model_host_work(struct step_work *w, const struct model_config *c, int batch, int seq, const struct model_options *o, int rows)
 {
 	const struct per_token t = {c->dim, model_q_dim(c), model_kv_dim(c), c->hidden, 2.0 * c->heads * seq,
-				    c->qk_norm ? model_q_dim(c) + model_kv_dim(c) : 0, c->qk_norm ? 2 * c->head_dim : 0};
+				    c->qk_norm ? model_q_dim(c) + model_kv_dim(c) : 0, c->qk_norm ? 2 * c->head_dim : 0,
+				    o && o->precise == PRECISE_ON ? model_q_dim(c) + model_kv_dim(c) : 0};
 	double T = (double)batch * seq, layers = c->layers * T, V = rows;
 	double matrices = c->layers * (2 * t.D * t.Q + 2 * t.D * t.K + 3 * t.D * t.F);
 	int dynamic = o && o->pipeline == PIPELINE_DYNAMIC;

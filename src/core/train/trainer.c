@@ -146,7 +146,8 @@ static int reshape(struct trainer *t, int batch, int seq, const struct model_opt
 struct model_options trainer_options(const struct settings *s)
 {
 	return (struct model_options){.pipeline = (enum model_pipeline)settings_int(s, SET_PIPELINE),
-				      .separate = settings_int(s, SET_PIPELINE_INPUTS), .extras = settings_int(s, SET_EXTRAS), .recompute = settings_int(s, SET_RECOMPUTE)};
+				      .separate = settings_int(s, SET_PIPELINE_INPUTS), .extras = settings_int(s, SET_EXTRAS), .recompute = settings_int(s, SET_RECOMPUTE),
+				      .precise = (enum model_precise)settings_int(s, SET_QK_PRECISE)};
 }
 
 static int options(const struct trainer *t, struct model_options *o, struct err *e)
@@ -169,7 +170,7 @@ static int take_shape(struct trainer *t, struct err *e)
 	uint64_t begin = clock_ns();
 	if (!rc && (!t->model || t->batch != batch || t->seq != seq || how.pipeline != t->how.pipeline ||
 		    how.separate != t->how.separate || how.active != t->how.active ||
-		    how.extras != t->how.extras || how.recompute != t->how.recompute))
+		    how.extras != t->how.extras || how.recompute != t->how.recompute || how.precise != t->how.precise))
 		rc = reshape(t, batch, seq, &how, &mine);
 	else if (!rc && t->stale && !(rc = model_update(t->model, &mine)))
 		t->stale = 0;
