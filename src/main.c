@@ -59,6 +59,24 @@ static int add_setting(struct script *s, const char *arg, struct err *e)
 	return rc;
 }
 
+static int is_attach(const struct options *o)
+{
+	return o->ncommand && !strcmp(o->command[0], "attach");
+}
+
+/* The screen, unless something speaks for doing without: the options, a redirection, or a terminal that can do no more than lines. */
+static int wants_screen(const struct options *o)
+{
+	const char *term = getenv("TERM");
+	if (o->given[OPTION_PLAIN] || (o->ncommand && !is_attach(o)) || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !term || !*term || !strcmp(term, "dumb"))
+		return 0;
+	struct err why = {0};
+	if (!tui_usable(&why))
+		return 1;
+	fprintf(stderr, "%s\n", why.msg);
+	return 0;
+}
+
 /* The file anetuirc when there is one; settings; -e and -x in their order; the command. */
 static int collect(struct script *s, const struct options *o, struct err *e)
 {
@@ -78,26 +96,16 @@ static int collect(struct script *s, const struct options *o, struct err *e)
 		else if (o->script[i].id == OPTION_FILE)
 			rc = script_add_file(s, o->script[i].arg, e);
 	}
-	if (o->ncommand && !rc) {
+	/* Without a screen a replay is shown to its end. */
+	if (o->replay && !rc && !o->given[OPTION_COMMAND] && !o->given[OPTION_FILE] && !wants_screen(o))
+		rc = script_add(s, "replay go", "", e);
+	if (o->ncommand && !rc && !is_attach(o)) {
 		struct str line = {0};
 		shell_join(&line, o->ncommand, (const char *const *)o->command);
 		rc = line.failed ? err_nomem(e, "command", 0) : script_add(s, line.s, "", e);
 		str_done(&line);
 	}
 	return rc;
-}
-
-/* The screen, unless something speaks for doing without: the options, a redirection, or a terminal that can do no more than lines. */
-static int wants_screen(const struct options *o)
-{
-	const char *term = getenv("TERM");
-	if (o->given[OPTION_PLAIN] || o->ncommand || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !term || !*term || !strcmp(term, "dumb"))
-		return 0;
-	struct err why = {0};
-	if (!tui_usable(&why))
-		return 1;
-	fprintf(stderr, "%s\n", why.msg);
-	return 0;
 }
 
 /* Is it a line of an -x file? Those of anetuirc have their place too, -e and --set have none. */
@@ -138,7 +146,7 @@ static int run_plain(struct engine *g, const struct options *o, const struct scr
 	const struct plain_options p = {
 		.script = s,
 		.resumed = o->given[OPTION_RESUME],
-		.read_input = !o->ncommand && !o->given[OPTION_COMMAND] && !o->given[OPTION_FILE],
+		.read_input = (!o->ncommand || is_attach(o)) && !o->replay && !o->given[OPTION_COMMAND] && !o->given[OPTION_FILE],
 		.on_hup = o->on_hup,
 		.history = history,
 		.from = from,
@@ -146,9 +154,18 @@ static int run_plain(struct engine *g, const struct options *o, const struct scr
 	return plain_run(g, &p);
 }
 
+/* The run that is only to be looked at: of --replay, or of `attach [RUN]`. */
+static const char *shown_run(const struct options *o)
+{
+	return o->replay ? o->replay : is_attach(o) ? (o->ncommand > 1 ? o->command[1] : o->run_dir ? o->run_dir : "") : NULL;
+}
+
 static int run(const struct options *o, const struct script *s, const struct handover *from, struct err *e)
 {
-	const struct engine_options eo = {.run_dir = o->run_dir, .resume = o->given[OPTION_RESUME], .wake = wake_engine, .from = from};
+	const struct engine_options eo = {
+		.run_dir = o->run_dir, .resume = o->given[OPTION_RESUME], .wake = wake_engine, .from = from,
+		.view = shown_run(o), .follow = is_attach(o),
+	};
 	char path[4200], *history = NULL;
 	if (wake_open(e))
 		return 1;
@@ -171,12 +188,6 @@ static int run(const struct options *o, const struct script *s, const struct han
 	return status;
 }
 
-static int later(const char *what, struct err *e)
-{
-	err_set(e, ERR_STATE, "%s: comes with later work (nothing was done)", what);
-	return 1;
-}
-
 static int start(const struct options *o, struct err *e)
 {
 	struct script s = {0};
@@ -187,10 +198,14 @@ static int start(const struct options *o, struct err *e)
 		return print_text(manual);
 	if (o->given[OPTION_VERSION])
 		return puts("anetui " ANETUI_VERSION) < 0 || fflush(stdout);
-	if (o->replay)
-		return later("--replay", e);
-	if (o->ncommand && !strcmp(o->command[0], "attach"))
-		return later("attach", e);
+	if (is_attach(o) && (o->ncommand > 2 || o->replay || o->given[OPTION_RESUME])) {
+		err_set(e, ERR_USAGE, "attach: usage: anetui [OPTIONS] attach [RUN]");
+		return 2;
+	}
+	if (o->replay && (o->ncommand || o->given[OPTION_RESUME] || o->given[OPTION_RUN])) {
+		err_set(e, ERR_USAGE, "--replay: shows a recorded run; a command, --run and --resume are for one that trains");
+		return 2;
+	}
 	set_locale();
 	struct handover *from = restart_from(e);
 	if (from)

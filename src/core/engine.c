@@ -75,14 +75,16 @@ static int dispatch(struct worker *w, const struct engine_cmd *c, int argc, char
 	case CMD_LOAD: return cmd_load(w, argc, argv, e);
 	case CMD_RUNS: return cmd_runs(w, argc, argv, e);
 	case CMD_VERIFY: return cmd_verify(w, argc, argv, e);
+	case CMD_REPLAY: return err_set(e, ERR_STATE, "replay: nothing is replayed here (anetui --replay RUN)");
 	case CMD_AUTO_DEMO: return cmd_auto_demo(w, e);
 	case CMD_STOP_NOW: return cmd_stop(w, argc ? argv[0] : "quit", 0, e);
+	case CMD_STOP_RUN:
 	case CMD_STOP_SAVE: return cmd_stop(w, argc ? argv[0] : "quit", 1, e);
 	}
 	return err_set(e, ERR_USAGE, "command: number %d is not the engine's", c->op);
 }
 
-static int split_words(const struct engine_cmd *c, char **argv, int max, char *buf)
+int worker_words(const struct engine_cmd *c, char **argv, int max, char buf[ENGINE_WORDS])
 {
 	memcpy(buf, c->words, ENGINE_WORDS);
 	buf[ENGINE_WORDS - 1] = 0;
@@ -104,7 +106,7 @@ static void answer(struct worker *w, const struct engine_cmd *c)
 {
 	enum { MAX_WORDS = 64 };
 	char buf[ENGINE_WORDS], *argv[MAX_WORDS + 1];
-	int argc = split_words(c, argv, MAX_WORDS, buf);
+	int argc = worker_words(c, argv, MAX_WORDS, buf);
 	argv[argc] = NULL;
 	struct err e = {0};
 	w->cmd_id = c->id;
@@ -140,7 +142,7 @@ static void answer_all(struct worker *w)
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
 
-static void sleep_for_command(struct worker *w, int ms)
+void worker_sleep(struct worker *w, int ms)
 {
 	struct engine *g = w->g;
 	struct timespec t;
@@ -199,14 +201,16 @@ static void deliver_all(struct worker *w)
 }
 
 /* Nothing stays unanswered. The last answers must arrive: the other side reads until EV_STOPPED, or frees us. */
-static void leave(struct worker *w)
+void worker_leave(struct worker *w)
 {
 	struct engine_cmd c;
 	struct engine_event ev = {.kind = EV_STOPPED};
 	worker_state(w, ENGINE_STOPPED, NULL);
 	worker_end_pending(w, ERR_CANCEL, "engine: it has ended");
-	while (ring_pop(w->g->commands, &c))
-		worker_done(w, c.id, ERR_CANCEL, "engine: it has ended");
+	while (ring_pop(w->g->commands, &c)) {
+		int wanted = w->viewer && (c.op == CMD_STOP_SAVE || c.op == CMD_STOP_NOW); /* what ended by itself is what was asked for */
+		worker_done(w, c.id, wanted ? 0 : ERR_CANCEL, "engine: it has ended");
+	}
 	worker_emit(w, &ev, 1);
 	deliver_all(w);
 }
@@ -238,7 +242,7 @@ static void turn(struct worker *w)
 	} else {
 		worker_check_pending(w);
 		if (!w->training)
-			sleep_for_command(w, w->npending || w->nlate ? 5 : 250);
+			worker_sleep(w, w->npending || w->nlate ? 5 : 250);
 	}
 	worker_publish(w, 0);
 	worker_deliver_late(w);
@@ -252,7 +256,7 @@ static void *worker_loop(void *arg)
 		turn(w);
 	worker_end_trace(w, w->stop ? "the end" : "a new process goes on");
 	if (w->stop)
-		leave(w);
+		worker_leave(w);
 	else
 		leave_for_restart(w);
 	return NULL;
@@ -273,6 +277,15 @@ static void *worker_main_again(void *arg)
 	free(c);
 	worker_publish(w, 1);
 	return worker_loop(arg);
+}
+
+/* Nothing is opened: no device, no pool. */
+static void *viewer_main(void *arg)
+{
+	struct worker *w = &((struct engine *)arg)->w;
+	viewer_loop(w);
+	worker_leave(w);
+	return NULL;
 }
 
 static void *worker_main(void *arg)
@@ -299,12 +312,13 @@ static void worker_init(struct worker *w, struct engine *g)
 	w->state.best_loss = NAN;
 	w->flushed = w->last.loss = w->last.watts = w->last.joules = w->last.val = w->last.bpb = NAN;
 	proc_init(&w->proc);
-	w->power = power_open("");
+	w->power = g->opt.view ? NULL : power_open("");
 	w->nice_begun = pool_nice_now();
 }
 
 static void worker_done_all(struct worker *w)
 {
+	viewer_free(w->viewer);
 	worker_drop_model(w);
 	run_close(&w->run);
 	device_close(w->dev);
@@ -331,6 +345,15 @@ static int start_thread(struct engine *g, void *(*fn)(void *), struct err *e)
 {
 	int rc = thread_start(&g->thread, fn, g);
 	return rc ? err_set(e, ERR_IO, "engine: the worker thread can not be started: %s", strerror(rc)) : 0;
+}
+
+/* From the first look on it is seen that nothing is trained here. */
+static int open_view(struct engine *g, struct err *e)
+{
+	g->w.viewer = viewer_new(&g->opt, e);
+	if (g->w.viewer)
+		g->snap = *viewer_snapshot(g->w.viewer);
+	return g->w.viewer ? 0 : e->code;
 }
 
 struct engine *engine_start(const struct engine_options *o, struct err *e)
@@ -362,7 +385,9 @@ struct engine *engine_start(const struct engine_options *o, struct err *e)
 	blas_prepare();
 	if (!g->commands || !g->events)
 		err_nomem(e, "engine", COMMAND_RING * sizeof(struct engine_cmd) + EVENT_RING * sizeof(struct engine_event));
-	else if (!(o->from && worker_take_over(&g->w, e)) && !start_thread(g, o->from ? worker_main_again : worker_main, e))
+	else if (o->view && open_view(g, e))
+		; /* said why */
+	else if (!(o->from && worker_take_over(&g->w, e)) && !start_thread(g, g->w.viewer ? viewer_main : o->from ? worker_main_again : worker_main, e))
 		return g;
 	engine_done(g);
 	return NULL;

@@ -31,6 +31,7 @@ enum command_id {
 	/* What keys and signals do without a command line: */
 	CMD_STOP_NOW = 1000, /* end the worker without saving */
 	CMD_STOP_SAVE,       /* save what is unsaved (when a run is open), stop event, end the worker; text: the reason ("quit", "SIGTERM") */
+	CMD_STOP_RUN,        /* the run in the other process is to end as by CMD_STOP_SAVE (attached; elsewhere the host's business) */
 	CMD_AUTO_DEMO,       /* the screen's start: new demo, train */
 };
 
@@ -116,6 +117,15 @@ struct chip_view {
 	char source[64];                /* where they come from */
 };
 
+/* What is shown is not this process's own training: the record of a run, or a run in another process. */
+enum view_kind { VIEW_NONE, VIEW_REPLAY, VIEW_ATTACHED };
+struct view_state {
+	enum view_kind kind;
+	int paused;                     /* VIEW_REPLAY: stands still */
+	double speed;                   /* ... seconds of the run in a second */
+	int live;                       /* VIEW_ATTACHED: the other process answers; 0: only its record is read */
+};
+
 /* Everything that a screen shows beside the series: copied whole under a lock held for microseconds. */
 struct engine_snapshot {
 	enum engine_state state;
@@ -153,11 +163,14 @@ struct engine_snapshot {
 	struct chip_view chip;
 	struct power_view power;
 	struct proc_view proc;
+	struct view_state view;
 };
 
 struct engine;
 struct engine_options {
 	const char *run_dir;   /* --run DIR, or NULL: runs/<preset> */
+	const char *view;      /* a run to be shown, nothing is trained: its folder, a name below runs/, or "" for the newest; NULL: none */
+	int follow;            /* ... 1: as it goes on in another process (attach), 0: from its beginning (--replay) */
 	int resume;            /* --resume: continue the newest run, or run_dir's */
 	void (*wake)(void *);  /* called from the worker when events are there after none were; must only write a byte. May be NULL */
 	void *wake_arg;

@@ -45,9 +45,12 @@ struct undo_entry {
 struct spike_watch { double mean, deviation, weight; uint64_t n; int rest; };
 struct happen { struct spike_watch spike; int disk_low; uint64_t looked_ns; };
 
+struct viewer;
+
 /* Owned by the worker thread alone. */
 struct worker {
 	struct engine *g;
+	struct viewer *viewer;       /* a record is shown, nothing is trained; NULL: not so */
 
 	/* machine */
 	struct pool *pool;
@@ -155,6 +158,17 @@ struct engine {
 
 	struct worker w;
 };
+
+/* --- engine.c --- */
+void worker_leave(struct worker *w);                          /* answers what is unanswered, and says that it ends */
+void worker_sleep(struct worker *w, int ms);                  /* or until a command comes */
+int worker_words(const struct engine_cmd *c, char **argv, int max, char buf[ENGINE_WORDS]);
+
+/* --- engine_view.c, engine_attach.c: showing a run that is not trained here --- */
+struct viewer *viewer_new(const struct engine_options *o, struct err *e);
+void viewer_free(struct viewer *v);
+void viewer_loop(struct worker *w);
+const struct engine_snapshot *viewer_snapshot(const struct viewer *v);
 
 /* --- engine_speak.c --- */
 void worker_emit(struct worker *w, const struct engine_event *ev, int must);

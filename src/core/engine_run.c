@@ -69,6 +69,8 @@ void worker_event_start(struct worker *w, int resumed)
 	}
 	str_puts(&f, "},\"model\":");
 	str_json(&f, w->params->config.name, strlen(w->params->config.name));
+	const struct model_config *m = &w->params->config;
+	str_printf(&f, ",\"shape\":{\"layers\":%d,\"dim\":%d,\"heads\":%d,\"hidden\":%d}", m->layers, m->dim, m->heads, m->hidden);
 	str_printf(&f, ",\"params\":%llu,\"vocab\":%d,\"device\":\"%s\",\"blas\":", (unsigned long long)model_params(&w->params->config), w->params->config.vocab, device_caps(w->dev)->name);
 	str_json(&f, b->library, strlen(b->library));
 	if (device_caps(w->dev)->chip)

@@ -185,6 +185,13 @@ void worker_publish(struct worker *w, int force)
 	if (!force && now - w->last_publish < 30000000u)
 		return;
 	w->last_publish = now;
+	if (w->viewer) {
+		pthread_mutex_lock(&g->lock);
+		g->snap = *viewer_snapshot(w->viewer);
+		pthread_mutex_unlock(&g->lock);
+		wake_other_side(g);
+		return;
+	}
 	if (w->power)
 		power_poll(w->power, now, w->training);
 	proc_poll(&w->proc, now);

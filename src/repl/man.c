@@ -120,6 +120,7 @@ static const struct entry files[] = {
 	{"runs/NAME/", "A run: what was done and what came of it. A new run takes NAME-2, NAME-3 and so on when the name is taken."},
 	{"runs/NAME/settings.cmd", "The commands that make this run again."},
 	{"runs/NAME/metrics.jsonl", "One JSON object a line: start, step, eval, set, ckpt, sample, error, stop."},
+	{"runs/NAME/attach.sock", "While the run trains: where anetui attach comes in."},
 	{"runs/NAME/step-00000400.ckpt, best.ckpt", "Checkpoints: safetensors files with weights, moments and all else that resuming needs."},
 	{"$XDG_CONFIG_HOME/anetui/anetuirc", "Commands that are run before all others (~/.config without the variable)."},
 	{"$XDG_STATE_HOME/anetui/history", "Lines that were typed (~/.local/state without the variable). A line that begins with a blank is not kept."},
@@ -157,6 +158,7 @@ void shell_man(struct str *out)
 	str_puts(out, "anetui \\- train a language model in a terminal\n");
 	heading(out, "SH", "synopsis");
 	str_puts(out, ".B anetui\n[\\fIOPTIONS\\fR]\n.br\n.B anetui\n[\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARGUMENT\\fR ...]\n.br\n"
+		      ".B anetui\n[\\fIOPTIONS\\fR] attach [\\fIRUN\\fR]\n.br\n"
 		      ".B anetui \\-\\-plain\n< \\fISCRIPT\\fR\n");
 	heading(out, "SH", "description");
 	paragraph(out, "anetui trains a language model and shows how it goes: loss, learning rate, time and power, and text from the weights of the moment. "
@@ -165,6 +167,10 @@ void shell_man(struct str *out)
 	paragraph(out, "Without a terminal, with --plain, or when TERM is dumb, it reads commands from -e, -x or standard input. Answers and samples go to standard output, "
 		       "progress and messages to standard error. Nothing starts by itself then: the first command that needs a model makes the demo. "
 		       "The end of the script is quit: a checkpoint is saved when there are steps that no checkpoint holds.");
+	str_puts(out, ".PP\n");
+	paragraph(out, "attach opens the same screen for a run that trains in another process (the newest, or RUN): its curve from the beginning, its kernels and power as they are now. "
+		       "Commands that are typed there steer that run; leaving ends the view alone. A run that was started with --on-hup=go-on stays when its terminal is lost, and is found again so. "
+		       "The door is a socket in the run's folder that only its owner can open. --replay shows a run that has ended.");
 	options(out);
 	commands(out);
 	settings(out);

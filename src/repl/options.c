@@ -67,6 +67,7 @@ static int find(const char *arg, const char **value)
 static int parse_on_hup(struct options *o, const char *value, struct err *e)
 {
 	static const struct { const char *word; enum on_hup what; } words[] = {
+		{"stop", ON_HUP_EXIT},          {"go-on", ON_HUP_CONTINUE},
 		{"checkpoint", ON_HUP_EXIT},    {"checkpoint,exit", ON_HUP_EXIT},         {"exit", ON_HUP_EXIT},
 		{"continue", ON_HUP_CONTINUE},  {"checkpoint,continue", ON_HUP_CONTINUE},
 	};
@@ -76,7 +77,7 @@ static int parse_on_hup(struct options *o, const char *value, struct err *e)
 			return 0;
 		}
 	}
-	return err_set(e, ERR_USAGE, "--on-hup: %.40s: must be checkpoint or checkpoint,continue", value);
+	return err_set(e, ERR_USAGE, "--on-hup: %.40s: must be stop or go-on", value);
 }
 
 static int apply(struct options *o, int id, const char *value, struct err *e)
@@ -145,6 +146,7 @@ void options_help(struct str *out)
 	str_puts(out, "anetui " ANETUI_VERSION ": train a language model in a terminal.\n\n"
 		      "  anetui [OPTIONS]                open the screen and train the demo model\n"
 		      "  anetui [OPTIONS] COMMAND ...    run one command without the screen\n"
+		      "  anetui attach [RUN]             look at a run that trains in another process, and steer it\n"
 		      "  anetui --plain < SCRIPT         run the commands of a script without the screen\n\n");
 	for (int i = 0; i < OPTION_N; i++)
 		str_printf(out, "  %-18s %s\n", option_form(i, form), rows[i].help);

@@ -14,6 +14,7 @@
 #include "repl/agenda.h"
 #include "repl/plain_out.h"
 #include "repl/plain_tty.h"
+#include "repl/relay.h"
 #include "repl/restart.h"
 #include "repl/shell.h"
 #include "repl/wake.h"
@@ -35,6 +36,7 @@ struct plain {
 	struct engine *engine;
 	struct shell *shell;
 	struct agenda *agenda;
+	struct relay *relay;    /* who is attached; NULL: nobody can */
 	uint32_t watch_id;      /* the watched command that is being answered */
 	struct plain_out *out;
 	uint32_t waiting;       /* the command that is waited for; 0: none */
@@ -109,6 +111,8 @@ static void chore_done(struct plain *p, const struct engine_event *ev)
 
 static void take_event(struct plain *p, const struct engine_event *ev)
 {
+	if (relay_event(p->relay, ev))
+		return;
 	if (ev->kind == EV_STOPPED)
 		p->stopped = 1;
 	if (ev->kind == EV_RESTART)
@@ -214,12 +218,14 @@ static void chores(struct plain *p)
 	char line[AGENDA_LINE], what[16];
 	const char *event;
 	enum quit_kind before = p->quit;
+	if (relay_turn(p->relay) && p->quit == QUIT_NOT)
+		p->quit = QUIT_SAVE;
 	while (p->phase != IN_END && p->quit == QUIT_NOT && agenda_next_rule(p->agenda, line, &event)) {
 		snprintf(what, sizeof what, "on %s", event);
 		plain_out_line(p->out, what, line);
 		begin_chore(p, what, line);
 	}
-	if (before == QUIT_NOT && p->quit != QUIT_NOT) /* a rule wants so: nothing is waited for any more */
+	if (before == QUIT_NOT && p->quit != QUIT_NOT) /* a rule, or who is attached, wants so: nothing is waited for any more */
 		engine_cancel(p->engine);
 	if (p->phase == IN_END || p->quit != QUIT_NOT || !agenda_watch_due(p->agenda, clock_ns(), line))
 		return;
@@ -514,12 +520,17 @@ int plain_run(struct engine *g, const struct plain_options *o)
 		plain_out_free(p.out);
 		return 1;
 	}
+	const struct engine_snapshot *now = plain_out_snapshot(p.out);
+	p.relay = now->view.kind == VIEW_NONE ? relay_new(g) : NULL;
+	if (o->from)
+		relay_bind(p.relay, now->run_dir);
 	handle_signals(&p);
 	run_all(&p);
 	finish(&p);
 	str_done(&p.in.text);
 	shell_free(p.shell);
 	agenda_free(p.agenda);
+	relay_free(p.relay);
 	plain_out_free(p.out);
 	return p.signal ? 128 + p.signal : p.status;
 }

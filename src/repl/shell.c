@@ -134,7 +134,20 @@ static int do_agenda(struct shell *s, const struct command_row *row, struct err 
 	return rc;
 }
 
-static int do_here(struct shell *s, const struct command_row *row, struct err *e)
+/* `quit run` goes to the process that is watched, when this is not the one that trains; the view ends when that has said yes. */
+static int64_t do_quit(struct shell *s, const char *word, struct err *e)
+{
+	if (word && !strcmp(word, "run")) {
+		engine_snapshot(s->engine, &s->snap);
+		s->cmd = (struct engine_cmd){.id = engine_next_id(s->engine), .op = CMD_STOP_RUN};
+		if (s->snap.view.kind == VIEW_ATTACHED)
+			return engine_send(s->engine, &s->cmd, e) ? e->code : (int64_t)s->cmd.id;
+	}
+	s->host.quit(s->host.ctx, word && !strcmp(word, "now"));
+	return 0;
+}
+
+static int64_t do_here(struct shell *s, const struct command_row *row, struct err *e)
 {
 	const struct shell_host *h = &s->host;
 	const char *word = s->line.argc ? s->line.argv[0] : NULL;
@@ -156,8 +169,7 @@ static int do_here(struct shell *s, const struct command_row *row, struct err *e
 	case CMD_RECORD:
 		return do_agenda(s, row, e);
 	case CMD_QUIT:
-		h->quit(h->ctx, word != NULL);
-		return 0;
+		return do_quit(s, word, e);
 	}
 	return err_set(e, ERR_STATE, "%s: nobody does this", row->name);
 }

@@ -21,6 +21,11 @@ static struct state_look state_look(const struct view *v)
 		[ENGINE_SAVING] = {"SAVING", ATTR_HALT, 2}, [ENGINE_STOPPED] = {"STOPPED", ATTR_HALT, 1}};
 	if (v->leaving)
 		return (struct state_look){"LEAVING", ATTR_HALT, 2};
+	const struct view_state *s = &view_data(v)->snap.view;
+	if (view_data(v)->have_snap && s->kind == VIEW_REPLAY)
+		return (struct state_look){"REPLAY", s->paused ? ATTR_HALT : ATTR_STATE, s->paused};
+	if (view_data(v)->have_snap && s->kind == VIEW_ATTACHED && !s->live)
+		return (struct state_look){"RECORD", ATTR_HALT, 1};
 	return looks[view_data(v)->have_snap ? view_data(v)->snap.state : ENGINE_EMPTY];
 }
 
@@ -67,6 +72,12 @@ static int collect(const struct view *v, struct piece *p, int w)
 			snprintf(t, sizeof t, "%s left", fmt_time(a, s->doing_left));
 			piece(p, &n, 7, ATTR_VALUE, t);
 		}
+	}
+	if (s->view.kind == VIEW_REPLAY) {
+		snprintf(t, sizeof t, "%gx", s->view.speed);
+		piece(p, &n, 8, ATTR_VALUE, t);
+	} else if (s->view.kind == VIEW_ATTACHED && s->view.live) {
+		piece(p, &n, 7, ATTR_WARN, "attached");
 	}
 	piece(p, &n, 4, ATTR_TEXT, s->config.name);
 	if (roomy && s->config.layers) {

@@ -93,6 +93,10 @@ int ui_chore_event(struct ui *u, const struct engine_event *ev)
 void ui_chores(struct ui *u)
 {
 	char line[AGENDA_LINE];
+	if (relay_turn(u->relay)) {
+		ui_log(u, LOG_INFO, "quit: asked for by who is attached");
+		ui_stop(u, STOP_SAVE, "quit");
+	}
 	rules(u);
 	if (!agenda_watching(u->agenda) || u->stopping)
 		return;

@@ -255,19 +255,27 @@ static void prompt_key(struct ui *u, const struct screen_key *k)
 static void toggle_pause(struct ui *u)
 {
 	engine_snapshot(u->engine, &u->snap);
+	if (u->snap.view.kind == VIEW_REPLAY) {
+		ui_command(u, u->shell, u->snap.state == ENGINE_TRAINING ? "replay pause" : "replay go");
+		return;
+	}
 	ui_command(u, u->shell, u->snap.state == ENGINE_TRAINING ? "pause" : "train");
 }
 
 static int at_work(struct ui *u)
 {
 	engine_snapshot(u->engine, &u->snap);
+	if (u->snap.view.kind != VIEW_NONE)
+		return u->snap.queued > 0;
 	return u->snap.queued > 0 || (u->snap.state != ENGINE_EMPTY && u->snap.state != ENGINE_PAUSED && u->snap.state != ENGINE_STOPPED);
 }
 
 static void ask_quit(struct ui *u)
 {
 	engine_snapshot(u->engine, &u->snap);
-	if (u->snap.state == ENGINE_EMPTY)
+	if (u->snap.view.kind != VIEW_NONE)
+		ui_stop(u, STOP_NOW, "quit"); /* there is nothing to save here */
+	else if (u->snap.state == ENGINE_EMPTY)
 		ui_stop(u, STOP_SAVE, "quit");
 	else
 		u->view.ask = ASK_QUIT;
@@ -293,6 +301,8 @@ static void help(struct ui *u)
 {
 	struct str s = {0};
 	keys_help(&s);
+	if (u->view.live->snap.view.kind == VIEW_REPLAY)
+		replay_keys_help(&s);
 	str_puts(&s, "\n:help lists the commands, :help NAME tells more about one.\n");
 	view_answer_begin(&u->view, 0, "keys");
 	view_answer_text(&u->view, s.s ? s.s : "");
@@ -373,6 +383,23 @@ static void act(struct ui *u, enum key_action a, int which)
 	}
 }
 
+/* In a replay some keys move about in the record: 1 when this is one. */
+static int replay_key(struct ui *u, const char *name)
+{
+	for (int i = 0; i < REPLAY_KEYS; i++) {
+		const struct replay_key_row *r = replay_key_row(i);
+		int toggles = !*r->command;
+		if (keys_hold(r->keys, name)) {
+			if (toggles)
+				toggle_pause(u);
+			else
+				ui_command(u, u->shell, r->command);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 static void ask_key(struct ui *u, const struct screen_key *k)
 {
 	u->view.ask = ASK_NONE;
@@ -423,6 +450,8 @@ void ui_key(struct ui *u, const struct screen_key *k)
 		/* No key has Alt here: it was Escape, and then another key, quickly. */
 		if (k->alt)
 			act(u, KEYS_CLOSE, 0);
+		if (u->view.live->snap.view.kind == VIEW_REPLAY && replay_key(u, k->name))
+			return;
 		enum key_action a = key_find(k->name, &which);
 		act(u, a, which);
 	}

@@ -112,7 +112,7 @@ static void script_go_on(struct ui *u)
 
 static void take_event(struct ui *u, const struct engine_event *ev, const char *clock)
 {
-	if (!ui_chore_event(u, ev))
+	if (!relay_event(u->relay, ev) && !ui_chore_event(u, ev))
 		view_event(&u->view, ev, clock);
 	if (ev->kind == EV_STOPPED)
 		u->stopped = u->end = 1;

@@ -59,6 +59,10 @@ static int open_all(struct ui *u, struct err *e)
 	u->agenda = agenda_new(e);
 	if (!u->agenda)
 		return e->code;
+	engine_snapshot(u->engine, &u->snap);
+	u->relay = u->snap.view.kind == VIEW_NONE ? relay_new(u->engine) : NULL;
+	if (from)
+		relay_bind(u->relay, u->snap.run_dir);
 	ui_shell_host(u, &host);
 	if (view_init(&u->view))
 		return err_nomem(e, "screen", sizeof *u->view.live);
@@ -93,12 +97,12 @@ static void last_words(struct ui *u)
 {
 	engine_snapshot(u->engine, &u->snap);
 	ui_remember_run(u);
-	if (u->run_dir[0] && u->stopping != STOP_NOW)
+	if (u->run_dir[0] && u->stopping != STOP_NOW && u->snap.view.kind == VIEW_NONE)
 		printf("anetui: %s: step %llu%s\n", u->run_dir, (unsigned long long)u->run_step, u->failure[0] ? "" : ", saved");
 	fflush(stdout);
 	if (u->failure[0])
 		fprintf(stderr, "anetui: %s\n", u->failure);
-	else if (u->stopped && !u->stopping)
+	else if (u->stopped && !u->stopping && u->snap.view.kind == VIEW_NONE)
 		fputs("anetui: the engine has ended by itself\n", stderr);
 }
 
@@ -124,6 +128,7 @@ static void free_all(struct ui *u)
 	shell_free(u->shell);
 	shell_free(u->script_shell);
 	agenda_free(u->agenda);
+	relay_free(u->relay);
 	str_done(&u->watch_text);
 	grid_done(&u->grid);
 	view_done(&u->view);
@@ -156,7 +161,7 @@ int tui_run(struct engine *g, const struct tui_options *o)
 		}
 		default_signals();
 		last_words(u);
-		status = u->signal ? 128 + u->signal : u->failure[0] || !u->stopping;
+		status = u->signal ? 128 + u->signal : u->failure[0] || (!u->stopping && u->snap.view.kind == VIEW_NONE);
 	}
 	free_all(u);
 	return status;

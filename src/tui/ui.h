@@ -7,6 +7,7 @@
 
 #include "repl/agenda.h"
 #include "repl/lineedit.h"
+#include "repl/relay.h"
 #include "repl/shell.h"
 #include "tui/panes.h"
 #include "tui/screen.h"
@@ -24,6 +25,7 @@ struct ui {
 	struct view view;
 	struct grid grid;
 	struct layout layout;
+	struct relay *relay;      /* who is attached; NULL: nobody can */
 	struct agenda *agenda;    /* aliases, rules, watch, record: of both shells */
 	struct shell *shell;      /* for what is typed: `train` is done at once */
 	struct shell *script_shell; /* for the script: a line is finished before the next begins */

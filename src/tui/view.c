@@ -211,7 +211,12 @@ void view_event(struct view *v, const struct engine_event *ev, const char *clock
 	case EV_EVAL: series_eval(&d->series, ev->obs.step, ev->obs.val, ev->obs.bpb); break;
 	case EV_MARK: series_mark(&d->series, ev->obs.step ? ev->obs.step : d->series.step, MARK_SETTING, ev->text); break;
 	case EV_CKPT: checkpoint(v, ev); break;
-	case EV_RESET: series_reset(&d->series); break;
+	case EV_RESET:
+		series_reset(&d->series);
+		/* A record told anew brings its samples and lines along. */
+		if (ev->past)
+			d->logged = d->sampled = 0, v->sample_back = 0;
+		break;
 	case EV_SAMPLE_BEGIN: sample_begin(v, ev); break;
 	case EV_SAMPLE:
 		if (s)

@@ -26,11 +26,6 @@ run --plian
 check "an unknown option: status 2, the nearest is named" eval 'is 2 && in_err "did you mean --plain"'
 run --run
 check "an option without its value: status 2" eval 'is 2 && in_err "DIR is missing"'
-run --replay x
-check "replay says that it comes later" eval 'is 1 && in_err "comes with later work"'
-run attach
-check "attach says that it comes later" eval 'is 1 && in_err "comes with later work"'
-
 # --- the whole line ---
 piped "$small\nset seq 32\ntrain 40\nsample 60 Once upon a time\nckpt\nquit\n" --plain
 check "train, sample, ckpt, quit: status 0" is 0

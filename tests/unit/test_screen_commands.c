@@ -157,10 +157,73 @@ static void what_starts_by_itself(void **s)
 	leave(t);
 }
 
+static int has(const char *path)
+{
+	return !access(path, F_OK);
+}
+
+/* A run, its terminal lost, found again in another one, ended there, and shown once more from its record. */
+static void a_run_that_outlives_its_terminal(void **s)
+{
+	(void)s;
+	static const char *const first[] = {"--on-hup", "go-on", "--run", "lost", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", "train", NULL};
+	static const char *const second[] = {"attach", "lost", NULL};
+	static const char *const record[] = {"--replay", "lost", NULL};
+	struct term *t = start(100, 30, first), *a;
+	see(t, "raw ");
+	a = start(100, 30, second);
+	see(a, "attached");
+	see(a, "TRAIN");
+	see(a, "classifier"); /* its kernels are seen here */
+	term_hang_up(t);
+	term_type(a, ":get adam.beta2\r");
+	see(a, "0.95");
+	term_type(a, ":lr 2.5e-4\r");
+	see(a, "-> 0.00025");
+	/* Leaving the view leaves the run. */
+	term_type(a, "q");
+	assert_true(WIFEXITED(term_wait_end(a, LONG)));
+	term_free(a);
+	a = start(100, 30, second);
+	see(a, "TRAIN");
+	see(a, "-> 0.00025"); /* the mark on the curve, out of the record */
+	term_type(a, ":quit run\r");
+	int status = term_wait_end(a, LONG);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	term_free(a);
+	for (int i = 0; i < 20 * LONG && has("lost/attach.sock"); i++)
+		usleep(50000);
+	assert_false(has("lost/attach.sock"));
+	term_free(t);
+	t = start(100, 30, record);
+	see(t, "REPLAY 1x");
+	term_type(t, "+");
+	see(t, "2x");
+	term_type(t, "--");
+	see(t, "0.5x");
+	for (int i = 0; i < 60; i++)
+		term_type(t, "\033OC");
+	see(t, "100 %");
+	see(t, "-> 0.00025");
+	for (int i = 0; i < 60; i++)
+		term_type(t, "\033OD");
+	see(t, "step 0");
+	see_gone(t, "-> 0.00025");
+	term_type(t, " ");
+	see(t, "paused");
+	term_type(t, ":lr 1\r");
+	see(t, "nothing is trained here");
+	term_type(t, "q");
+	status = term_wait_end(t, LONG);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	term_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(watching), cmocka_unit_test(rules_and_names), cmocka_unit_test(recording), cmocka_unit_test(what_starts_by_itself),
+		cmocka_unit_test(a_run_that_outlives_its_terminal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ struct handover {
 static const char magic[16] = "anetui handover";
 
 /* Which program file this process runs; zeros when that can not be told, which is equal to itself only. */
-static void program_id(uint64_t id[4])
+void handover_program(uint64_t id[4])
 {
 	struct stat st;
 	char path[4096];
@@ -154,7 +154,7 @@ int handover_seal(struct handover *h, struct err *e)
 		return err_set(e, ERR_STATE, "restart: more than %d descriptors", FDS_MAX);
 	head->bytes = h->text.len - sizeof *head;
 	head->crc = crc32c(0, h->text.s + sizeof *head, h->text.len - sizeof *head);
-	program_id(head->program);
+	handover_program(head->program);
 	h->file = file_in_memory("anetui-restart", h->text.len);
 	if (h->file < 0 || write_all(h->file, h->text.s, h->text.len))
 		return err_set(e, ERR_IO, "restart: a file in memory: %s", strerror(errno));
@@ -181,7 +181,7 @@ static const char *check(const struct handover *h)
 	uint64_t program[4];
 	if (h->map.size < sizeof *head || memcmp(head->magic, magic, sizeof magic))
 		return "is no handover of anetui";
-	program_id(program);
+	handover_program(program);
 	if (head->version != VERSION || memcmp(head->program, program, sizeof program))
 		return "was written by another program file";
 	if (head->bytes != h->map.size - sizeof *head || head->crc != crc32c(0, head + 1, h->map.size - sizeof *head))

@@ -7,10 +7,14 @@
 #define ANETUI_BASE_HANDOVER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
 struct handover;
+
+/* Which program file this process runs (device, inode, size, time); zeros when that can not be told. */
+void handover_program(uint64_t id[4]);
 
 /* --- writing --- */
 struct handover *handover_new(struct err *e);
