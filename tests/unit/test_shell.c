@@ -458,7 +458,7 @@ static void words_are_completed(void **state)
 	assert_string_equal(candidates("mil show fwd"), "fwdAttn fwdFFN");
 	assert_string_equal(candidates("mil s"), "show");
 	assert_string_equal(candidates("device s"), "sim");
-	assert_string_equal(candidates("quit "), "now");
+	assert_string_equal(candidates("quit "), "now run");
 	assert_string_equal(candidates("pause "), "");
 	assert_string_equal(candidates("info p"), "presets");
 	/* The cursor in the middle: only what stands before it counts. */
