@@ -8,6 +8,10 @@ run bench ckpt
 check "checkpoints: saved and loaded" eval 'is 0 && in_out "demo: save, .* MiB  *[0-9]" && in_out "demo: load  *[0-9].*GB/s"'
 check "... and none is left behind" eval '[ -z "$(find "$XDG_CACHE_HOME" -name "bench-*")" ]'
 
+run bench start
+check "from the start of a process to its first step" eval 'is 0 && in_out "demo: start to first step  *[0-9]" && in_out "demo: resume to first step  *[0-9]"'
+check "... whose run is not left behind either" eval '[ -z "$(find "$XDG_CACHE_HOME" -name "bench-*")" ]'
+
 run bench demo format=json
 cp out bench.json
 check "as JSON" is 0

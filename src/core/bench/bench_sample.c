@@ -102,6 +102,7 @@ int bench_sample(struct bench *b, struct err *e)
 /* --- checkpoints --- */
 
 struct keep {
+	struct pool *pool;
 	char path[4200];
 	struct params *p;
 	struct train_state state;
@@ -120,7 +121,7 @@ static int load_call(void *arg, struct err *e)
 	struct params *p = NULL;
 	struct tokenizer *t = NULL;
 	struct train_state s;
-	int rc = ckpt_load(k->path, &p, &s, &t, e);
+	int rc = ckpt_load_on(k->pool, k->path, &p, &s, &t, e);
 	params_free(p);
 	tokenizer_free(t);
 	return rc;
@@ -129,7 +130,7 @@ static int load_call(void *arg, struct err *e)
 static int keep(struct bench *b, const char *preset, struct err *e)
 {
 	struct model_config c;
-	struct keep k = {.p = NULL};
+	struct keep k = {.pool = b->o->pool};
 	char name[64];
 	double ms;
 	int rc = file_cache_dir(k.path, sizeof k.path - 64, e);
