@@ -235,6 +235,7 @@ static void turn(struct worker *w)
 		cmd_stop(w, "quit", 0, &e);
 		return;
 	}
+	worker_saves_look(w);
 	if (w->training) {
 		train_or_stop(w);
 		worker_auto_sample(w);
@@ -242,7 +243,7 @@ static void turn(struct worker *w)
 	} else {
 		worker_check_pending(w);
 		if (!w->training)
-			worker_sleep(w, w->npending || w->nlate ? 5 : 250);
+			worker_sleep(w, w->npending || w->nlate || w->saves ? 5 : 250);
 	}
 	worker_publish(w, 0);
 	worker_deliver_late(w);
@@ -319,6 +320,9 @@ static void worker_init(struct worker *w, struct engine *g)
 static void worker_done_all(struct worker *w)
 {
 	viewer_free(w->viewer);
+	saver_free(w->saver);
+	w->saver = NULL;
+	w->saves = 0;
 	worker_drop_model(w);
 	run_close(&w->run);
 	device_close(w->dev);

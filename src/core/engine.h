@@ -151,6 +151,7 @@ struct engine_snapshot {
 	struct step_obs last;
 	double best_val; uint64_t best_step;  /* NAN: none */
 	uint64_t ckpt_step; double ckpt_age;  /* age < 0: none yet */
+	double ckpt_stall_ms;           /* how long training stood still for the latest one */
 	double lr_now;
 	double loss_scale;              /* of the latest step; 0: the device computes in fp32 */
 	double flushed;                 /* share of gradient entries that came back as zero, over the last steps; NAN: unknown */

@@ -1,4 +1,4 @@
-/* engine_ckpt.c: `ckpt`, `load`, `verify`, `runs` and resuming: checkpoints taken and taken back. Their format is in train/ckpt.
+/* engine_ckpt.c: `ckpt`, `load`, `verify`, `runs` and resuming: checkpoints taken and taken back. Their format is in train/ckpt, how they are on their way in engine_save.c.
  * SPDX-License-Identifier: MIT */
 #include "engine_impl.h"
 
@@ -12,66 +12,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/trace.h"
 
 /* --- checkpoints ---------------------------------------------------------------------------------------------------------- */
-
-static int save_to(struct worker *w, const char *name, struct err *e)
-{
-	char path[2048];
-	uint64_t bytes = 0, t0 = clock_ns();
-	run_ckpt_path(&w->run, name, w->state.step, path, sizeof path);
-	enum engine_state before = (enum engine_state)(w->training ? ENGINE_TRAINING : ENGINE_PAUSED);
-	worker_state(w, ENGINE_SAVING, NULL);
-	w->state.settings = w->settings;
-	int rc = ckpt_save(path, w->params, &w->state, w->tok, &bytes, e);
-	worker_state(w, before, NULL);
-	trace_span(TRACE_CKPT, "checkpoint", t0, clock_ns(), (int64_t)w->state.step);
-	double ms = (double)(clock_ns() - t0) / 1e6;
-	if (rc == ERR_IO)
-		worker_disk_failed(w, e->msg);
-	if (rc) {
-		worker_event_error(w, e->msg);
-		return rc;
-	}
-	const char *base = strrchr(path, '/');
-	struct str f = {0};
-	str_puts(&f, "\"file\":");
-	str_json(&f, base + 1, strlen(base + 1));
-	str_printf(&f, ",\"bytes\":%llu,\"ms\":%.9g,\"stall_ms\":%.9g", (unsigned long long)bytes, ms, ms);
-	worker_event(w, "ckpt", "%s", f.s ? f.s : "");
-	str_done(&f);
-	char size[16];
-	if (!name || strcmp(name, "best")) /* the best one comes with every good validation: no line each time */
-		worker_log(w, LOG_GOOD, "checkpoint: %s, %s in %.2f s", path, str_bytes(size, bytes), ms / 1e3);
-	struct engine_event ev = {.kind = EV_CKPT, .obs = {.step = w->state.step, .t = run_seconds(&w->run)}};
-	snprintf(ev.text, sizeof ev.text, "%.511s", path);
-	worker_emit(w, &ev, 1);
-	return 0;
-}
-
-int worker_ckpt(struct worker *w, const char *name, struct err *e)
-{
-	int rc = worker_need_run(w, e);
-	/* Whoever resumes takes this step with the new settings: so do we, from its beginning. */
-	if (w->trainer && trainer_waits_for_change(w->trainer))
-		trainer_drop(w->trainer);
-	if (!rc)
-		rc = params_train(w->params, e);
-	if (!rc)
-		rc = save_to(w, name, e);
-	if (rc)
-		return rc;
-	if (!name || strcmp(name, "best")) {
-		w->saved = 1;
-		w->saved_step = w->state.step;
-		w->saved_ns = clock_ns();
-	}
-	struct err re = {0};
-	if (run_rotate(&w->run, settings_int(&w->settings, SET_CKPT_KEEP), &re))
-		worker_log(w, LOG_WARN, "%s", re.msg);
-	return 0;
-}
 
 static int bad_name(const char *s)
 {
@@ -94,10 +36,16 @@ int cmd_ckpt(struct worker *w, int argc, char **argv, struct err *e)
 	if (argc && own_name(argv[0]))
 		return err_set(e, ERR_USAGE, "ckpt: %.60s: this name is the program's own (`ckpt` alone saves step-%08llu)", argv[0],
 			       (unsigned long long)w->state.step);
-	int rc = worker_ckpt(w, argc ? argv[0] : NULL, e);
+	/* Training does not wait for it, the answer does. */
+	uint64_t id;
+	int beside = w->training && w->npending < PENDING_MAX;
+	int rc = beside ? worker_ckpt_begin(w, argc ? argv[0] : NULL, &id, e) : worker_ckpt(w, argc ? argv[0] : NULL, e);
 	if (!rc)
 		script_command(w, "ckpt", argc ? argv[0] : NULL);
-	return rc;
+	if (rc || !beside)
+		return rc;
+	w->pending[w->npending++] = (struct pending){.kind = WAIT_SAVE, .id = w->cmd_id, .step = id};
+	return 1;
 }
 
 /* Library and kernels; the number of threads, which stands last, changes no byte. */
@@ -191,6 +139,7 @@ int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
 	struct params *p = NULL;
 	struct train_state s;
 	struct tokenizer *tok = NULL;
+	worker_saves_finish(w); /* it may be one of them; and the model goes */
 	load_path(w, argv[0], path, sizeof path);
 	worker_state(w, ENGINE_PREPARING, "reading a checkpoint");
 	if (ckpt_load_on(w->pool, path, &p, &s, &tok, e))
@@ -217,6 +166,7 @@ int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
 int cmd_verify(struct worker *w, int argc, char **argv, struct err *e)
 {
 	(void)argc;
+	worker_saves_finish(w);
 	int rc = ckpt_verify(argv[0], e);
 	if (!rc)
 		worker_say(w, "%s: whole\n", argv[0]);

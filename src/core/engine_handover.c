@@ -22,7 +22,7 @@ static const struct handover_field worker_fields[] = {
 	F(proc), F(timing), F(cost), F(tok_source), F(tok_auto), F(new_seed), F(state), F(data_name), F(data_open), F(data_width), F(data_chosen), F(run), F(script_failed), F(saved_step),
 	F(saved), F(saved_ns), F(started), F(evaluated), F(settings), F(undo), F(nundo), F(training), F(pause_wanted), F(target), F(pending), F(npending),
 	F(last), F(ema_step_ms), F(loss_scale), F(flushed), F(flushed_told), F(next_sample_ns), F(auto_samples), F(dropped), F(restarts), F(restart_line),
-	F(budget_hinted), F(after_due), F(device_chosen), F(early), F(happen), F(choice), F(nice_begun),
+	F(budget_hinted), F(after_due), F(device_chosen), F(early), F(happen), F(stall_ms), F(choice), F(nice_begun),
 #undef F
 };
 
@@ -50,6 +50,7 @@ static void compose_line(struct worker *w)
 int worker_restarts(struct worker *w, const struct engine_cmd *c, struct err *e)
 {
 	const struct err why = *e;
+	worker_saves_finish(w);
 	/* A process that has compiled nothing yet is as good as a new one. */
 	if (!device_caps(w->dev)->compiles_used) {
 		err_set(e, ERR_DEVICE, "%s, and a new one has no more (`pipeline dynamic` compiles once for all layers and steps)", why.msg);

@@ -18,14 +18,15 @@
 #include "text/data.h"
 #include "text/tokenizer.h"
 #include "train/run.h"
+#include "train/saver.h"
 #include "train/trainer.h"
 
 /* A command whose end lies ahead: train N, wait ... */
-enum wait_kind { WAIT_PAUSED, WAIT_STEP, WAIT_LOSS, WAIT_TIME };
+enum wait_kind { WAIT_PAUSED, WAIT_STEP, WAIT_LOSS, WAIT_TIME, WAIT_SAVE };
 struct pending {
 	enum wait_kind kind;
 	uint32_t id;
-	uint64_t step;      /* WAIT_STEP: done when this many updates are done */
+	uint64_t step;      /* WAIT_STEP: done when this many updates are done; WAIT_SAVE: the number of the save */
 	double loss;        /* WAIT_LOSS */
 	uint64_t until_ns;  /* WAIT_TIME */
 	int pause_then;     /* this command started training and ends it */
@@ -46,6 +47,8 @@ struct spike_watch { double mean, deviation, weight; uint64_t n; int rest; };
 struct happen { struct spike_watch spike; int disk_low; uint64_t looked_ns; };
 
 struct viewer;
+/* best.ckpt on its way: what was the best before, for the case that it fails. id 0: none is. */
+struct best_save { uint64_t id, step, step_before; double loss_before; };
 
 /* Owned by the worker thread alone. */
 struct worker {
@@ -88,9 +91,13 @@ struct worker {
 	struct run run;
 	struct str script;           /* settings.cmd of this run */
 	int script_failed;           /* it could not be written: said once */
-	uint64_t saved_step;         /* of the newest checkpoint; meaningful when saved */
+	uint64_t saved_step;         /* of the newest checkpoint that was read back; meaningful when saved */
 	int saved;
 	uint64_t saved_ns;
+	struct saver *saver;         /* NULL until the first save; it reads the model beside us, see its lease */
+	int saves;                   /* begun and not yet taken from it; 0 when a new process goes on */
+	struct best_save best;
+	double stall_ms;             /* of the latest save: how long training stood still for it */
 	int started;                 /* the start event is written (for this session of the run) */
 	int evaluated;               /* there was a validation at this or an earlier step of the run */
 
@@ -194,6 +201,7 @@ void worker_stop_training(struct worker *w, int code, const char *why);
 /* Answers what waits: all for ERR_CANCEL, else all but `wait SECONDS`. */
 void worker_end_pending(struct worker *w, int code, const char *text);
 void worker_end_early(struct worker *w);                      /* as w->early says: the regular end of what had started training */
+int worker_end_save(struct worker *w, uint64_t id, int code, const char *text); /* answers the `ckpt` that waits for this save; 0: none does */
 int worker_is_awaited(const struct worker *w);                /* is somebody told by the answer to a command how training ended? */
 
 /* --- engine_happen.c: what `on` can wait for --- */
@@ -250,6 +258,7 @@ uint64_t worker_next_step(const struct worker *w);
 void worker_reset_timing(struct worker *w);                   /* rows and costs begin at zero */
 void worker_begin_cost(struct worker *w);                     /* unless it has begun: wall time and energy are counted from here */
 void worker_event(struct worker *w, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void worker_event_at(struct worker *w, const char *event, uint64_t step, const char *fields);
 int worker_apply_change(struct worker *w, enum setting_id id, const char *old);
 void worker_event_error(struct worker *w, const char *msg);
 void worker_event_start(struct worker *w, int resumed);
@@ -271,8 +280,15 @@ void script_resume(struct worker *w, const char *ckpt);       /* goes on with th
 /* --- engine_replay.c --- */
 void worker_replay(struct worker *w, uint64_t upto);          /* the open run's curve up to that step, as events and w->last */
 
+/* --- engine_save.c: checkpoints on their way --- */
+int worker_ckpt(struct worker *w, const char *name, struct err *e);       /* saves (name NULL: step-N) and waits for it */
+int worker_ckpt_begin(struct worker *w, const char *name, uint64_t *id, struct err *e); /* only begins; its end is seen by worker_saves_look */
+void worker_ckpt_best(struct worker *w, double loss);         /* begins best.ckpt: `loss` is the best one from now on, unless it can not be kept */
+void worker_saves_look(struct worker *w);                     /* what has ended is told; never waits */
+void worker_saves_finish(struct worker *w);                   /* waits until all have, and tells */
+void worker_before_change(void *worker);                      /* the lease: weights and moments may be written to when this returns */
+
 /* --- engine_ckpt.c: checkpoints taken and taken back --- */
-int worker_ckpt(struct worker *w, const char *name, struct err *e);
 int worker_resume(struct worker *w, struct err *e);
 int cmd_ckpt(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_load(struct worker *w, int argc, char **argv, struct err *e);

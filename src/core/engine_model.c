@@ -21,6 +21,7 @@ void worker_drop_trainer(struct worker *w)
 
 void worker_drop_model(struct worker *w)
 {
+	worker_saves_finish(w);
 	worker_drop_data(w);
 	decoder_free(w->decoder);
 	w->decoder = NULL;
@@ -47,7 +48,7 @@ int worker_need_trainer(struct worker *w, struct err *e)
 		return rc;
 	worker_state(w, ENGINE_PREPARING, "compiling programs");
 	struct trainer_parts parts = {w->dev, w->pool, w->params, &w->data, &w->settings, &w->state, &w->timing, &w->g->cancel,
-				      &w->active};
+				      &w->active, worker_before_change, w};
 	w->decoder_copied = 0; /* what is trained is chosen anew: adapters, the average */
 	w->trainer = trainer_new(&parts, e);
 	worker_device_notes(w);

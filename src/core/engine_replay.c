@@ -152,7 +152,8 @@ static void read_line(struct record *r, const char *s, size_t n)
 	json_t *o = json_loadb(s, n, 0, NULL);
 	const char *kind = json_string_value(json_object_get(o, "event"));
 	double at = number_or_nan(o, "step");
-	if (kind && at >= 0 && at <= (double)r->upto) {
+	/* A `ckpt` line tells when its file was whole, and the step that is in it: that may be an earlier one, but nobody went back. */
+	if (kind && at >= 0 && at <= (double)r->upto && strcmp(kind, "ckpt")) {
 		uint64_t step = (uint64_t)at;
 		int is_step = !strcmp(kind, "step");
 		if (step < r->step || (is_step && step == r->step))

@@ -27,19 +27,24 @@ static void json_num(struct str *b, const char *key, double v)
 		str_puts(b, "null");
 }
 
+void worker_event_at(struct worker *w, const char *event, uint64_t step, const char *fields)
+{
+	struct err e = {0};
+	int had_failed = w->run.failed;
+	if (run_is_open(&w->run) && run_event(&w->run, event, step, fields, &e) && !had_failed)
+		worker_log(w, LOG_ERROR, "%s", e.msg);
+}
+
 void worker_event(struct worker *w, const char *event, const char *fmt, ...)
 {
 	if (!run_is_open(&w->run))
 		return;
 	struct str f = {0};
-	struct err e = {0};
 	va_list ap;
 	va_start(ap, fmt);
 	str_vprintf(&f, fmt, ap);
 	va_end(ap);
-	int had_failed = w->run.failed;
-	if (run_event(&w->run, event, w->state.step, f.s ? f.s : "", &e) && !had_failed)
-		worker_log(w, LOG_ERROR, "%s", e.msg);
+	worker_event_at(w, event, w->state.step, f.s ? f.s : "");
 	str_done(&f);
 }
 
@@ -156,6 +161,7 @@ int worker_need_run(struct worker *w, struct err *e)
 
 int worker_save_unsaved(struct worker *w, struct err *e)
 {
+	worker_saves_finish(w);
 	if (!run_is_open(&w->run) || w->state.step == 0 || (w->saved && w->saved_step == w->state.step))
 		return 0;
 	return worker_ckpt(w, NULL, e);
@@ -166,6 +172,7 @@ int worker_end_run(struct worker *w, const char *reason, int save, struct err *e
 	if (!run_is_open(&w->run))
 		return 0;
 	worker_halt(w);
+	worker_saves_finish(w);
 	int rc = save ? worker_save_unsaved(w, e) : 0;
 	struct str f = {0}, why = {0};
 	str_printf(&why, "%s%s%s%s", w->early, w->early[0] ? "; " : "", reason, save ? "" : ", not saved");
@@ -186,12 +193,13 @@ static void keep_best(struct worker *w, double loss)
 	int first = !isfinite(w->state.best_loss);
 	if (!first && !(loss < w->state.best_loss))
 		return;
+	/* At random weights everything else is better; what patience may go back to is better kept. */
+	if ((!first || settings_int(&w->settings, SET_EVAL_PATIENCE)) && run_is_open(&w->run) && settings_int(&w->settings, SET_CKPT_EVERY)) {
+		worker_ckpt_best(w, loss);
+		return;
+	}
 	w->state.best_loss = loss;
 	w->state.best_step = w->state.step;
-	struct err e = {0};
-	/* At random weights everything else is better; what patience may go back to is better kept. */
-	if ((!first || settings_int(&w->settings, SET_EVAL_PATIENCE)) && run_is_open(&w->run) && settings_int(&w->settings, SET_CKPT_EVERY) && worker_ckpt(w, "best", &e))
-		worker_log(w, LOG_ERROR, "%s: training goes on", e.msg);
 }
 
 /* One more evaluation by itself: was it a new best? 1: no, and patience is at its end. */
@@ -375,7 +383,8 @@ static int after_step(struct worker *w, struct err *budget)
 		if (rc)
 			worker_log(w, LOG_WARN, "%s", e.msg);
 	}
-	if (due(w, SET_CKPT_EVERY) && worker_ckpt(w, NULL, &e))
+	uint64_t id;
+	if (due(w, SET_CKPT_EVERY) && worker_ckpt_begin(w, NULL, &id, &e))
 		worker_log(w, LOG_ERROR, "%s: training goes on", e.msg);
 	return 0;
 }

@@ -167,6 +167,7 @@ static void publish_progress(const struct worker *w, struct engine_snapshot *s, 
 	s->best_step = w->state.best_step;
 	s->ckpt_step = w->saved ? w->saved_step : 0;
 	s->ckpt_age = w->saved ? (double)(now - w->saved_ns) / 1e9 : -1;
+	s->ckpt_stall_ms = w->stall_ms;
 	s->loss_scale = w->loss_scale;
 	s->flushed = w->flushed;
 	s->skipped = w->state.skipped;

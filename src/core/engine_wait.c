@@ -22,11 +22,22 @@ static int room_for_one(const struct worker *w, const char *what, struct err *e)
 	return w->npending < PENDING_MAX ? 0 : err_set(e, ERR_STATE, "%s: %d commands wait for their end already", what, PENDING_MAX);
 }
 
+int worker_end_save(struct worker *w, uint64_t id, int code, const char *text)
+{
+	for (int i = 0; i < w->npending; i++)
+		if (w->pending[i].kind == WAIT_SAVE && w->pending[i].step == id) {
+			end_one(w, i, code, text);
+			return 1;
+		}
+	return 0;
+}
+
+/* A save comes to its end by itself. */
 void worker_end_pending(struct worker *w, int code, const char *text)
 {
 	for (int i = 0; i < w->npending;) {
 		const struct pending *p = &w->pending[i];
-		if (p->kind == WAIT_TIME && code != ERR_CANCEL)
+		if (p->kind == WAIT_SAVE || (p->kind == WAIT_TIME && code != ERR_CANCEL))
 			i++;
 		else if (p->until_stopped && (code == 0 || code == ERR_CANCEL))
 			end_one(w, i, 0, "");
@@ -38,7 +49,7 @@ void worker_end_pending(struct worker *w, int code, const char *text)
 int worker_is_awaited(const struct worker *w)
 {
 	for (int i = 0; i < w->npending; i++)
-		if (w->pending[i].kind != WAIT_TIME)
+		if (w->pending[i].kind != WAIT_TIME && w->pending[i].kind != WAIT_SAVE)
 			return 1;
 	return 0;
 }
@@ -49,7 +60,8 @@ static int reached(const struct worker *w, const struct pending *p, uint64_t now
 	case WAIT_STEP: return w->state.step >= p->step;
 	case WAIT_LOSS: return w->last.step && w->last.step == w->state.step && w->last.loss < p->loss;
 	case WAIT_TIME: return now >= p->until_ns;
-	case WAIT_PAUSED: break;
+	case WAIT_PAUSED:
+	case WAIT_SAVE: break;
 	}
 	return 0;
 }
@@ -82,6 +94,7 @@ void worker_halt(struct worker *w)
 	if (w->trainer)
 		trainer_drop(w->trainer);
 	w->training = w->pause_wanted = w->after_due = 0;
+	worker_saves_finish(w); /* who is told that training has ended finds its checkpoints */
 	worker_rest_state(w);
 }
 
@@ -100,7 +113,7 @@ void worker_end_early(struct worker *w)
 	worker_halt(w);
 	for (int i = 0; i < w->npending;) {
 		const struct pending *p = &w->pending[i];
-		if (p->kind == WAIT_TIME)
+		if (p->kind == WAIT_TIME || p->kind == WAIT_SAVE)
 			i++;
 		else if (p->until_stopped || p->pause_then)
 			end_one(w, i, 0, "");

@@ -113,7 +113,7 @@ static void now_row(struct grid *g, const struct view *v, struct rect r, int y, 
 		break;
 	case NOW_CKPT:
 		if (s->ckpt_age >= 0)
-			fmt_age(extra, s->ckpt_age);
+			snprintf(extra, sizeof extra, s->ckpt_stall_ms >= 1 ? "%s, %.0f ms stall" : "%s", fmt_age(b, s->ckpt_age), s->ckpt_stall_ms);
 		row(g, r, y, "ckpt", ATTR_VALUE, s->ckpt_age >= 0 ? fmt_group(a, s->ckpt_step) : "none yet", extra);
 		break;
 	case NOW_BLAS:

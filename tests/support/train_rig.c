@@ -77,7 +77,7 @@ void rig_start(struct rig *g, struct params *p, int threads, int tokens, double 
 void rig_trainer(struct rig *g)
 {
 	struct err e = {0};
-	struct trainer_parts parts = {g->dev, g->pool, g->p, &g->data, &g->set, &g->state, &g->timing, &g->cancel, &g->active};
+	struct trainer_parts parts = {g->dev, g->pool, g->p, &g->data, &g->set, &g->state, &g->timing, &g->cancel, &g->active, NULL, NULL};
 	if (!(g->t = trainer_new(&parts, &e)))
 		fail_msg("%s", e.msg);
 }

@@ -299,12 +299,12 @@ static void rotation(void **state)
 	put("runs/demo/mine.ckpt", "m");
 	put("runs/demo/step-1.ckpt", "not of our form");
 	put("runs/demo/step-00000001.ckpt.bak", "neither");
-	must(run_rotate(&r, 3, &e), &e);
+	must(run_rotate(&r, 3, 0, NULL, &e), &e);
 	assert_true(there("runs/demo/best.ckpt") && there("runs/demo/mine.ckpt") && there("runs/demo/step-1.ckpt") &&
 		    there("runs/demo/step-00000001.ckpt.bak"));
 	assert_false(there("runs/demo/step-00000100.ckpt") || there("runs/demo/step-00000200.ckpt"));
 	assert_true(there("runs/demo/step-00000300.ckpt") && there("runs/demo/step-00000500.ckpt"));
-	must(run_rotate(&r, 0, &e), &e); /* one always stays */
+	must(run_rotate(&r, 0, 0, NULL, &e), &e); /* one always stays */
 	assert_true(there("runs/demo/step-00000500.ckpt"));
 	run_close(&r);
 }
@@ -323,7 +323,7 @@ static void rotation_clock(void **state)
 	age("runs/demo/step-00000200.ckpt", 5);
 	age("runs/demo/step-00000300.ckpt", 500);
 	age("runs/demo/step-00000400.ckpt", 490);
-	must(run_rotate(&r, 1, &e), &e);
+	must(run_rotate(&r, 1, 0, NULL, &e), &e);
 	assert_true(there("runs/demo/step-00000400.ckpt")); /* the newest by number */
 	assert_true(there("runs/demo/step-00000200.ckpt")); /* the one written last */
 	assert_false(there("runs/demo/step-00000300.ckpt") || there("runs/demo/step-00000100.ckpt"));
@@ -343,7 +343,7 @@ static void rotation_denied(void **state)
 	int root = !geteuid(), rc = 0;
 	chmod("runs/demo", root ? 0755 : 0500);
 	if (!root || !seteuid(65534))
-		rc = run_rotate(&r, 1, &e);
+		rc = run_rotate(&r, 1, 0, NULL, &e);
 	if (root)
 		assert_int_equal(seteuid(0), 0);
 	chmod("runs/demo", 0700);
@@ -399,7 +399,7 @@ static void newest(void **state)
 	/* One step on from there: newer than the damaged ones with higher numbers, and rotation does not take it for the oldest. */
 	save_step(&r, 101, 1);
 	expect_newest("runs/demo", "runs/demo/step-00000101.ckpt");
-	must(run_rotate(&r, 1, &e), &e);
+	must(run_rotate(&r, 1, 0, NULL, &e), &e);
 	expect_newest("runs/demo", "runs/demo/step-00000101.ckpt");
 	/* Saved, but the power went before the event: its number tells. */
 	save_step(&r, 450, 0);
@@ -428,7 +428,7 @@ static void save_for_ever(int out)
 		_exit(1);
 	for (;;) {
 		save_step_of(&r, &larger, ++step, 1, 1);
-		run_rotate(&r, 2, NULL);
+		run_rotate(&r, 2, 0, NULL, NULL);
 		if (write(out, &step, sizeof step) != sizeof step)
 			_exit(1);
 	}

@@ -18,7 +18,6 @@
 #include "train/ckpt_impl.h"
 #include "train/ckpt_meta.h"
 
-#define VERIFY_MAX ((uint64_t)1 << 30)
 enum { BLOCK = 1 << 20 };
 
 /* --- saving --- */
@@ -38,6 +37,11 @@ struct plan {
 	uint32_t *late[2];         /* see plan_late */
 	struct ckpt_meta *meta;
 	struct str header;
+};
+
+struct ckpt_file {
+	char path[4096];
+	struct plan plan;
 };
 
 static void plan_done(struct plan *pl)
@@ -227,36 +231,69 @@ static int write_item(struct save *sv, const struct plan *pl, int i, const char 
 	return 0;
 }
 
-static int write_all(struct save *sv, const struct plan *pl, const char *path, struct err *e)
+static int write_all(struct save *sv, struct ckpt_file *f, void (*all_read)(void *), void *ctx, struct err *e)
 {
+	const struct plan *pl = &f->plan;
 	pl->crc[0] = crc32c(0, pl->header.s, pl->header.len);
 	int rc = save_write(sv, pl->header.s, pl->header.len, e);
 	for (int i = 0; !rc && i < pl->n; i++)
-		rc = write_item(sv, pl, i, path, e);
+		rc = write_item(sv, pl, i, f->path, e);
+	if (!rc && all_read)
+		all_read(ctx);
 	rc = rc ? rc : save_sync(sv, e);
-	if (!rc && sv->bytes < VERIFY_MAX && (rc = ckpt_verify_as(save_temp(sv), path, e)))
+	if (!rc && (rc = ckpt_verify_as(save_temp(sv), f->path, e)))
 		err_set(e, (enum err_code)rc, "%s: read back after writing", e ? e->msg : "");
 	return rc ? rc : save_commit(sv, e);
 }
 
-int ckpt_save(const char *path, const struct params *p, const struct train_state *s, const struct tokenizer *t, uint64_t *bytes, struct err *e)
+struct ckpt_file *ckpt_begin(const char *path, const struct params *p, const struct train_state *s, const struct tokenizer *t, struct err *e)
 {
-	struct plan pl = {0};
+	struct ckpt_file *f = mem_zalloc(1, sizeof *f);
+	if (!f)
+		err_nomem(e, "ckpt: tables", sizeof *f);
+	else if ((size_t)snprintf(f->path, sizeof f->path, "%s", path) >= sizeof f->path)
+		err_set(e, ERR_RANGE, "ckpt: %.60s...: path too long", path);
+	else if (!plan_make(&f->plan, p, s, t, e))
+		return f;
+	ckpt_end(f);
+	return NULL;
+}
+
+uint64_t ckpt_bytes(const struct ckpt_file *f)
+{
+	return f->plan.header.len + f->plan.tensor[f->plan.n - 1].end;
+}
+
+int ckpt_write(struct ckpt_file *f, void (*all_read)(void *), void *ctx, struct err *e)
+{
 	struct save sv;
 	struct err mine;
-	int rc = plan_make(&pl, p, s, t, &mine);
-	if (!rc) {
-		uint64_t total = pl.header.len + pl.tensor[pl.n - 1].end;
-		rc = save_begin(&sv, path, total, &mine);
-		rc = rc ? rc : write_all(&sv, &pl, path, &mine);
-		save_abort(&sv);
-		if (bytes)
-			*bytes = total;
-	}
-	plan_done(&pl);
+	int rc = save_begin(&sv, f->path, ckpt_bytes(f), &mine);
+	rc = rc ? rc : write_all(&sv, f, all_read, ctx, &mine);
+	save_abort(&sv);
 	if (!rc)
 		return 0;
 	/* Renamed, but the folder could not be synced: that message has a hint of its own. */
 	int plain = rc == ERR_IO && !strstr(mine.msg, "(saved, ");
 	return err_set(e, (enum err_code)rc, "%s%s", mine.msg, plain ? " (old checkpoint kept)" : "");
+}
+
+void ckpt_end(struct ckpt_file *f)
+{
+	if (f)
+		plan_done(&f->plan);
+	free(f);
+}
+
+int ckpt_save(const char *path, const struct params *p, const struct train_state *s, const struct tokenizer *t, uint64_t *bytes, struct err *e)
+{
+	struct err mine;
+	struct ckpt_file *f = ckpt_begin(path, p, s, t, &mine);
+	if (!f)
+		return err_set(e, mine.code, "%s", mine.msg);
+	if (bytes)
+		*bytes = ckpt_bytes(f);
+	int rc = ckpt_write(f, NULL, NULL, e);
+	ckpt_end(f);
+	return rc;
 }

@@ -48,10 +48,17 @@ struct train_state {
 	char device[128];            /* as device_open takes it; empty in older files */
 };
 
-/* Saved by base/save.h, straight from the arena (nobody may write to it meanwhile), read back and checked (below 1 GiB) before it counts. A weight or
+/* Saved by base/save.h, straight from the arena (nobody may write to it meanwhile), read back and checked before it counts. A weight or
  * moment that is not finite is refused: "ckpt: PATH: weights are not finite (tensor NAME), not saved". t may be NULL. *bytes (may be NULL): of the file. */
 int ckpt_save(const char *path, const struct params *p, const struct train_state *s, const struct tokenizer *t,
 	      uint64_t *bytes, struct err *e);
+/* The same in two parts. ckpt_begin writes down all but the floats of weights, moments, adapters and average (state, tokenizer and table may change afterwards), and touches no disk; NULL: error.
+ * ckpt_write may be another thread's: until it calls all_read(ctx) (may be NULL) or returns, nobody may write to those floats or free them. ckpt_end is given NULL or what ckpt_begin gave. */
+struct ckpt_file;
+struct ckpt_file *ckpt_begin(const char *path, const struct params *p, const struct train_state *s, const struct tokenizer *t, struct err *e);
+uint64_t ckpt_bytes(const struct ckpt_file *f);
+int ckpt_write(struct ckpt_file *f, void (*all_read)(void *), void *ctx, struct err *e);
+void ckpt_end(struct ckpt_file *f);
 /* Reads everything anew: params with moments (when the file has them) and the tokenizer (NULL when it has none). Checks CRCs, shapes, config. */
 int ckpt_load(const char *path, struct params **p, struct train_state *s, struct tokenizer **t, struct err *e);
 /* The same by all threads of a pool. */

@@ -27,7 +27,7 @@ void run_close(struct run *r);
 int run_is_open(const struct run *r);
 
 /* Appends one JSON object with t, step and event in front, in one write. `fields` is what follows, without braces: "\"loss\":2.31" (NULL or
- * empty: nothing). A line that could not be written whole is taken back; ERR_IO the first time, then 0 until writing works again. */
+ * empty: nothing). `ckpt` comes when the file counts, with the step that is in it: steps after that may stand before it. A line that could not be written whole is taken back; ERR_IO the first time, then 0 until writing works again. */
 int run_event(struct run *r, const char *event, uint64_t step, const char *fields, struct err *e);
 double run_seconds(const struct run *r);
 /* Rewrites settings.cmd. */
@@ -35,9 +35,9 @@ int run_settings(struct run *r, const char *commands, struct err *e);
 
 /* step-00000400.ckpt (name NULL), or NAME.ckpt in the run's folder ("best"); a NAME with a slash is a path of its own. An ending .ckpt is not doubled. */
 void run_ckpt_path(const struct run *r, const char *name, uint64_t step, char *out, size_t n);
-/* Deletes numbered checkpoints beyond the newest `keep`; never the best, never named ones, never the file written last. To be called after a
- * checkpoint was saved and its `ckpt` event written. Missing permission is reported (ERR_IO), not fatal: the others are still deleted. */
-int run_rotate(const struct run *r, int keep, struct err *e);
+/* Deletes numbered checkpoints beyond the newest `keep`; never the best, never named ones, never one whose step `milestone` divides (0: none is), and never
+ * the one that was verified last: `verified`, its path (NULL: the file written last is taken for it). To be called after a checkpoint was saved and its `ckpt` event written. Missing permission is reported (ERR_IO), not fatal: the others are still deleted. */
+int run_rotate(const struct run *r, int keep, uint64_t milestone, const char *verified, struct err *e);
 /* The newest numbered checkpoint that verifies; each that does not gets a line in `notes` (may be NULL). Falls back to the older ones. Newest is
  * what the last `ckpt` event of metrics.jsonl names, then the one before: after `load` of an old step the higher numbers belong to a branch that
  * was left, and times do not survive a copy of the folder. Files without an event go by their number. */

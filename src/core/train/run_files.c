@@ -135,19 +135,23 @@ static int list_make(struct numbered_list *l, const char *dir, struct err *e)
 	return 0;
 }
 
-int run_rotate(const struct run *r, int keep, struct err *e)
+int run_rotate(const struct run *r, int keep, uint64_t milestone, const char *verified, struct err *e)
 {
 	struct numbered_list l = {0};
 	int rc = list_make(&l, r->dir, e);
-	/* Whatever the order says, what was written last is what was checked last. */
+	/* Whatever the order says: what was checked last stays. */
+	const char *name = verified ? strrchr(verified, '/') : NULL;
 	size_t latest = 0, begin = rc ? l.n : (size_t)MAX(keep, 1);
-	for (size_t i = 1; i < l.n; i++)
+	for (size_t i = 1; !verified && i < l.n; i++)
 		if (l.v[i].mtime > l.v[latest].mtime)
+			latest = i;
+	for (size_t i = 0; name && i < l.n; i++)
+		if (!strcmp(l.v[i].name, name + 1))
 			latest = i;
 	for (size_t i = begin; i < l.n; i++) {
 		char path[2048];
 		snprintf(path, sizeof path, "%s/%s", r->dir, l.v[i].name);
-		if (i != latest && unlink(path) && errno != ENOENT)
+		if (i != latest && !(milestone && l.v[i].step % milestone == 0) && unlink(path) && errno != ENOENT)
 			rc = err_set(e, ERR_IO, "run: %s: can not be deleted: %s", path, strerror(errno));
 	}
 	free(l.v);

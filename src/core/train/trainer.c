@@ -210,11 +210,21 @@ static void scale_was_good(struct trainer *t)
 
 /* --- steps --- */
 
+/* Whoever reads the weights beside us has done so. The time that this took, ns: it is no work of ours. */
+static uint64_t wait_for_readers(struct trainer *t)
+{
+	uint64_t start = clock_ns();
+	if (t->a.before_change)
+		t->a.before_change(t->a.change_ctx);
+	return clock_ns() - start;
+}
+
 /* Which tensors take part: looked at when a setting that has a say in it has changed. */
 static int take_chosen(struct trainer *t, struct trainer_step *out, struct err *e)
 {
 	if (t->chosen && choose_same(&t->now, t->a.settings))
 		return 0;
+	wait_for_readers(t);
 	int rc = choose_trained(t->a.params, t->a.settings, t->a.state->step, out->note, sizeof out->note, e);
 	t->chosen = !rc;
 	return rc;
@@ -392,6 +402,7 @@ static int update(struct trainer *t, struct trainer_step *out, struct err *e)
 		return not_finite(t, "gradient norm", out, e);
 	double clip = t->now.num[SET_CLIP], scale = clip > 0 && out->grad_norm > clip ? clip / out->grad_norm : 1;
 	out->lr = optim_lr(&t->now, s->step);
+	uint64_t waited = wait_for_readers(t);
 	optim_adamw(trained(t), t->a.pool, &t->now, out->lr, scale / t->scale, s->step + 1);
 	if (p->lora) {
 		lora_merge(p, t->a.pool);
@@ -399,9 +410,9 @@ static int update(struct trainer *t, struct trainer_step *out, struct err *e)
 	}
 	if (p->ema)
 		optim_ema(p, t->a.pool, t->now.num[SET_EMA_DECAY]);
-	uint64_t ns = clock_ns() - start;
+	uint64_t ns = clock_ns() - start - waited;
 	timing_count(t->a.timing, t->row_update, ns, 0);
-	trace_span(TRACE_HOST, "update", start, start + ns, TRACE_NONE);
+	trace_span(TRACE_HOST, "update", start, start + ns + waited, TRACE_NONE);
 	trace_span(TRACE_STEP, "step", t->began_ns, clock_ns(), (int64_t)s->step + 1);
 	out->ns = t->micro_ns + ns;
 	commit(t, out);
@@ -459,6 +470,7 @@ static int eval_batches(struct trainer *t, int nbatch, double *loss, struct err 
 static int eval_average(struct trainer *t, int nbatch, double *loss, struct err *e)
 {
 	int had_begun = t->begun;
+	wait_for_readers(t);
 	ema_swap(t->a.params);
 	t->stale = 1;
 	int rc = had_begun ? model_update(t->model, e) : take_shape(t, e);

@@ -32,6 +32,9 @@ struct trainer_parts {
 	struct timing *timing;           /* may be NULL */
 	const atomic_int *cancel;        /* may be NULL */
 	struct active_rows *active;      /* vocab.compact: the rows that occur in the data. Empty: the trainer fills it in when it is needed */
+	/* May be NULL. Called before weights, moments, adapters or average change: returns when nobody else reads them any more. */
+	void (*before_change)(void *ctx);
+	void *change_ctx;
 };
 
 struct trainer *trainer_new(const struct trainer_parts *parts, struct err *e);
