@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tui/filter.h"
 #include "tui/fmt.h"
 #include "tui/keys.h"
 #include "tui/panes.h"
@@ -125,6 +126,10 @@ static int collect(const struct view *v, struct piece *p, int w)
 		snprintf(t, sizeof t, "%d queued", s->queued);
 		piece(p, &n, 5, ATTR_WARN, t);
 	}
+	if (v->cursor_on && d->series.n && w >= 30) {
+		snprintf(t, sizeof t, "cursor %s", fmt_group(a, v->cursor));
+		piece(p, &n, 3, ATTR_CURSOR, t);
+	}
 	if (v->frozen)
 		piece(p, &n, 11, ATTR_WARN, "FROZEN");
 	if (w >= 60)
@@ -181,24 +186,47 @@ void bar_state(struct grid *g, struct view *v, struct rect r, enum layout_kind k
 
 /* --- help --- */
 
+struct help_key { enum key_action action; int x, w; };
+
+/* Those with a word, as many as find room. */
+static int help_keys(const struct view *v, int w, struct help_key list[KEYS_N])
+{
+	int n = 0, x = 1;
+	(void)v;
+	for (int a = 1; a < KEYS_N; a++) {
+		const struct key_row *k = key_row((enum key_action)a);
+		int len = (int)strcspn(k->keys, " ") + 1 + (int)strlen(k->word);
+		if (!k->word[0] || x + len > w)
+			continue;
+		list[n++] = (struct help_key){(enum key_action)a, x, len};
+		x += len + 2 + (w >= 100);
+	}
+	return n;
+}
+
 void bar_help(struct grid *g, struct view *v, struct rect r)
 {
-	int x = 1;
+	struct help_key list[KEYS_N];
 	if (r.h < 1)
 		return;
 	if (v->prompt.open) {
 		grid_text(g, r, 1, 0, ATTR_DIM, "Enter run   Tab complete   Up Down history   ^R search   ^C clear   Esc leave");
 		return;
 	}
-	for (int a = 1; a < KEYS_N; a++) {
-		const struct key_row *k = key_row((enum key_action)a);
-		size_t n = strcspn(k->keys, " ");
-		int w = (int)n + 1 + (int)strlen(k->word);
-		if (!k->word[0] || x + w > r.w)
-			continue;
-		x = grid_textn(g, r, x, 0, ATTR_KEY, k->keys, n) + 1;
-		x = grid_text(g, r, x, 0, ATTR_DIM, k->word) + 2 + (r.w >= 100);
+	for (int i = 0; i < help_keys(v, r.w, list); i++) {
+		const struct key_row *k = key_row(list[i].action);
+		int end = grid_textn(g, r, list[i].x, 0, ATTR_KEY, k->keys, strcspn(k->keys, " ")) + 1;
+		grid_text(g, r, end, 0, ATTR_DIM, k->word);
 	}
+}
+
+enum key_action bar_help_at(const struct view *v, struct rect r, int x)
+{
+	struct help_key list[KEYS_N];
+	for (int i = 0; i < help_keys(v, r.w, list); i++)
+		if (x - r.x >= list[i].x && x - r.x < list[i].x + list[i].w)
+			return list[i].action;
+	return KEYS_NONE;
 }
 
 /* Candidates of Tab in columns above the prompt, over what stands there. */
@@ -258,7 +286,7 @@ void bar_prompt(struct grid *g, struct view *v, const struct layout *l)
 	struct rect r = l->prompt;
 	if (r.h < 1) {
 		/* One line high: the prompt takes the state line's place while it is open. */
-		if (!v->prompt.open && v->ask == ASK_NONE)
+		if (!v->prompt.open && v->ask == ASK_NONE && v->filtering == FILTER_NONE)
 			return;
 		r = l->state;
 		grid_fill(g, r, ' ', ATTR_TEXT);
@@ -272,6 +300,13 @@ void bar_prompt(struct grid *g, struct view *v, const struct layout *l)
 	if (v->prompt.open) {
 		candidates(g, v, l);
 		prompt_open(g, v, r);
+		return;
+	}
+	if (v->filtering != FILTER_NONE) {
+		int x = grid_printf(g, r, 0, 0, ATTR_PROMPT, "/%s", filter_text(v, v->filtering));
+		grid_text(g, r, x + 1, 0, ATTR_HINT, r.w >= 40 ? "  Enter keeps it, Esc shows all" : "");
+		g->cursor_x = MIN(r.x + x, r.x + r.w - 1);
+		g->cursor_y = r.y;
 		return;
 	}
 	if (v->leaving)

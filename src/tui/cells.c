@@ -275,6 +275,14 @@ int grid_printf(struct grid *g, struct rect r, int x, int y, enum attr a, const 
 	return grid_text(g, r, x, y, a, buf);
 }
 
+void grid_look(struct grid *g, struct rect r, enum attr a)
+{
+	struct rect c = rect_clip(g, r);
+	for (int y = c.y; y < c.y + c.h; y++)
+		for (int x = c.x; x < c.x + c.w; x++)
+			g->cell[(size_t)y * (size_t)g->w + (size_t)x].attr = (uint8_t)a;
+}
+
 void grid_fill(struct grid *g, struct rect r, uint32_t ch, enum attr a)
 {
 	struct rect c = rect_clip(g, r);

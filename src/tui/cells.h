@@ -39,6 +39,8 @@ void grid_put(struct grid *g, struct rect r, int x, int y, enum attr a, uint32_t
 int grid_text(struct grid *g, struct rect r, int x, int y, enum attr a, const char *s);
 int grid_textn(struct grid *g, struct rect r, int x, int y, enum attr a, const char *s, size_t n);
 int grid_printf(struct grid *g, struct rect r, int x, int y, enum attr a, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* Another look for what stands there. */
+void grid_look(struct grid *g, struct rect r, enum attr a);
 void grid_fill(struct grid *g, struct rect r, uint32_t ch, enum attr a);
 
 /* Columns of a code point: 2, 1, 0 (combining), -1 (nothing to draw: controls, direction marks). */

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tui/aim.h"
+#include "tui/fmt.h"
 #include "tui/panes.h"
 
 static void title_line(struct grid *g, struct rect r, int x, int end, const char *title, const char *note, int focused)
@@ -63,16 +65,22 @@ static void pane_note(struct view *v, enum pane p, const struct layout *l, char 
 	const struct data *d = view_data(v);
 	note[0] = 0;
 	switch (p) {
-	case PANE_LOSS: pane_loss_note(v, !l->boxed, note); break;
-	case PANE_NOW: snprintf(note, NOTE, "%s", l->pane[p].w >= 30 ? d->snap.config.name : ""); break;
+	case PANE_LOSS: pane_loss_note(v, !l->boxed, l->pane[p].w - 16, note); break;
+	case PANE_NOW:
+		if (aim_bucket(v)) {
+			char at[FMT];
+			snprintf(note, NOTE, l->pane[p].w >= 30 ? "at step %s" : "@%s", fmt_group(at, v->cursor));
+			break;
+		}
+		snprintf(note, NOTE, "%s", l->pane[p].w >= 30 ? d->snap.config.name : ""); break;
 	case PANE_POWER:
 		for (int i = 0; i < d->snap.power.n && !note[0]; i++)
 			if (d->snap.power.source[i].state == POWER_OK)
 				snprintf(note, NOTE, "%s", d->snap.power.source[i].kind);
 		break;
-	case PANE_KERNELS: snprintf(note, NOTE, "ms per micro-step"); break;
+	case PANE_KERNELS: pane_kernels_note(v, l->pane[p].w - 18, note); break;
 	case PANE_SAMPLE: pane_sample_note(v, note); break;
-	case PANE_LOG: snprintf(note, NOTE, v->scroll[PANE_LOG] ? "%d back, End follows" : "follow", v->scroll[PANE_LOG]); break;
+	case PANE_LOG: pane_log_note(v, l->pane[p].w - 20, note); break;
 	case PANE_CURVES: case PANE_N: break;
 	}
 }
@@ -104,6 +112,7 @@ static void draw_pane(struct grid *g, struct view *v, const struct layout *l, en
 void frame_draw(struct grid *g, struct view *v, struct layout *l)
 {
 	layout_make(l, g->w, g->h, v->layout, v->zoom);
+	v->place.at.w = 0;
 	grid_clear(g);
 	bar_state(g, v, l->state, l->kind);
 	for (int p = 0; p < PANE_N; p++)

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "repl/restart.h"
 #include "tui/capture.h"
+#include "tui/ref.h"
 #include "tui/rescue.h"
 #include "tui/ui.h"
 
@@ -19,7 +20,7 @@ static const struct handover_field ui_fields[] = {
 
 static const struct handover_field view_fields[] = {
 #define F(name) HANDOVER_FIELD(struct view, name)
-	F(prompt), F(message), F(message_level), F(layout), F(zoom), F(focus), F(log_y), F(ema), F(scroll), F(sample_back), F(ask), F(leaving), F(page), F(most),
+	F(prompt), F(message), F(message_level), F(layout), F(zoom), F(focus), F(log_y), F(ema), F(scroll), F(sample_back), F(x), F(span), F(to), F(cursor_on), F(cursor), F(kernel_sort), F(kernel_turned), F(kernel_at), F(filtering), F(kernel_filter), F(log_filter), F(answer_filter), F(have_base), F(base), F(ask), F(leaving), F(page), F(most),
 	F(answer.watch), F(answer.open), F(answer.top), F(answer.page_rows), F(answer.most), F(answer.id), F(answer.title),
 #undef F
 };
@@ -28,6 +29,7 @@ static void put_view(const struct view *v, struct handover *h)
 {
 	handover_put_fields(h, "view", view_fields, ARRAY_LEN(view_fields), v);
 	handover_put_text(h, "view.answer", v->answer.text.s);
+	handover_put_text(h, "view.ref", v->ref ? v->ref_name : "");
 	handover_put(h, "view.live", v->live, sizeof *v->live);
 	if (v->frozen)
 		handover_put(h, "view.frozen", v->frozen, sizeof *v->frozen);
@@ -105,6 +107,9 @@ int ui_take_over(struct ui *u, const struct handover *h, struct err *e)
 	}
 	str_puts(&v->answer.text, handover_text(h, "view.answer"));
 	str_puts(&u->watch_text, handover_text(h, "ui.watch"));
+	/* The other run is read again; without it the screen is still one. */
+	if (!rc && handover_text(h, "view.ref")[0])
+		v->ref = ref_read(handover_text(h, "view.ref"), v->ref_name, sizeof v->ref_name, NULL);
 	return rc ? rc : agenda_take_over(u->agenda, h, e);
 }
 

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tui/filter.h"
 #include "tui/keys.h"
+#include "tui/ref.h"
 #include "tui/ui.h"
 
 /* --- commands --- */
@@ -111,6 +113,29 @@ static int host_screen(void *ctx, const char *path, struct err *e)
 	return rc;
 }
 
+static int host_ref(void *ctx, const char *run, struct err *e)
+{
+	struct ui *u = ctx;
+	char dir[256], text[LOG_TEXT];
+	if (!run) {
+		snprintf(text, sizeof text, "ref %.200s\n", u->view.ref ? u->view.ref_name : "off");
+		host_text(ctx, text);
+		return 0;
+	}
+	struct series *s = strcmp(run, "off") ? ref_read(run, dir, sizeof dir, e) : NULL;
+	if (!s && strcmp(run, "off"))
+		return e->code;
+	free(u->view.ref);
+	u->view.ref = s;
+	snprintf(u->view.ref_name, sizeof u->view.ref_name, "%s", s ? dir : "");
+	if (s)
+		snprintf(text, sizeof text, "ref %.120s: step %llu, drawn behind\n", dir, (unsigned long long)s->step);
+	else
+		snprintf(text, sizeof text, "ref off\n");
+	host_text(ctx, text);
+	return 0;
+}
+
 static void host_quit(void *ctx, int now)
 {
 	ui_stop(ctx, now ? STOP_NOW : STOP_SAVE, "quit");
@@ -118,7 +143,7 @@ static void host_quit(void *ctx, int now)
 
 void ui_shell_host(struct ui *u, struct shell_host *h)
 {
-	*h = (struct shell_host){.ctx = u, .text = host_text, .layout = host_layout, .zoom = host_zoom, .screen = host_screen, .quit = host_quit, .agenda = u->agenda};
+	*h = (struct shell_host){.ctx = u, .text = host_text, .layout = host_layout, .zoom = host_zoom, .screen = host_screen, .ref = host_ref, .quit = host_quit, .agenda = u->agenda};
 }
 
 /* --- the prompt --- */
@@ -189,7 +214,7 @@ void ui_complete(void *ctx)
 		memcpy(p->cand[i], c->word[i], sizeof p->cand[i]);
 }
 
-static void open_prompt(struct ui *u)
+void ui_open_prompt(struct ui *u)
 {
 	u->view.prompt.open = 1;
 	u->view.prompt.line[0] = u->view.prompt.hint[0] = u->view.prompt.search[0] = 0;
@@ -250,156 +275,6 @@ static void prompt_key(struct ui *u, const struct screen_key *k)
 	ui_queue(u, k->c == '\r' ? L'\n' : k->c);
 }
 
-/* --- keys outside --- */
-
-static void toggle_pause(struct ui *u)
-{
-	engine_snapshot(u->engine, &u->snap);
-	if (u->snap.view.kind == VIEW_REPLAY) {
-		ui_command(u, u->shell, u->snap.state == ENGINE_TRAINING ? "replay pause" : "replay go");
-		return;
-	}
-	ui_command(u, u->shell, u->snap.state == ENGINE_TRAINING ? "pause" : "train");
-}
-
-static int at_work(struct ui *u)
-{
-	engine_snapshot(u->engine, &u->snap);
-	if (u->snap.view.kind != VIEW_NONE)
-		return u->snap.queued > 0;
-	return u->snap.queued > 0 || (u->snap.state != ENGINE_EMPTY && u->snap.state != ENGINE_PAUSED && u->snap.state != ENGINE_STOPPED);
-}
-
-static void ask_quit(struct ui *u)
-{
-	engine_snapshot(u->engine, &u->snap);
-	if (u->snap.view.kind != VIEW_NONE)
-		ui_stop(u, STOP_NOW, "quit"); /* there is nothing to save here */
-	else if (u->snap.state == ENGINE_EMPTY)
-		ui_stop(u, STOP_SAVE, "quit");
-	else
-		u->view.ask = ASK_QUIT;
-}
-
-static void interrupt(struct ui *u)
-{
-	if (!at_work(u)) {
-		ask_quit(u);
-		return;
-	}
-	engine_cancel(u->engine);
-	view_message(&u->view, LOG_INFO, "interrupted");
-}
-
-static void zoom(struct ui *u, int pane)
-{
-	u->view.zoom = u->view.zoom == pane ? -1 : pane;
-	u->view.focus = pane;
-}
-
-static void help(struct ui *u)
-{
-	struct str s = {0};
-	keys_help(&s);
-	if (u->view.live->snap.view.kind == VIEW_REPLAY)
-		replay_keys_help(&s);
-	str_puts(&s, "\n:help lists the commands, :help NAME tells more about one.\n");
-	view_answer_begin(&u->view, 0, "keys");
-	view_answer_text(&u->view, s.s ? s.s : "");
-	str_done(&s);
-}
-
-static void scroll_to(struct ui *u, int end)
-{
-	view_scroll(&u->view, end ? 1 << 20 : -(1 << 20));
-}
-
-static void older(struct ui *u, int by)
-{
-	int back = u->view.sample_back + by;
-	if (back < 0 || !data_sample(view_data(&u->view), back))
-		return;
-	u->view.sample_back = back;
-	u->view.scroll[PANE_SAMPLE] = 0;
-}
-
-static void close_something(struct ui *u)
-{
-	if (u->view.answer.open)
-		view_answer_close(&u->view);
-	else if (u->view.frozen)
-		view_freeze(&u->view);
-	else
-		u->view.zoom = -1;
-	view_message(&u->view, LOG_INFO, "");
-}
-
-/* By itself, weak, middle, strong, off, and round again. */
-static void next_smoothing(struct ui *u)
-{
-	struct view *v = &u->view;
-	char text[64];
-	v->ema = v->ema == EMA_OFF ? EMA_AUTO : v->ema == EMA_AUTO ? 0 : v->ema + 1 < SERIES_EMAS ? v->ema + 1 : EMA_OFF;
-	if (v->ema == EMA_OFF)
-		snprintf(text, sizeof text, "smoothing off");
-	else
-		snprintf(text, sizeof text, "smoothing %.2f%s", (double)series_decay[view_ema(v)], v->ema == EMA_AUTO ? ", chosen by the number of steps" : "");
-	view_message(v, LOG_INFO, text);
-}
-
-static void act(struct ui *u, enum key_action a, int which)
-{
-	struct view *v = &u->view;
-	switch (a) {
-	case KEYS_HELP: help(u); break;
-	case KEYS_COMMAND: open_prompt(u); break;
-	case KEYS_QUIT:
-		if (v->answer.open)
-			view_answer_close(v);
-		else
-			ask_quit(u);
-		break;
-	case KEYS_PAUSE: toggle_pause(u); break;
-	case KEYS_FREEZE: view_freeze(v); break;
-	case KEYS_LOG_Y: v->log_y = !view_log_y(v); break;
-	case KEYS_SMOOTH: next_smoothing(u); break;
-	case KEYS_NEXT: view_focus_next(v, &u->layout, 1); break;
-	case KEYS_PREV: view_focus_next(v, &u->layout, -1); break;
-	case KEYS_ZOOM: zoom(u, v->zoom >= 0 ? v->zoom : v->focus); break;
-	case KEYS_PANE: zoom(u, which); break;
-	case KEYS_UP: view_scroll(v, -1); break;
-	case KEYS_DOWN: view_scroll(v, 1); break;
-	case KEYS_PAGE_UP: view_scroll_page(v, -1); break;
-	case KEYS_PAGE_DOWN: view_scroll_page(v, 1); break;
-	case KEYS_TOP: scroll_to(u, 0); break;
-	case KEYS_END: scroll_to(u, 1); break;
-	case KEYS_OLDER: older(u, 1); break;
-	case KEYS_NEWER: older(u, -1); break;
-	case KEYS_CANCEL: interrupt(u); break;
-	case KEYS_CLOSE: close_something(u); break;
-	case KEYS_SUSPEND: ui_suspend(u); break;
-	case KEYS_REDRAW: u->redraw_all = 1; break;
-	case KEYS_NONE: case KEYS_N: break;
-	}
-}
-
-/* In a replay some keys move about in the record: 1 when this is one. */
-static int replay_key(struct ui *u, const char *name)
-{
-	for (int i = 0; i < REPLAY_KEYS; i++) {
-		const struct replay_key_row *r = replay_key_row(i);
-		int toggles = !*r->command;
-		if (keys_hold(r->keys, name)) {
-			if (toggles)
-				toggle_pause(u);
-			else
-				ui_command(u, u->shell, r->command);
-			return 1;
-		}
-	}
-	return 0;
-}
-
 static void ask_key(struct ui *u, const struct screen_key *k)
 {
 	u->view.ask = ASK_NONE;
@@ -418,7 +293,7 @@ static void pasted(struct ui *u, const struct screen_key *k)
 	if (k->kind != SCREEN_CHAR || u->view.ask != ASK_NONE)
 		return;
 	if (!u->view.prompt.open) {
-		open_prompt(u);
+		ui_open_prompt(u);
 		if (c == ':')
 			return;
 	}
@@ -431,6 +306,10 @@ static void pasted(struct ui *u, const struct screen_key *k)
 void ui_key(struct ui *u, const struct screen_key *k)
 {
 	u->dirty = 1;
+	if (k->kind == SCREEN_MOUSE) {
+		ui_mouse(u, k);
+		return;
+	}
 	if (k->kind == SCREEN_PASTE_BEGIN || k->kind == SCREEN_PASTE_END) {
 		u->pasting = k->kind == SCREEN_PASTE_BEGIN;
 	} else if (u->pasting) {
@@ -440,19 +319,21 @@ void ui_key(struct ui *u, const struct screen_key *k)
 			ui_stop(u, STOP_NOW, "quit");
 	} else if (u->view.ask != ASK_NONE) {
 		ask_key(u, k);
+	} else if (u->view.filtering != FILTER_NONE) {
+		filter_key(&u->view, k->kind == SCREEN_CHAR ? k->c : 0, k->name);
 	} else if (u->view.prompt.open) {
 		if (!strcmp(k->name, "F1"))
-			help(u);
+			ui_act(u, KEYS_HELP, 0);
 		else
 			prompt_key(u, k);
 	} else {
 		int which;
 		/* No key has Alt here: it was Escape, and then another key, quickly. */
 		if (k->alt)
-			act(u, KEYS_CLOSE, 0);
-		if (u->view.live->snap.view.kind == VIEW_REPLAY && replay_key(u, k->name))
+			ui_act(u, KEYS_CLOSE, 0);
+		if (u->view.live->snap.view.kind == VIEW_REPLAY && ui_replay_key(u, k->name))
 			return;
 		enum key_action a = key_find(k->name, &which);
-		act(u, a, which);
+		ui_act(u, a, which);
 	}
 }

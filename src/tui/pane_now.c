@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "tui/aim.h"
 #include "tui/fmt.h"
 #include "tui/panes.h"
 
@@ -162,6 +163,10 @@ void pane_now(struct grid *g, struct view *v, struct rect r)
 	static const enum now_row some[] = {NOW_LR, NOW_GRAD, NOW_RATE, NOW_MS, NOW_CHIP, NOW_MEM, NOW_CPU, NOW_DATA, NOW_CKPT, NOW_BLAS, NOW_TOKENS};
 	const enum now_row *list = r.h <= 8 ? few : r.h <= 10 ? some : NULL;
 	int n = list == few ? (int)ARRAY_LEN(few) : list == some ? (int)ARRAY_LEN(some) : NOW_N;
+	if (aim_bucket(v)) {
+		pane_at(g, v, r);
+		return;
+	}
 	if (!view_data(v)->have_snap)
 		return;
 	/* A chip's row is there when a chip is. What is running out is not left out: the last row tells it where its own is not reached. */
@@ -227,11 +232,21 @@ static int source_rows(struct grid *g, struct rect r, int x, int y, const struct
 }
 
 /* Total, mean and peak; energy. Returns the rows taken. */
-static int totals(struct grid *g, const struct data *d, struct rect r)
+static int totals(struct grid *g, const struct view *v, struct rect r)
 {
+	const struct data *d = view_data(v);
+	const struct bucket *at = aim_bucket(v);
 	const struct power_view *p = &d->snap.power;
 	char a[FMT], b[FMT], c[FMT], line[96];
 	int wide = r.w >= 29, x = wide ? 10 : 6;
+	if (at) {
+		grid_text(g, r, 0, 0, ATTR_DIM, "power");
+		int stop = grid_text(g, r, x, 0, isfinite(at->watts) ? ATTR_CURSOR : ATTR_DIM, fmt_watts(a, (double)at->watts));
+		snprintf(line, sizeof line, isfinite(at->watts) ? "at %s" : "not measured at %s", fmt_group(b, v->cursor));
+		if (stop + 1 + text_width(line) <= r.w)
+			grid_text(g, r, MAX(stop + 1, wide ? 19 : 0), 0, ATTR_NOTE, line);
+		return 1;
+	}
 	if (!isfinite(p->watts)) {
 		grid_text(g, r, 0, 0, ATTR_DIM, "power");
 		grid_text(g, r, x, 0, ATTR_WARN, wide ? "-- no source works" : "-- no source");
@@ -266,7 +281,7 @@ void pane_power(struct grid *g, struct view *v, struct rect r)
 	const struct power_view *p = &d->snap.power;
 	if (!d->have_snap || r.h < 1)
 		return;
-	int y = totals(g, d, r), rows = 0, x = 8;
+	int y = totals(g, v, r), rows = 0, x = 8;
 	for (int i = 0; i < p->n && r.w >= 29; i++)
 		x = MAX(x, MIN(text_width(p->source[i].name) + p->source[i].part + 1, 13));
 	x = r.w >= 29 ? MAX(x, 10) : x;

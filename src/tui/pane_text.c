@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tui/aim.h"
+#include "tui/filter.h"
 #include "tui/fmt.h"
 #include "tui/panes.h"
 
@@ -28,7 +30,7 @@ static void draw_flow(struct grid *g, struct rect r, const char *s, size_t n, si
 void pane_sample_note(const struct view *v, char note[NOTE])
 {
 	const struct data *d = view_data(v);
-	const struct sample *s = data_sample(d, v->sample_back);
+	const struct sample *s = data_sample(d, aim_sample(v));
 	char a[FMT];
 	int total = (int)MIN(d->sampled, (uint64_t)SAMPLES), n = 0;
 	note[0] = 0;
@@ -40,13 +42,13 @@ void pane_sample_note(const struct view *v, char note[NOTE])
 	else
 		n = snprintf(note, NOTE, "step %s  %.48s", fmt_group(a, s->step), s->done ? s->note : "writing");
 	if (total > 1)
-		snprintf(note + n, NOTE - (size_t)n, "  [ %d/%d ]", total - v->sample_back, total);
+		snprintf(note + n, NOTE - (size_t)n, "  [ %d/%d ]", total - aim_sample(v), total);
 }
 
 void pane_sample(struct grid *g, struct view *v, struct rect r)
 {
 	const struct data *d = view_data(v);
-	const struct sample *s = data_sample(d, v->sample_back);
+	const struct sample *s = data_sample(d, aim_sample(v));
 	if (r.h < 1 || r.w < 1)
 		return;
 	if (!s) {
@@ -78,18 +80,48 @@ static const struct log_line *log_at(const struct data *d, uint64_t i)
 	return &d->log[i % LOG_LINES];
 }
 
-void pane_log(struct grid *g, struct view *v, struct rect r)
+/* The place of the n-th line back (1: the latest) that passes the filter; how many there are when n is beyond them. */
+static int passing(const struct view *v, int n, uint64_t *at)
 {
 	const struct data *d = view_data(v);
 	uint64_t first = d->logged > LOG_LINES ? d->logged - LOG_LINES : 0;
+	int count = 0;
+	for (uint64_t i = d->logged; i > first; i--) {
+		const struct log_line *l = log_at(d, i - 1);
+		if (filter_passes(l->text, strlen(l->text), v->log_filter) && ++count == n) {
+			*at = i - 1;
+			return count;
+		}
+	}
+	return count;
+}
+
+void pane_log_note(const struct view *v, int room, char note[NOTE])
+{
+	const struct data *d = view_data(v);
+	int n = 0;
+	note[0] = 0;
+	if (v->log_filter[0])
+		n += snprintf(note + n, NOTE - (size_t)n, "/%s  ", v->log_filter);
+	if (d->errors && n + 20 <= room)
+		n += snprintf(note + n, NOTE - (size_t)n, "%llu error%s  ", (unsigned long long)d->errors, d->errors == 1 ? "" : "s");
+	if (d->warnings && n + 22 <= room)
+		n += snprintf(note + n, NOTE - (size_t)n, "%llu warning%s  ", (unsigned long long)d->warnings, d->warnings == 1 ? "" : "s");
+	snprintf(note + n, NOTE - (size_t)n, v->scroll[PANE_LOG] ? "%d back, End follows" : "follow", v->scroll[PANE_LOG]);
+}
+
+void pane_log(struct grid *g, struct view *v, struct rect r)
+{
+	const struct data *d = view_data(v);
 	int time_w = r.w >= 50 ? 10 : r.w >= 30 ? 6 : 0, w = MAX(r.w - time_w, 1);
+	uint64_t at;
 	if (r.h < 1 || r.w < 1)
 		return;
 	v->page[PANE_LOG] = r.h;
-	v->most[PANE_LOG] = (int)MIN(d->logged - first, (uint64_t)LOG_LINES) - 1;
+	v->most[PANE_LOG] = MAX(passing(v, 1 << 30, &at) - 1, 0);
 	int up = MAX(MIN(v->scroll[PANE_LOG], v->most[PANE_LOG]), 0), y = r.h;
-	for (uint64_t i = d->logged - (uint64_t)up; i > first && y > 0; i--) {
-		const struct log_line *l = log_at(d, i - 1);
+	for (int back = up + 1; y > 0 && passing(v, back, &at) == back; back++) {
+		const struct log_line *l = log_at(d, at);
 		size_t n = strlen(l->text);
 		int lines = MAX(text_lines(l->text, n, w), 1), x0, y0, from = MAX(lines - y, 0);
 		y -= lines - from;
@@ -98,8 +130,10 @@ void pane_log(struct grid *g, struct view *v, struct rect r)
 		if (time_w && !from)
 			grid_textn(g, r, 0, y, ATTR_DIM, l->time, MIN(strlen(l->time), (size_t)time_w - 1));
 	}
+	if (y == r.h)
+		grid_text(g, r, 0, 0, ATTR_NOTE, v->log_filter[0] ? "no line with that;  / and Esc shows all" : "nothing has happened yet");
 	/* Fewer lines than rows: they stand at the top. */
-	if (y > 0)
+	else if (y > 0)
 		for (int row = 0; row < r.h; row++)
 			for (int x = 0; x < r.w; x++) {
 				struct cell *to = &g->cell[(size_t)(r.y + row) * (size_t)g->w + (size_t)(r.x + x)];
@@ -121,12 +155,16 @@ static int hang_of(const char *s, size_t n, int w)
 }
 
 /* Draws lines [from, from + r.h) of an answer (r.h 0: only counts) and returns how many there are. */
-static int answer_flow(struct grid *g, struct rect r, const struct str *t, int from)
+static int answer_flow(struct grid *g, struct rect r, const struct str *t, int from, const char *filter)
 {
 	int line = 0;
 	for (size_t at = 0; at < t->len;) {
 		size_t end = at + strcspn(t->s + at, "\n"), show;
 		int hang = hang_of(t->s + at, end - at, r.w), x = 0;
+		if (!filter_passes(t->s + at, end - at, filter)) {
+			at = end + (t->s[end] == '\n');
+			continue;
+		}
 		do {
 			size_t used = text_wrap(t->s + at, end - at, r.w - x, &show);
 			if (line >= from && line < from + r.h)
@@ -148,7 +186,7 @@ void pane_answer(struct grid *g, struct view *v, const struct layout *l)
 	int framed = b.h >= 5 && b.w >= 24, inner_w = framed ? b.w - 4 : b.w;
 	if (!a->open || b.h < 1)
 		return;
-	int lines = answer_flow(g, (struct rect){b.x, b.y, inner_w, 0}, &a->text, 0), h = MIN(lines + (framed ? 2 : 0), b.h);
+	int lines = answer_flow(g, (struct rect){b.x, b.y, inner_w, 0}, &a->text, 0, v->answer_filter), h = MIN(lines + (framed ? 2 : 0), b.h);
 	struct rect r = {b.x, b.y + b.h - h, b.w, h}, in = framed ? (struct rect){r.x + 2, r.y + 1, inner_w, h - 2} : r;
 	a->page_rows = in.h;
 	a->most = MAX(lines - in.h, 0);
@@ -156,12 +194,12 @@ void pane_answer(struct grid *g, struct view *v, const struct layout *l)
 	grid_fill(g, r, ' ', ATTR_TEXT);
 	if (framed) {
 		if (a->most)
-			snprintf(note, sizeof note, "%d-%d of %d  PgUp PgDn  Esc closes", a->top + 1, a->top + in.h, lines);
+			snprintf(note, sizeof note, "%s%s%d-%d of %d  PgUp PgDn  / filter  Esc closes", v->answer_filter[0] ? "/" : "", v->answer_filter, a->top + 1, a->top + in.h, lines);
 		else
-			snprintf(note, sizeof note, "Esc closes");
+			snprintf(note, sizeof note, "%s%s  Esc closes", v->answer_filter[0] ? "/" : "", v->answer_filter);
 		draw_frame(g, r, a->title, note, 1, 1, v->glyphs);
 	}
-	answer_flow(g, in, &a->text, a->top);
+	answer_flow(g, in, &a->text, a->top, v->answer_filter);
 }
 
 static void kernels_line(struct grid *g, const struct data *d, struct rect r, int y)

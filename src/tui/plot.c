@@ -1,6 +1,6 @@
 /* plot.c: from a series to dots, ticks and labels. Reads the series, changes nothing.
  * SPDX-License-Identifier: MIT */
-#include "tui/plot.h"
+#include "tui/plot_impl.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -9,106 +9,12 @@
 
 #include "base/mem.h"
 
-/* What falls into one column of dots. */
-struct column { float lo, hi, line; int n, bad, gap; };
-
-struct frame {
-	const struct series *s;
-	const struct plot *p;
-	struct rect at;        /* of the dots, in cells */
-	struct raster ras;
-	struct column *col;
-	int cols, rows;        /* in dots */
-	double x0, x1, lo, hi;
-	int log;
-};
-
 double plot_x_end(double first, double last)
 {
 	double span = 40;
 	while (first + span < last)
 		span = ceil(span * 1.25);
 	return first + span;
-}
-
-/* 1, 2 or 5 times a power of ten, at least v. */
-static double nice_step(double v)
-{
-	double p = pow(10, floor(log10(v))), m = v / p;
-	return p * (m <= 1 ? 1 : m <= 2 ? 2 : m <= 5 ? 5 : 10);
-}
-
-void plot_round_range(double *lo, double *hi, int log)
-{
-	if (!(*hi - *lo > 1e-9 * fmax(fabs(*hi), fabs(*lo)))) {
-		double d = *lo ? fabs(*lo) * 0.1 : 1;
-		*lo -= d;
-		*hi += d;
-	}
-	if (log) {
-		const double q = 0.05;
-		*lo = pow(10, floor(log10(*lo) / q) * q);
-		*hi = pow(10, ceil(log10(*hi) / q) * q);
-		return;
-	}
-	double q = nice_step((*hi - *lo) / 10) / 2;
-	*lo = floor(*lo / q) * q;
-	*hi = ceil(*hi / q) * q;
-}
-
-int plot_ticks(double lo, double hi, int max, double *out, double *step)
-{
-	*step = 1;
-	if (!(hi > lo) || max < 1)
-		return 0;
-	double q = nice_step((hi - lo) / max);
-	double from = ceil(lo / q - 1e-9);
-	if (floor(hi / q + 1e-9) - from + 1 > max)
-		q = nice_step(q * 1.5), from = ceil(lo / q - 1e-9);
-	int n = 0;
-	for (double k = from; k * q <= hi + 1e-9 * q && n < max; k++)
-		out[n++] = k * q + 0.0; /* no -0 */
-	*step = q;
-	return n;
-}
-
-/* Round values for a logarithmic axis: 1-2-5 a decade, then finer while there are few. */
-static int log_ticks(double lo, double hi, int max, double *out)
-{
-	static const double fine[3][10] = {{1}, {1, 2, 5}, {1, 1.5, 2, 3, 4, 5, 6, 8}};
-	int best = 0;
-	for (int f = 0; f < 3; f++) {
-		double v[64];
-		int n = 0;
-		for (double p = pow(10, floor(log10(lo))); p <= hi; p *= 10)
-			for (int i = 0; i < 10 && fine[f][i] > 0 && n < 64; i++)
-				if (p * fine[f][i] >= lo * (1 - 1e-9) && p * fine[f][i] <= hi * (1 + 1e-9))
-					v[n++] = p * fine[f][i];
-		if (n > max && best >= 2)
-			break;
-		best = MIN(n, max);
-		memcpy(out, v, (size_t)best * sizeof *v);
-	}
-	return best;
-}
-
-char *plot_label(char buf[12], double v, double step)
-{
-	double a = fabs(v);
-	if (a == 0)
-		snprintf(buf, 12, "0");
-	else if (a < 1e-3 || step < 1e-4) {
-		snprintf(buf, 12, "%.1e", v);
-		/* 5.0e-04: the exponent without its zero. */
-		char *e = strchr(buf, 'e');
-		if (e && e[2] == '0')
-			memmove(e + 2, e + 3, strlen(e + 3) + 1);
-	}
-	else if (a >= 1e4)
-		snprintf(buf, 12, a < 1e6 ? "%.4gk" : "%.4gM", a < 1e6 ? v / 1e3 : v / 1e6);
-	else
-		snprintf(buf, 12, "%.*f", step >= 1 ? 0 : (int)fmin(ceil(-log10(step) - 1e-9), 4), v);
-	return buf;
 }
 
 static const struct spread *bucket_stat(const struct bucket *b, enum plot_what w, struct spread *one)
@@ -132,10 +38,31 @@ static float bucket_line(const struct frame *f, const struct bucket *b)
 	return f->p->what == PLOT_LOSS && f->p->ema >= 0 ? b->ema[f->p->ema] : (float)(t->sum / t->n);
 }
 
-static int by_value(const void *a, const void *b)
+/* The k-th smallest of v[n], which is put into disorder (Hoare 1961). */
+static float kth(float *v, int n, int k)
 {
-	float x = *(const float *)a, y = *(const float *)b;
-	return (x > y) - (x < y);
+	for (int lo = 0, hi = n - 1; lo < hi;) {
+		float pivot = v[(lo + hi) / 2];
+		int i = lo, j = hi;
+		while (i <= j) {
+			while (v[i] < pivot)
+				i++;
+			while (v[j] > pivot)
+				j--;
+			if (i <= j) {
+				float t = v[i];
+				v[i++] = v[j];
+				v[j--] = t;
+			}
+		}
+		if (k <= j)
+			hi = j;
+		else if (k >= i)
+			lo = i;
+		else
+			break;
+	}
+	return v[k];
 }
 
 static void widen(double *lo, double *hi, float v)
@@ -146,32 +73,46 @@ static void widen(double *lo, double *hi, float v)
 	*hi = isnan(*hi) ? (double)v : fmax(*hi, (double)v);
 }
 
+static int is_shown(const struct frame *f, const struct bucket *b)
+{
+	return b->last >= f->from && b->first <= f->to;
+}
+
+static void widen_by_ref(const struct frame *f, double *lo, double *hi)
+{
+	const struct series *r = f->p->ref;
+	for (int i = 0; r && i < r->n; i++)
+		if (series_x_of(&r->b[i], f->p->x) >= f->x0 && series_x_of(&r->b[i], f->p->x) <= f->x1)
+			widen(lo, hi, bucket_line(f, &r->b[i]));
+}
+
 /* The y range: all of the line, the lowest, and the 98th percentile of the highest: a spike beyond is cut and marked, so it does not flatten the rest. */
 static int find_range(struct frame *f)
 {
 	const struct series *s = f->s;
 	struct spread one;
 	double lo = NAN, hi = NAN;
-	float *high = malloc((size_t)MAX(s->n, 1) * sizeof *high);
+	float *high = malloc((size_t)MAX(f->nb, 1) * sizeof *high);
 	int n = 0;
 	if (!high)
 		return -1;
-	for (int i = 0; i < s->n; i++) {
-		const struct spread *t = bucket_stat(&s->b[i], f->p->what, &one);
-		if (!t->n)
+	for (int i = 0; i < f->nb; i++) {
+		const struct spread *t = bucket_stat(&f->b[i], f->p->what, &one);
+		if (!t->n || !is_shown(f, &f->b[i]))
 			continue;
-		widen(&lo, &hi, bucket_line(f, &s->b[i]));
+		widen(&lo, &hi, bucket_line(f, &f->b[i]));
 		widen(&lo, &hi, fminf(t->min, (float)(t->sum / t->n)));
 		high[n++] = t->max;
 	}
-	if (n) {
-		qsort(high, (size_t)n, sizeof *high, by_value);
-		widen(&lo, &hi, high[n < 50 ? n - 1 : n * 98 / 100]);
-	}
+	if (n)
+		widen(&lo, &hi, kth(high, n, n < 50 ? n - 1 : n * 98 / 100));
 	free(high);
-	if (f->p->what == PLOT_LOSS)
+	if (f->p->what == PLOT_LOSS) {
 		for (int i = 0; i < s->nval; i++)
-			widen(&lo, &hi, s->val[i].loss);
+			if (s->val[i].step >= f->from && s->val[i].step <= f->to)
+				widen(&lo, &hi, s->val[i].loss);
+		widen_by_ref(f, &lo, &hi);
+	}
 	if (isnan(lo))
 		return -1;
 	/* Rates are read from zero: half the speed should look like half. */
@@ -184,12 +125,18 @@ static int find_range(struct frame *f)
 	return 0;
 }
 
-static int x_dot(const struct frame *f, double step)
+int plot_x_dot(const struct frame *f, double x)
 {
-	return (int)floor((step - f->x0) / (f->x1 - f->x0) * (f->cols - 1) + 0.5);
+	double t = (x - f->x0) / (f->x1 - f->x0) * (f->cols - 1) + 0.5;
+	return t >= 0 && t < f->cols ? (int)t : -1;
 }
 
-static int y_dot(const struct frame *f, double v)
+int plot_step_dot(const struct frame *f, uint64_t step)
+{
+	return step < f->from || step > f->to ? -1 : plot_x_dot(f, series_x_at(f->s, f->p->x, step));
+}
+
+int plot_y_dot(const struct frame *f, double v)
 {
 	double t = f->log ? (log(fmax(v, f->lo * 0.5)) - log(f->lo)) / (log(f->hi) - log(f->lo)) : (v - f->lo) / (f->hi - f->lo);
 	return (int)lround((1 - fmin(fmax(t, 0), 1)) * (f->rows - 1));
@@ -200,15 +147,16 @@ static void gather(struct frame *f)
 	struct spread one;
 	for (int c = 0; c < f->cols; c++)
 		f->col[c].line = NAN;
-	for (int i = 0; i < f->s->n; i++) {
-		const struct bucket *b = &f->s->b[i];
+	for (int i = 0; i < f->nb; i++) {
+		const struct bucket *b = &f->b[i];
 		const struct spread *t = bucket_stat(b, f->p->what, &one);
-		int c = x_dot(f, (double)b->last);
-		if (c < 0 || c >= f->cols)
+		int c = is_shown(f, b) ? plot_x_dot(f, series_x_of(b, f->p->x)) : -1;
+		if (c < 0)
 			continue;
 		struct column *k = &f->col[c];
 		k->bad |= f->p->what == PLOT_LOSS && b->bad;
 		k->gap |= !t->n;
+		k->cut |= b->cut != 0;
 		if (!t->n)
 			continue;
 		k->lo = k->n ? fminf(k->lo, t->min) : t->min;
@@ -228,221 +176,146 @@ static void draw_raw(struct frame *f)
 	for (int c = 0; c < f->cols; c++) {
 		if (!f->col[c].n)
 			continue;
-		int top = y_dot(f, f->col[c].hi), bottom = y_dot(f, f->col[c].lo);
+		int top = plot_y_dot(f, f->col[c].hi), bottom = plot_y_dot(f, f->col[c].lo);
 		for (int y = top; y <= bottom; y++)
 			if (y == top || y == bottom || (c + y) % 2 == 0)
 				raster_dot(&f->ras, RASTER_RAW, c, y);
 	}
 }
 
-static void draw_line(struct frame *f)
+/* A line over columns whose place is in y[], < 0: none; where brk[] is set no line leads to it. */
+static void draw_path(struct frame *f, enum raster_layer l, const int *y, const unsigned char *brk)
 {
 	int last = -1;
 	for (int c = 0; c < f->cols; c++) {
-		if (f->col[c].gap && !f->col[c].n)
+		if (brk[c])
 			last = -1;
-		if (isnan(f->col[c].line))
+		if (y[c] < 0)
 			continue;
-		int y = y_dot(f, f->col[c].line);
 		if (last < 0)
-			raster_dot(&f->ras, RASTER_LINE, c, y);
-		for (int k = last + 1, y0 = last < 0 ? y : y_dot(f, f->col[last].line), before = y0; last >= 0 && k <= c; k++) {
-			int at = y0 + (int)lround((double)(y - y0) * (k - last) / (c - last));
+			raster_dot(&f->ras, l, c, y[c]);
+		for (int k = last + 1, y0 = last < 0 ? 0 : y[last], before = y0; last >= 0 && k <= c; k++) {
+			int at = y0 + (int)lround((double)(y[c] - y0) * (k - last) / (c - last));
 			for (int d = MIN(before, at); d <= MAX(before, at); d++)
 				if (d != before || at == before)
-					raster_dot(&f->ras, RASTER_LINE, k, d);
+					raster_dot(&f->ras, l, k, d);
 			before = at;
 		}
 		last = c;
 	}
 }
 
-static void draw_val(const struct frame *f, struct grid *g)
+/* An average that looks back hides where it began and ended: the other run's line is drawn from the same kind of average. */
+static void place_ref(struct frame *f, int *y, unsigned char *brk)
 {
-	const struct glyph_set *gs = glyph_set(f->p->glyphs);
-	int last = 1 << 20;
-	if (f->p->what != PLOT_LOSS)
-		return;
-	/* From the newest back, some cells apart: they must not hide the curve. */
-	for (int i = f->s->nval - 1; i >= 0; i--) {
-		const struct val_point *p = &f->s->val[i];
-		int x = x_dot(f, (double)p->step) / f->ras.sx;
-		if (!isfinite(p->loss) || last - x < 4)
-			continue;
-		grid_put(g, f->at, x, y_dot(f, p->loss) / f->ras.sy, ATTR_VAL, gs->val);
-		last = x;
+	const struct series *r = f->p->ref;
+	for (int c = 0; c < f->cols; c++)
+		y[c] = -1, brk[c] = 0;
+	for (int i = 0; i < r->n; i++) {
+		int c = plot_x_dot(f, series_x_of(&r->b[i], f->p->x));
+		float v = bucket_line(f, &r->b[i]);
+		if (c >= 0 && isfinite(v))
+			y[c] = plot_y_dot(f, (double)v);
 	}
 }
 
-/* Spikes that were cut, and steps without a finite value: along the top edge. */
-static void draw_edges(const struct frame *f, struct grid *g)
+static void draw_lines(struct frame *f)
 {
-	const struct glyph_set *gs = glyph_set(f->p->glyphs);
-	for (int c = 0; c < f->cols; c++) {
-		if (f->col[c].n && f->col[c].hi > f->hi * (1 + 1e-6))
-			grid_put(g, f->at, c / f->ras.sx, 0, ATTR_WARN, gs->spike);
-		if (f->col[c].bad)
-			grid_put(g, f->at, c / f->ras.sx, 0, ATTR_BAD, gs->bad);
-	}
-}
-
-/* On the axis, but never over its labels. */
-static void checkpoint_mark(const struct frame *f, struct grid *g, int x)
-{
-	const struct glyph_set *gs = glyph_set(f->p->glyphs);
-	int ax = f->at.x + x, ay = f->at.y + f->at.h;
-	if (ax < g->w && ay < g->h && g->cell[(size_t)ay * (size_t)g->w + (size_t)ax].ch == gs->h)
-		grid_put(g, (struct rect){ax, ay, 1, 1}, 0, 0, ATTR_CKPT, gs->ckpt);
-}
-
-static void draw_mark_lines(const struct frame *f, struct grid *g)
-{
-	const struct glyph_set *gs = glyph_set(f->p->glyphs);
-	for (int i = 0; f->p->marks && i < f->s->nmark; i++) {
-		int x = x_dot(f, (double)f->s->mark[i].step) / f->ras.sx;
-		if (f->s->mark[i].kind == MARK_SETTING)
-			for (int y = 0; y < f->at.h; y++)
-				grid_put(g, f->at, x, y, ATTR_MARK, gs->mark);
-		else if (f->p->axes & 2 && f->s->mark[i].step >= (uint64_t)f->x0)
-			checkpoint_mark(f, g, x);
-	}
-}
-
-/* Labels right of their line (left of it near the edge), newest first, each in the first row where it hides no other. */
-static void draw_mark_labels(const struct frame *f, struct grid *g)
-{
-	enum { ROWS = 6 };
-	struct { int from, to; } used[ROWS][8] = {0};
-	int count[ROWS] = {0}, rows = MIN(ROWS, f->at.h - 2);
-	for (int i = f->s->nmark - 1; f->p->marks && i >= 0; i--) {
-		const struct mark *m = &f->s->mark[i];
-		if (m->kind != MARK_SETTING || (double)m->step < f->x0)
-			continue;
-		int line = x_dot(f, (double)m->step) / f->ras.sx, len = text_width(m->text), x = line + 1;
-		for (int row = 0; row < rows; row++) {
-			int limit = f->at.w - (row < f->p->reserve_h ? f->p->reserve_w : 0);
-			x = line + 1 + len <= limit ? line + 1 : line - len;
-			int ok = x >= 0 && x + len <= limit && count[row] < 8;
-			for (int k = 0; k < count[row]; k++)
-				ok = ok && (x >= used[row][k].to + 1 || x + len + 1 <= used[row][k].from);
-			if (!ok)
-				continue;
-			grid_text(g, f->at, x, row, ATTR_MARK, m->text);
-			used[row][count[row]].from = x;
-			used[row][count[row]++].to = x + len;
-			break;
+	int *y = mem_zalloc((size_t)MAX(f->cols, 1), sizeof *y);
+	unsigned char *brk = mem_zalloc((size_t)MAX(f->cols, 1), 1);
+	if (y && brk) {
+		if (f->p->ref && f->p->what == PLOT_LOSS) {
+			place_ref(f, y, brk);
+			draw_path(f, RASTER_REF, y, brk);
 		}
+		for (int c = 0; c < f->cols; c++) {
+			y[c] = isnan(f->col[c].line) ? -1 : plot_y_dot(f, (double)f->col[c].line);
+			brk[c] = f->col[c].cut || (f->col[c].gap && !f->col[c].n);
+		}
+		draw_path(f, RASTER_LINE, y, brk);
 	}
+	free(y);
+	free(brk);
 }
 
-static int axis_ticks(const struct frame *f, double *v, double *step, int rows)
-{
-	int max = rows < 12 ? MAX(rows / 2, 3) : rows / 3, n;
-	if (!f->log)
-		return plot_ticks(f->lo, f->hi, max, v, step);
-	n = log_ticks(f->lo, f->hi, MIN(max, 32), v);
-	*step = n > 1 ? v[1] - v[0] : 1;
-	for (int i = 2; i < n; i++)
-		*step = fmin(*step, v[i] - v[i - 1]);
-	/* Less than a decade of round values: halves and quarters of the range say more. */
-	return n >= 3 ? n : plot_ticks(f->lo, f->hi, max, v, step);
-}
+/* --- what is shown --- */
 
-static void y_axis(struct frame *f, struct grid *g, struct rect r, const double *v, int n, double step, int width)
+void plot_range(const struct series *s, const struct plot *p, uint64_t *from, uint64_t *to)
 {
-	const struct glyph_set *gs = glyph_set(f->p->glyphs);
-	char buf[12];
-	for (int y = 0; y < f->at.h; y++)
-		grid_put(g, r, width, y, ATTR_AXIS, gs->v);
-	int last = 1 << 20;
-	for (int i = 0; i < n; i++) {
-		int y = y_dot(f, v[i]) / f->ras.sy;
-		if (last - y < 2)
-			continue;
-		last = y;
-		plot_label(buf, v[i], step);
-		grid_text(g, r, width - text_width(buf), y, ATTR_TICK, buf);
-		grid_put(g, r, width, y, ATTR_AXIS, gs->tick);
-	}
-}
-
-/* 12 340, or 1.25M where that is too long. */
-static char *step_label(char buf[48], double v, int short_form)
-{
-	if (short_form && v >= 1e5)
-		snprintf(buf, 48, v < 1e6 ? "%gk" : "%gM", v < 1e6 ? v / 1e3 : v / 1e6);
-	else if (v >= 1e4 && v < 1e9)
-		snprintf(buf, 48, "%ld %03ld", (long)v / 1000, (long)v % 1000);
-	else
-		snprintf(buf, 48, "%.0f", v);
-	return buf;
-}
-
-static void x_axis(const struct frame *f, struct grid *g, struct rect r, int width)
-{
-	const struct glyph_set *gs = glyph_set(f->p->glyphs);
-	struct rect row = {r.x + width, r.y + f->at.h, r.w - width, 1};
-	double v[32], step;
-	char buf[48];
-	for (int x = 0; x < row.w; x++)
-		grid_put(g, row, x, 0, ATTR_AXIS, x ? gs->h : gs->corner);
-	int n = plot_ticks(f->x0, f->x1, MIN(MAX(row.w / 14, 2), 32), v, &step), free_from = 1;
-	for (int i = 0; i < n; i++) {
-		step_label(buf, v[i], step >= 1e4);
-		int len = text_width(buf), x = 1 + x_dot(f, v[i]) / f->ras.sx - len / 2;
-		x = MIN(MAX(x, 1), row.w - len);
-		if (x < free_from || x < 1)
-			continue;
-		grid_text(g, row, x, 0, ATTR_TICK, buf);
-		free_from = x + len + 2;
-	}
-}
-
-/* The axes' width depends on the labels, these on the range, which depends on the data only: so that comes first. */
-static void place(struct frame *f, struct grid *g, struct rect r)
-{
-	double v[64], step = 1;
-	char buf[12];
-	int width = 0, n = 0;
-	int room = r.w >= 20 && r.h >= 3, y = f->p->axes & 1 && room, x = f->p->axes & 2 && room && r.h >= 4;
-	if (y) {
-		n = axis_ticks(f, v, &step, r.h - x);
-		for (int i = 0; i < n; i++)
-			width = MAX(width, text_width(plot_label(buf, v[i], step)));
-		width++;
-	}
-	f->at = (struct rect){r.x + width, r.y, r.w - width, r.h - x};
-	if (raster_init(&f->ras, f->at.w, f->at.h, f->p->glyphs))
+	uint64_t first = s->n ? s->b[0].first : s->nval ? s->val[0].step : 0;
+	if (s->nval)
+		first = MIN(first, s->val[0].step);
+	if (!p->span) {
+		*from = first;
+		*to = (uint64_t)plot_x_end((double)first, (double)s->step);
 		return;
-	f->cols = f->at.w * f->ras.sx;
-	f->rows = f->at.h * f->ras.sy;
-	f->col = mem_zalloc((size_t)MAX(f->cols, 1), sizeof *f->col);
-	if (y)
-		y_axis(f, g, r, v, n, step, width - 1);
-	if (x)
-		x_axis(f, g, r, MAX(width - 1, 0));
+	}
+	uint64_t span = MAX(p->span, 4), end = p->to;
+	if (!end)
+		end = (s->step / (span / 4) + 1) * (span / 4);
+	*to = MAX(end, first + span);
+	*from = *to - span;
 }
 
-void plot_draw(struct grid *g, struct rect r, const struct series *s, const struct plot *p)
+static void find_x(struct frame *f)
+{
+	const struct plot *p = f->p;
+	plot_range(f->s, p, &f->from, &f->to);
+	f->b = series_since(f->s, f->from, &f->nb);
+	f->x0 = series_x_at(f->s, p->x, f->from);
+	if (p->x == X_STEP || p->span) {
+		f->x1 = series_x_at(f->s, p->x, f->to);
+	} else {
+		/* The whole run: as far as it has come, in minutes, thousands of tokens or hundreds of joules. */
+		double unit = p->x == X_TIME ? 1.5 : p->x == X_TOKENS ? 1000 : 10, last = f->s->n ? series_x_of(&f->s->b[f->s->n - 1], p->x) : 0;
+		f->x0 = f->s->n ? series_x_of(&f->s->b[0], p->x) : 0;
+		f->x1 = f->x0 + unit * plot_x_end(0, (last - f->x0) / unit);
+	}
+	if (!(f->x1 > f->x0))
+		f->x1 = f->x0 + 1;
+}
+
+int plot_column_of(const struct plot_place *place, const struct series *s, uint64_t step)
+{
+	double t = (series_x_at(s, place->x, step) - place->x0) / (place->x1 - place->x0);
+	return (int)floor((t * (place->at.w * place->dots - 1) + 0.5) / place->dots);
+}
+
+uint64_t plot_step_of(const struct plot_place *place, const struct series *s, int column)
+{
+	double x = place->x0 + (place->x1 - place->x0) * ((column + 0.5) * place->dots - 0.5) / MAX(place->at.w * place->dots - 1, 1);
+	uint64_t lo = place->from, hi = MIN(place->to, s->step);
+	while (lo < hi) {
+		uint64_t mid = lo + (hi - lo) / 2;
+		if (series_x_at(s, place->x, mid) < x)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+void plot_draw(struct grid *g, struct rect r, const struct series *s, const struct plot *p, struct plot_place *place)
 {
 	struct frame f = {.s = s, .p = p};
-	if (r.w < 1 || r.h < 1 || (!s->n && !s->nval) || find_range(&f))
+	if (place)
+		*place = (struct plot_place){0};
+	if (r.w < 1 || r.h < 1 || (!s->n && !s->nval))
 		return;
-	f.x0 = s->n ? (double)s->b[0].first : (double)s->val[0].step;
-	if (s->nval)
-		f.x0 = fmin(f.x0, (double)s->val[0].step);
-	f.x1 = plot_x_end(f.x0, (double)s->step);
-	place(&f, g, r);
+	find_x(&f);
+	if (find_range(&f))
+		return;
+	plot_axes(&f, g, r);
 	if (f.col) {
 		gather(&f);
 		if (p->what != PLOT_LR)
 			draw_raw(&f);
-		draw_line(&f);
-		draw_mark_lines(&f, g);
+		draw_lines(&f);
+		plot_marks_under(&f, g);
 		raster_draw(&f.ras, g, f.at, ATTR_RAW, ATTR_LINE);
-		draw_val(&f, g);
-		draw_edges(&f, g);
-		draw_mark_labels(&f, g);
+		plot_marks_over(&f, g);
+		if (place)
+			*place = (struct plot_place){f.at, f.ras.sx, f.from, f.to, f.x0, f.x1, p->x};
 	}
 	free(f.col);
 	raster_done(&f.ras);

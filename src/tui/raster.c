@@ -9,11 +9,11 @@
 #include "base/mem.h"
 
 static const struct glyph_set sets[] = {
-	[GLYPHS_ASCII] = {'-', '|', '+', '+', '+', '+', '=', '|', '+', '+', '+', '+', '|', '+', ':', '^', 'o', '^', 'x',
+	[GLYPHS_ASCII] = {'-', '|', '+', '+', '+', '+', '=', '|', '+', '+', '+', '+', '|', '+', ':', '^', 'o', '*', '^', 'x', '|', '@',
 		">", "=", "*", "-", "...", "->"},
-	[GLYPHS_BLOCK] = {0x2500, 0x2502, 0x250c, 0x2510, 0x2514, 0x2518, 0x2550, 0x2551, 0x2554, 0x2557, 0x255a, 0x255d, 0x2524, 0x2514, ':', 0x25b2, 'o', 0x25b2, 'x',
+	[GLYPHS_BLOCK] = {0x2500, 0x2502, 0x250c, 0x2510, 0x2514, 0x2518, 0x2550, 0x2551, 0x2554, 0x2557, 0x255a, 0x255d, 0x2524, 0x2514, ':', 0x25b2, 'o', '*', 0x25b2, 'x', 0x2502, '@',
 		"►", "=", "*", "─", "...", "→"},
-	[GLYPHS_BRAILLE] = {0x2500, 0x2502, 0x250c, 0x2510, 0x2514, 0x2518, 0x2501, 0x2503, 0x250f, 0x2513, 0x2517, 0x251b, 0x2524, 0x2514, 0x2506, 0x25b4, 0x25c6, 0x25b2, 0x00d7,
+	[GLYPHS_BRAILLE] = {0x2500, 0x2502, 0x250c, 0x2510, 0x2514, 0x2518, 0x2501, 0x2503, 0x250f, 0x2513, 0x2517, 0x251b, 0x2524, 0x2514, 0x2506, 0x25b4, 0x25c6, 0x25c8, 0x25b2, 0x00d7, 0x2502, 0x253c,
 		"▶", "❚❚", "●", "─", "…", "→"},
 };
 
@@ -37,16 +37,20 @@ int raster_init(struct raster *r, int w, int h, enum glyphs g)
 	r->sx = g == GLYPHS_BRAILLE ? 2 : 1;
 	r->sy = g == GLYPHS_BRAILLE ? 4 : g == GLYPHS_BLOCK ? 2 : 1;
 	size_t n = (size_t)r->w * (size_t)r->h + 1;
-	r->bits[0] = mem_zalloc(n, 1);
-	r->bits[1] = mem_zalloc(n, 1);
-	return r->bits[0] && r->bits[1] ? 0 : -1;
+	int rc = 0;
+	for (int l = 0; l < RASTER_LAYERS; l++) {
+		r->bits[l] = mem_zalloc(n, 1);
+		rc = r->bits[l] ? rc : -1;
+	}
+	return rc;
 }
 
 void raster_done(struct raster *r)
 {
-	free(r->bits[0]);
-	free(r->bits[1]);
-	r->bits[0] = r->bits[1] = NULL;
+	for (int l = 0; l < RASTER_LAYERS; l++) {
+		free(r->bits[l]);
+		r->bits[l] = NULL;
+	}
 }
 
 void raster_dot(struct raster *r, enum raster_layer l, int x, int y)
@@ -63,8 +67,8 @@ static uint32_t raster_glyph(const struct raster *r, enum raster_layer l, uint8_
 {
 	switch (r->glyphs) {
 	case GLYPHS_BRAILLE: return 0x2800u + bits;
-	case GLYPHS_BLOCK: return l == RASTER_RAW ? 0x2591 : bits == 1 ? 0x2580 : bits == 2 ? 0x2584 : 0x2588;
-	default: return l == RASTER_RAW ? '.' : '#';
+	case GLYPHS_BLOCK: return l == RASTER_RAW ? 0x2591 : l == RASTER_REF ? '~' : bits == 1 ? 0x2580 : bits == 2 ? 0x2584 : 0x2588;
+	default: return l == RASTER_RAW ? '.' : l == RASTER_REF ? '~' : '#';
 	}
 }
 
@@ -78,6 +82,8 @@ void raster_draw(const struct raster *r, struct grid *g, struct rect at, enum at
 				grid_put(g, at, x, y, line, raster_glyph(r, RASTER_LINE, r->bits[RASTER_LINE][i]));
 			else if (r->bits[RASTER_RAW][i])
 				grid_put(g, at, x, y, raw, raster_glyph(r, RASTER_RAW, r->bits[RASTER_RAW][i]));
+			else if (r->bits[RASTER_REF][i])
+				grid_put(g, at, x, y, ATTR_REF, raster_glyph(r, RASTER_REF, r->bits[RASTER_REF][i]));
 		}
 }
 

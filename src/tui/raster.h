@@ -1,4 +1,4 @@
-/* raster.h: dots finer than cells: braille 2x4, half blocks 1x2, ASCII 1x1; two layers, the line over the raw dots. No axes, no data.
+/* raster.h: dots finer than cells: braille 2x4, half blocks 1x2, ASCII 1x1; three layers: the line over the raw dots over another run's line. No axes, no data.
  * SPDX-License-Identifier: MIT */
 #ifndef ANETUI_TUI_RASTER_H
 #define ANETUI_TUI_RASTER_H
@@ -12,20 +12,20 @@ enum glyphs { GLYPHS_ASCII, GLYPHS_BLOCK, GLYPHS_BRAILLE };
 struct glyph_set {
 	uint32_t h, v, tl, tr, bl, br;        /* frame */
 	uint32_t fh, fv, ftl, ftr, fbl, fbr;  /* frame of the focused pane */
-	uint32_t tick, corner, mark, ckpt, val, spike, bad;
+	uint32_t tick, corner, mark, ckpt, val, best, spike, bad, cursor, cross;
 	const char *play, *halt, *busy, *dash, *dots, *arrow;
 };
 const struct glyph_set *glyph_set(enum glyphs g);
 /* "braille", "block", "ascii"; -1: unknown. */
 int glyphs_find(const char *name);
 
-enum raster_layer { RASTER_RAW, RASTER_LINE };
+enum raster_layer { RASTER_REF, RASTER_RAW, RASTER_LINE, RASTER_LAYERS };
 
 struct raster {
 	int w, h;         /* cells */
 	int sx, sy;       /* dots of a cell */
 	enum glyphs glyphs;
-	uint8_t *bits[2]; /* [h][w] a layer */
+	uint8_t *bits[RASTER_LAYERS]; /* [h][w] a layer */
 };
 
 /* 0, or -1 when memory is out; raster_done in both cases. */

@@ -20,6 +20,12 @@
 #include "base/utf8.h"
 #include "tui/rescue.h"
 
+/* A press and a release that come together are one click to curses. */
+#define BUTTON1_DOWN (BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON1_TRIPLE_CLICKED)
+/* Presses, releases and motion with a button held (1002), with coordinates beyond 223 (1006). Curses knows no motion without all of it. */
+#define MOUSE_ON "\033[?1000h\033[?1002h\033[?1006h"
+#define MOUSE_OFF "\033[?1002l\033[?1000l\033[?1006l"
+
 enum { KEY_PASTE_ON = KEY_MAX + 1, KEY_PASTE_OFF };
 
 struct screen {
@@ -27,6 +33,7 @@ struct screen {
 	FILE *out;
 	int fd;
 	int utf8;
+	int mouse;              /* it is reported */
 	struct grid shown;      /* what the terminal has; w == 0: nothing is known */
 	attr_t attr[ATTR_N];
 	short pair[ATTR_N];
@@ -151,7 +158,7 @@ static void arm(struct screen *s, int err_fd)
 {
 	struct str reset = {0};
 	(void)s;
-	str_puts(&reset, "\033[?2004l");
+	str_puts(&reset, "\033[?2004l" MOUSE_OFF);
 	add_capability(&reset, "sgr0");
 	add_capability(&reset, "op");
 	add_capability(&reset, "cnorm");
@@ -236,7 +243,20 @@ struct screen *screen_open(int out, int err_fd, const struct grid *shown, struct
 	set_modes();
 	if (!shown)
 		say(s, "\033[?2004h");
+	screen_mouse(s, 1);
 	return s;
+}
+
+int screen_mouse(struct screen *s, int on)
+{
+	const char *kmous = tigetstr("kmous");
+	int can = kmous && kmous != (char *)-1;
+	s->mouse = can && (on < 0 ? !s->mouse : on);
+	mouseinterval(0);
+	mousemask(s->mouse ? BUTTON1_DOWN | BUTTON1_RELEASED | BUTTON4_PRESSED | BUTTON5_PRESSED | REPORT_MOUSE_POSITION : 0, NULL);
+	if (can)
+		say(s, s->mouse ? MOUSE_ON : MOUSE_OFF);
+	return s->mouse;
 }
 
 void screen_close(struct screen *s, int dead)
@@ -246,6 +266,7 @@ void screen_close(struct screen *s, int dead)
 	if (!dead) {
 		const char *back = tigetstr("rmcup");
 		say(s, "\033[?2004l");
+		screen_mouse(s, 0);
 		/* No other screen to leave: what comes next is printed on an empty line below the picture. */
 		if (!back || back == (const char *)-1) {
 			move(LINES - 1, 0);
@@ -269,7 +290,7 @@ void screen_close(struct screen *s, int dead)
 
 void screen_leave(struct screen *s)
 {
-	say(s, "\033[?2004l");
+	say(s, s->mouse ? "\033[?2004l" MOUSE_OFF : "\033[?2004l");
 	def_prog_mode();
 	endwin();
 	fflush(s->out);
@@ -280,7 +301,7 @@ void screen_return(struct screen *s)
 {
 	reset_prog_mode();
 	refresh();
-	say(s, "\033[?2004h");
+	say(s, s->mouse ? "\033[?2004h" MOUSE_ON : "\033[?2004h");
 	s->shown.w = 0;
 }
 
@@ -421,9 +442,22 @@ static int read_code(struct screen_key *k, int *is_code)
 	return 1;
 }
 
+static int take_mouse(struct screen_key *k)
+{
+	MEVENT m;
+	if (getmouse(&m) == ERR)
+		return 0;
+	*k = (struct screen_key){.kind = SCREEN_MOUSE, .x = MAX(m.x, 0), .y = MAX(m.y, 0)};
+	k->button = m.bstate & BUTTON4_PRESSED ? SCREEN_WHEEL_UP : m.bstate & BUTTON5_PRESSED ? SCREEN_WHEEL_DOWN : m.bstate & BUTTON1_DOWN ? SCREEN_PRESS
+		  : m.bstate & BUTTON1_RELEASED ? SCREEN_RELEASE : SCREEN_DRAG;
+	return 1;
+}
+
 static int take_code(struct screen_key *k)
 {
 	int code = (int)k->c;
+	if (code == KEY_MOUSE)
+		return take_mouse(k);
 	k->kind = code == KEY_PASTE_ON ? SCREEN_PASTE_BEGIN : code == KEY_PASTE_OFF ? SCREEN_PASTE_END : SCREEN_NONE;
 	for (size_t i = 0; i < ARRAY_LEN(named); i++)
 		if (named[i].code == code) {

@@ -28,15 +28,21 @@ void screen_size(struct screen *s, int *w, int *h);
 /* Shows the grid (of that size), writing only what changed; returns the nanoseconds that the terminal took. `all`: everything anew. */
 uint64_t screen_show(struct screen *s, const struct grid *g, int all);
 
+/* Whether the terminal reports its mouse: 1, 0, or -1 to turn it over; returns how it is now. */
+int screen_mouse(struct screen *s, int on);
+
 /* Gives the terminal back for a while, and takes it again. */
 void screen_leave(struct screen *s);
 void screen_return(struct screen *s);
 
-enum screen_key_kind { SCREEN_NONE, SCREEN_CHAR, SCREEN_NAMED, SCREEN_PASTE_BEGIN, SCREEN_PASTE_END };
+enum screen_key_kind { SCREEN_NONE, SCREEN_CHAR, SCREEN_NAMED, SCREEN_PASTE_BEGIN, SCREEN_PASTE_END, SCREEN_MOUSE };
+enum screen_button { SCREEN_PRESS, SCREEN_DRAG, SCREEN_RELEASE, SCREEN_WHEEL_UP, SCREEN_WHEEL_DOWN };
 struct screen_key {
 	enum screen_key_kind kind;
 	wchar_t c;      /* SCREEN_CHAR, also controls (3 is ^C) */
 	int alt;        /* with Escape before it */
+	int x, y;       /* SCREEN_MOUSE */
+	enum screen_button button;
 	char name[16];  /* as in keys.def, for both kinds: "F1", "^L", "q", "Space" */
 };
 /* The next key that has been typed; 0: none. */

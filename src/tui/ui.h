@@ -105,6 +105,15 @@ int ui_take_grid(const struct handover *h, struct grid *g, struct err *e);
 
 /* --- input.c --- */
 void ui_key(struct ui *u, const struct screen_key *k);
+void ui_open_prompt(struct ui *u);
+
+/* --- act.c --- */
+/* What a key outside the prompt does; which: its place among the keys of that row. */
+void ui_act(struct ui *u, enum key_action a, int which);
+/* In a replay some keys move about in the record: 1 when this is one. */
+int ui_replay_key(struct ui *u, const char *name);
+void ui_mouse(struct ui *u, const struct screen_key *k);
+
 /* Brings the prompt in the view up to date with the editor. */
 void ui_sync_prompt(struct ui *u);
 /* lineedit_host.line and .complete. */

@@ -23,6 +23,7 @@ void view_done(struct view *v)
 {
 	free(v->live);
 	free(v->frozen);
+	free(v->ref);
 	str_done(&v->answer.text);
 	*v = (struct view){0};
 }
@@ -48,6 +49,8 @@ void view_log(struct view *v, int level, const char *clock, const char *text)
 	copy_text(l->text, sizeof l->text, text);
 	l->text[strcspn(l->text, "\n")] = 0;
 	l->level = level;
+	v->live->warnings += level == LOG_WARN;
+	v->live->errors += level == LOG_ERROR;
 }
 
 /* --- samples --- */
@@ -111,6 +114,9 @@ void view_answer_begin(struct view *v, uint32_t id, const char *title)
 	str_clear(&v->answer.text);
 	v->answer.id = id;
 	v->answer.open = v->answer.top = 0;
+	v->answer_filter[0] = 0;
+	if (v->filtering == FILTER_ANSWER)
+		v->filtering = FILTER_NONE;
 	copy_text(v->answer.title, sizeof v->answer.title, title);
 }
 
@@ -159,6 +165,9 @@ void view_answer_end(struct view *v, const char *clock)
 void view_answer_close(struct view *v)
 {
 	v->answer.open = 0;
+	v->answer_filter[0] = 0;
+	if (v->filtering == FILTER_ANSWER)
+		v->filtering = FILTER_NONE;
 	if (v->answer.watch == WATCH_SHOWN)
 		v->answer.watch = WATCH_CLOSED;
 	str_clear(&v->answer.text);
@@ -213,6 +222,9 @@ void view_event(struct view *v, const struct engine_event *ev, const char *clock
 	case EV_CKPT: checkpoint(v, ev); break;
 	case EV_RESET:
 		series_reset(&d->series);
+		splits_reset(&d->splits);
+		v->have_base = v->cursor_on = 0;
+		v->span = v->to = 0;
 		/* A record told anew brings its samples and lines along. */
 		if (ev->past)
 			d->logged = d->sampled = 0, v->sample_back = 0;
@@ -236,7 +248,19 @@ void view_snapshot(struct view *v, const struct engine_snapshot *s, const char *
 {
 	v->live->snap = *s;
 	v->live->have_snap = 1;
+	splits_add(&v->live->splits, &s->timing, s->step);
 	copy_text(v->live->clock, sizeof v->live->clock, clock);
+}
+
+void view_suspended(struct view *v, double seconds)
+{
+	char text[48];
+	struct series *s = &v->live->series;
+	if (!s->n)
+		return;
+	snprintf(text, sizeof text, "suspended %.0f s", seconds);
+	series_mark(s, s->step + 1, MARK_SETTING, text);
+	series_cut(s);
 }
 
 void view_second(struct view *v)
@@ -290,6 +314,11 @@ void view_scroll(struct view *v, int lines)
 		return;
 	}
 	int p = v->zoom >= 0 ? v->zoom : v->focus;
+	/* Kernels are gone through one by one; the pane scrolls along. */
+	if (p == PANE_KERNELS) {
+		v->kernel_at = MAX(MIN(v->kernel_at + lines, v->kernel_rows - 1), 0);
+		return;
+	}
 	v->scroll[p] += rests_at_end(p) ? -lines : lines;
 	v->scroll[p] = MAX(MIN(v->scroll[p], v->most[p]), 0);
 }

@@ -7,8 +7,10 @@
 
 #include "engine.h"
 #include "tui/layout.h"
+#include "tui/plot.h"
 #include "tui/raster.h"
 #include "tui/series.h"
+#include "tui/split.h"
 
 enum { EMA_OFF = -1, EMA_AUTO = -2 };
 enum { LOG_LINES = 512, LOG_TEXT = 232, SAMPLES = 24, SAMPLE_TEXT = 8192, HIST = 240, CANDIDATES = 64 };
@@ -32,7 +34,8 @@ struct data {
 	int have_snap;
 	char clock[12];          /* time of day of the snapshot */
 	struct series series;
-	uint64_t logged, sampled; /* counted from the start; the rings below hold the latest */
+	struct splits splits;    /* of the timing table, over the run */
+	uint64_t logged, sampled, warnings, errors; /* counted from the start; the rings below hold the latest */
 	struct log_line log[LOG_LINES];
 	struct sample sample[SAMPLES];
 	float watts[HIST];       /* one a second, newest last; NAN: none */
@@ -61,6 +64,9 @@ struct prompt {
 	int vi_command;
 };
 
+enum filtering { FILTER_NONE, FILTER_KERNELS, FILTER_LOG, FILTER_ANSWER };
+enum { FILTER_TEXT = 48 };
+
 enum ask { ASK_NONE, ASK_QUIT };
 
 struct view {
@@ -74,13 +80,27 @@ struct view {
 	int zoom, focus;              /* panes; zoom -1: none */
 	int log_y;                    /* 0, 1, or -1: by the data */
 	int ema;                      /* index into series_decay, EMA_OFF, or EMA_AUTO: by the number of steps */
+	enum series_x x;              /* of the loss curve */
+	uint64_t span, to;            /* what it shows, as in struct plot */
+	int cursor_on;                /* one cursor over all panes: at this step */
+	uint64_t cursor;
+	struct series *ref;           /* another run, drawn behind; NULL: none */
+	char ref_name[256];
+	int kernel_sort, kernel_turned, kernel_at; /* enum kernel_sort; 1: the other way round; the chosen row, from the top of the sorted table */
+	enum filtering filtering;     /* whose filter is being typed */
+	char kernel_filter[FILTER_TEXT], log_filter[FILTER_TEXT], answer_filter[FILTER_TEXT];
+	int have_base;
+	struct split base;            /* what times are compared with */
 	int scroll[PANE_N];           /* lines from the pane's resting place */
 	int sample_back;              /* 0: the newest */
 	enum ask ask;
 	int leaving;                  /* waiting for the worker to save and stop */
 	enum glyphs glyphs;
-	/* measured while drawing, for keys that scroll */
+	/* measured while drawing, for keys that scroll, and for the cursor */
+	struct plot_place place;      /* of the loss curve; at.w 0: it is not on the screen */
 	int page[PANE_N], most[PANE_N];
+	int kernel_rows;
+	struct rect kernel_top;       /* where the rows of the kernels stand */
 };
 
 /* 0, or -1 when memory is out. */
@@ -92,6 +112,8 @@ static inline const struct data *view_data(const struct view *v) { return v->fro
 /* Takes over one event; clock is the time of day as the log shows it. EV_DONE closes what its EV_TEXT began: one or two lines go to the log, more open an answer. */
 void view_event(struct view *v, const struct engine_event *ev, const char *clock);
 void view_snapshot(struct view *v, const struct engine_snapshot *s, const char *clock);
+/* The program was stopped for so long; what comes next is no measure of speed. */
+void view_suspended(struct view *v, double seconds);
 /* Once a second: history of the power pane. */
 void view_second(struct view *v);
 void view_log(struct view *v, int level, const char *clock, const char *text);

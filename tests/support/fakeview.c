@@ -34,6 +34,7 @@ static void add_steps(struct view *v, uint64_t steps)
 		ev.obs.grad_norm = 0.8 * (1 + 0.3 * noise()) + 3 * exp(-x / 300);
 		ev.obs.lr = i < 1000 ? 6e-4 * x / 1000 : i < 6000 ? 6e-4 : 3e-4 * 0.5 * (1 + cos(3.1416 * (x - 6000) / 44000));
 		ev.obs.watts = 18 + 2 * sin(x / 300);
+		ev.obs.joules = NAN;
 		view_event(v, &ev, "14:02:00");
 		if (i == 6000) {
 			struct engine_event m = {.kind = EV_MARK, .obs = {.step = i}, .text = "lr.max 0.0006 -> 0.0003"};

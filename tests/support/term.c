@@ -30,7 +30,7 @@ struct term {
 	pid_t shell, program;
 	VTerm *vt;
 	VTermScreen *screen;
-	int alternate, cursor_shown, paste, saved_cursor;
+	int alternate, cursor_shown, paste, mouse, saved_cursor;
 	int stopped, status;
 	struct termios first;
 	unsigned long bytes;
@@ -199,6 +199,8 @@ static void watch_bytes(struct term *t, const char *s, size_t n)
 	for (char *p = both; p + 8 <= both + keep + n; p++)
 		if (!memcmp(p, "\033[?2004", 7))
 			t->paste = p[7] == 'h';
+		else if (!memcmp(p, "\033[?1000", 7))
+			t->mouse = p[7] == 'h';
 	for (char *p = both; p + 2 <= both + keep + n; p++)
 		t->saved_cursor |= !memcmp(p, "\0337", 2);
 	size_t total = keep + n, tail = total < 7 ? total : 7;
@@ -311,6 +313,11 @@ int term_alternate(const struct term *t)
 int term_cursor_shown(const struct term *t)
 {
 	return t->cursor_shown;
+}
+
+int term_mouse_on(const struct term *t)
+{
+	return t->mouse;
 }
 
 int term_paste_on(const struct term *t)

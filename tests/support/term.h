@@ -26,6 +26,7 @@ void term_run(struct term *t, double seconds);
 const char *term_screen(struct term *t);
 int term_alternate(const struct term *t);     /* 1: the alternate screen is on */
 int term_cursor_shown(const struct term *t);
+int term_mouse_on(const struct term *t);      /* 1: the terminal was told to report its mouse, and not told to stop */
 int term_paste_on(const struct term *t);      /* 1: bracketed paste was switched on and not off again */
 int term_saved_cursor(const struct term *t);  /* 1: the cursor was saved by itself, without going to the other screen */
 void term_cursor(struct term *t, int *x, int *y);

@@ -187,7 +187,7 @@ static char *dump(const struct series *s, struct plot p, int w, int h)
 	static struct str out;
 	struct grid g = {0};
 	assert_int_equal(grid_resize(&g, w, h), 0);
-	plot_draw(&g, (struct rect){0, 0, w, h}, s, &p);
+	plot_draw(&g, (struct rect){0, 0, w, h}, s, &p, NULL);
 	str_clear(&out);
 	grid_dump(&g, &out);
 	grid_done(&g);

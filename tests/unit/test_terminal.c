@@ -69,6 +69,7 @@ static const char *not_restored(struct term *t)
 	return !same_modes(&now, term_first_modes(t)) ? "the terminal's modes are not what they were"
 	     : term_alternate(t)                      ? "the alternate screen is still on"
 	     : !term_cursor_shown(t)                  ? "the cursor is still hidden"
+	     : term_mouse_on(t)                       ? "the mouse is still reported"
 	     : term_paste_on(t)                       ? "bracketed paste is still on"
 						      : NULL;
 }
@@ -324,6 +325,68 @@ static void test_crash(void **s)
 	end_by(SIGSEGV, 1, WORKER);
 }
 
+/* A click in the curve sets the cursor, on a word of the help line it presses that key, on a pane it gives it the focus; the wheel zooms. M leaves the mouse to the terminal. */
+static void test_mouse(void **s)
+{
+	(void)s;
+	struct term *t = start_small(80, 24, 1);
+	see(t, "raw ");
+	assert_true(term_mouse_on(t));
+	/* Early in the curve, right of the widest labels. */
+	term_type(t, "\033[<0;14;5M\033[<0;14;5m");
+	see(t, "@");
+	term_type(t, "\033");
+	see_gone(t, "@");
+	term_type(t, "\033[<64;20;5M");
+	see(t, "last ");
+	term_type(t, "0");
+	see_gone(t, "last ");
+	term_type(t, "\033[<0;3;23M\033[<0;3;23m");
+	see(t, "Esc closes");
+	term_type(t, "\033");
+	see_gone(t, "Esc closes");
+	term_type(t, "M");
+	see(t, "mouse off");
+	assert_false(term_mouse_on(t));
+	term_type(t, "M");
+	see(t, "mouse on");
+	assert_true(term_mouse_on(t));
+	/* At the prompt no click is typed. */
+	term_type(t, ":get\033[<0;14;5M seed");
+	see(t, ":get seed");
+	term_type(t, "\003");
+	see_gone(t, ":get seed");
+	term_type(t, "\003");
+	see_gone(t, "Enter run");
+	term_type(t, "qs");
+	assert_true(WIFEXITED(term_wait_end(t, LONG)));
+	is_restored(t);
+	term_free(t);
+}
+
+/* Enter in the kernels pane: how the chosen program went, and its text with types. */
+static void test_kernel_text(void **s)
+{
+	(void)s;
+	struct term *t = start_small(100, 32, 0);
+	see(t, "1337");
+	term_type(t, ":train 3\r");
+	see(t, "ms/micro");
+	term_type(t, "4");
+	see(t, "once a step");
+	term_type(t, "/ffnb\r");
+	see_gone(t, "classifier");
+	term_type(t, "\r");
+	see(t, "kernel ffnBwd");
+	see(t, "a program: the device runs it");
+	see(t, "tensor<fp");
+	term_type(t, "\033");
+	see_gone(t, "tensor<fp");
+	term_type(t, "qq");
+	assert_true(WIFEXITED(term_wait_end(t, LONG)));
+	term_free(t);
+}
+
 /* Pasted text runs nothing, whatever it holds. */
 static void test_paste(void **s)
 {
@@ -393,9 +456,10 @@ static void test_no_screen(void **s)
 int main(void)
 {
 	setlocale(LC_CTYPE, "C.UTF-8");
+	cmocka_set_test_filter(getenv("ONLY_TEST")); /* test_mouse: that one alone */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_starts), cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_sigterm),
-		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste),
+		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste), cmocka_unit_test(test_mouse), cmocka_unit_test(test_kernel_text),
 		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_no_screen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
