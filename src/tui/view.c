@@ -223,11 +223,12 @@ void view_event(struct view *v, const struct engine_event *ev, const char *clock
 	case EV_RESET:
 		series_reset(&d->series);
 		splits_reset(&d->splits);
-		v->have_base = v->cursor_on = 0;
-		v->span = v->to = 0;
-		/* A record told anew brings its samples and lines along. */
+		v->have_base = 0;
+		/* A record told anew brings its samples and lines along; where one looks stays. */
 		if (ev->past)
 			d->logged = d->sampled = 0, v->sample_back = 0;
+		else
+			v->cursor_on = 0, v->span = v->to = 0;
 		break;
 	case EV_SAMPLE_BEGIN: sample_begin(v, ev); break;
 	case EV_SAMPLE:
