@@ -70,8 +70,7 @@ static void adopt_settings(struct worker *w, const struct settings *s)
 	w->nundo = 0;
 }
 
-/* Takes a loaded checkpoint into use, in place of the model that is there. */
-static int adopt(struct worker *w, struct params *p, const struct train_state *s, struct tokenizer *tok, struct err *e)
+int worker_adopt(struct worker *w, struct params *p, const struct train_state *s, struct tokenizer *tok, struct err *e)
 {
 	char blas[sizeof s->blas], device[sizeof s->device];
 	memcpy(blas, w->state.blas, sizeof blas);
@@ -146,7 +145,7 @@ int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
 		return e->code;
 	script_load(w, path);
 	worker_stop_training(w, ERR_STATE, "train: ended by `load` before the end was reached");
-	int rc = adopt(w, p, &s, tok, e);
+	int rc = worker_adopt(w, p, &s, tok, e);
 	if (run_is_open(&w->run)) {
 		worker_announce_run(w);
 		worker_replay(w, w->state.step);
@@ -230,7 +229,7 @@ int worker_resume(struct worker *w, struct err *e)
 	worker_announce_run(w);
 	worker_replay(w, l.state.step);
 	struct step_obs last = w->last;
-	rc = adopt(w, l.params, &l.state, l.tok, e);
+	rc = worker_adopt(w, l.params, &l.state, l.tok, e);
 	if (last.step)
 		w->last = last;
 	w->started = 0;

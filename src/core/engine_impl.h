@@ -119,6 +119,7 @@ struct worker {
 	uint64_t next_sample_ns;
 	int auto_samples;
 	struct { char path[2048]; uint64_t until, from; } trace; /* path empty: nothing is recorded; ends at step `until`, 0: when it is told to */
+	struct { uint64_t step; int n; } rewind; /* nan=rewind: the step that broke last, and how often it was gone back from there without passing it */
 	int stop;                    /* 1: leave the loop */
 	int restart;                 /* 1: leave the loop, a new process goes on */
 	int restarts;                /* so far */
@@ -294,6 +295,13 @@ int cmd_ckpt(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_load(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_runs(struct worker *w, int argc, char **argv, struct err *e);
 int cmd_verify(struct worker *w, int argc, char **argv, struct err *e);
+
+/* Takes a loaded checkpoint into use, in place of the model that is there; what the user has set stays. Tokenizer and parameters are the worker's then. */
+int worker_adopt(struct worker *w, struct params *p, const struct train_state *s, struct tokenizer *tok, struct err *e);
+
+/* --- engine_rewind.c: nan=rewind --- */
+/* Training has broken down, e says where: back to the newest checkpoint, on behind the data that broke it. 0: training goes on. Else e says why not. */
+int worker_rewind(struct worker *w, const struct trainer_step *r, struct err *e);
 
 /* --- engine_options.c: what of the model is trained --- */
 int worker_check_patterns(const struct worker *w, enum setting_id id, const char *patterns, struct err *e); /* they choose something of the model that there is */

@@ -437,7 +437,7 @@ int worker_train_slice(struct worker *w, struct err *e)
 		worker_happened(w, HAPPENING_NAN, "%s is not finite", r.bad);
 	if (rc) {
 		worker_event_error(w, e->msg);
-		return rc;
+		return r.rewinds ? worker_rewind(w, &r, e) : rc;
 	}
 	if (!r.updated)
 		return 0;

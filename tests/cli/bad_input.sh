@@ -127,7 +127,7 @@ set threads 257 | auto or a whole number, 1 to 256
 set threads many | auto or a whole number, 1 to 256
 set nice 20 | 0 to 19
 set lr.shape sine | constant cosine linear wsd
-set nan maybe | stop skip
+set nan maybe | stop skip rewind
 set clip -0.1 | 0 to 1e.09
 set sample.tempreture 1 | did you mean sample.temperature
 set lrmax 1 | did you mean lr.max

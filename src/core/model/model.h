@@ -66,11 +66,14 @@ int model_loss(struct model *m, const int *x, const int *y, double *loss, struct
  * gradients are undefined and must be zeroed. */
 int model_micro_step(struct model *m, const int *x, const int *y, float scale, double *loss, struct err *e);
 
-/* What was seen in the tensors that came back from a device with caps.fp16 during the latest model_micro_step. Elsewhere all zero. */
+/* What was seen during the latest model_micro_step: of the tensors that came back from a device with caps.fp16 (elsewhere these fields are zero), and of a loss that is not
+ * finite: then the way back was not gone, and the gradients are undefined. */
 enum { OVERFLOW_NONE, OVERFLOW_BACKWARD, OVERFLOW_FORWARD };
 struct model_seen {
 	int overflow;             /* a value that is not finite, or |x| >= 32752: the device saturates and makes no NaN */
 	char where[40];           /* the first program that had one: "ffnBwd of layer 3" */
+	char bad[32];             /* the loss is not finite: the first activation that is not, "h1 of layer 3"; empty: it is */
+	int bad_token;            /* ... of the B*S */
 	uint64_t entries, zeros;  /* of gradients of activations: all, and those that are zero (some are by nature: dq of a sequence's first token) */
 };
 const struct model_seen *model_seen(const struct model *m);

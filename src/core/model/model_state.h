@@ -92,6 +92,9 @@ struct model {
 	const struct active_rows *active; /* NULL: all */
 };
 
+/* find.c: the first activation of the latest forward pass that is not finite, into s->bad. */
+void model_find_bad(const struct model *m, struct model_seen *s);
+
 /* Tokens whose logits are held at once: at most 80 MiB of them, at least 16. Of the shape alone. */
 int head_block(int rows, int tokens);
 /* The classifier's rows as the weights are now, where they are a copy. */

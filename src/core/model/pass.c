@@ -1,5 +1,6 @@
 /* pass.c: forward and backward through the model, and running one program. The order within a layer is pass_static.c's and
  * pass_dynamic.c's. Compiles nothing. SPDX-License-Identifier: MIT */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -258,7 +259,10 @@ int model_micro_step(struct model *m, const int *x, const int *y, float scale, d
 	timing_micro_begin(m->timing);
 	m->seen = (struct model_seen){0};
 	r = forward(m, x, e);
-	if (!r && !(r = head_run(m, y, scale, 1, loss, e))) {
+	r = r ? r : head_run(m, y, scale, 1, loss, e);
+	if (!r && !isfinite(*loss)) {
+		model_find_bad(m, &m->seen);
+	} else if (!r) {
 		timing_micro_turn(m->timing);
 		r = backward(m, x, e);
 	}

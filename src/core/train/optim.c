@@ -8,6 +8,8 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdatomic.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -116,6 +118,8 @@ struct adam_job {
 	double b1, b2;
 	uint64_t t;             /* updates with this one, for a tensor that was never frozen */
 	float decay;            /* of tensors whose row says so */
+	_Atomic uint32_t top;   /* largest sum of magnitudes written in one go, as bits */
+	_Atomic int bad;        /* optim_check: the first row that is */
 };
 
 static void correct_bias(struct adam *k, double b1, double b2, uint64_t t)
@@ -124,7 +128,7 @@ static void correct_bias(struct adam *k, double b1, double b2, uint64_t t)
 	k->c2 = (float)(1 / (1 - pow(b2, (double)t)));
 }
 
-static inline void adam_lanes(float *restrict w, float *restrict g, float *restrict m, float *restrict v,
+static inline void adam_lanes(float *restrict w, float *restrict g, float *restrict m, float *restrict v, float *restrict sum,
 			      const struct adam *k, float decay, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -135,49 +139,122 @@ static inline void adam_lanes(float *restrict w, float *restrict g, float *restr
 		v[i] = vi;
 		g[i] = 0;
 		w[i] -= k->lr * (mi * k->c1 / (sqrtf(vi * k->c2) + k->eps) + decay * w[i]);
+		sum[i] += (fabsf(w[i]) + fabsf(mi)) + vi;
 	}
 }
 
-static void adam_range(const struct adam_job *j, const struct param *t, size_t lo, size_t hi)
+/* Bits of a float without its sign: their order is that of magnitudes, with infinity and then NaN at the top. */
+static void raise_top(struct adam_job *j, const float *sum)
+{
+	float all = 0;
+	uint32_t bits, now = atomic_load(&j->top);
+	for (int i = 0; i < LANES; i++)
+		all += sum[i];
+	memcpy(&bits, &all, sizeof bits);
+	bits &= 0x7fffffff;
+	while (bits > now && !atomic_compare_exchange_weak(&j->top, &now, bits))
+		;
+}
+
+static void adam_range(struct adam_job *j, const struct param *t, size_t lo, size_t hi)
 {
 	struct params *p = j->p;
+	float sum[LANES] = {0}; /* of magnitudes: no less than the largest; a sum costs less than a maximum, and NaN stays in it */
 	struct adam k = j->k;
 	float decay = t->decay ? j->decay : 0;
 	size_t i = lo;
 	if (t->late)
 		correct_bias(&k, j->b1, j->b2, j->t - t->late);
 	for (; i + LANES <= hi; i += LANES)
-		adam_lanes(p->w + i, p->g + i, p->m + i, p->v + i, &k, decay, LANES);
-	adam_lanes(p->w + i, p->g + i, p->m + i, p->v + i, &k, decay, hi - i);
+		adam_lanes(p->w + i, p->g + i, p->m + i, p->v + i, sum, &k, decay, LANES);
+	adam_lanes(p->w + i, p->g + i, p->m + i, p->v + i, sum, &k, decay, hi - i);
+	raise_top(j, sum);
+}
+
+/* The same numbers, written nowhere. */
+static void check_range(struct adam_job *j, const struct param *t, size_t lo, size_t hi)
+{
+	const struct params *p = j->p;
+	struct adam k = j->k;
+	float decay = t->decay ? j->decay : 0;
+	int bad = 0, row = (int)(t - p->table), now = atomic_load(&j->bad);
+	if (t->late)
+		correct_bias(&k, j->b1, j->b2, j->t - t->late);
+	for (size_t i = lo; i < hi; i++) {
+		float gs = p->g[i] * k.scale, w = p->w[i];
+		float mi = k.b1 * p->m[i] + k.a1 * gs, vi = k.b2 * p->v[i] + k.a2 * gs * gs;
+		bad |= !isfinite(vi) || !isfinite(w - k.lr * (mi * k.c1 / (sqrtf(vi * k.c2) + k.eps) + decay * w)) || !isfinite(mi);
+	}
+	while (bad && row < now && !atomic_compare_exchange_weak(&j->bad, &now, row))
+		;
 }
 
 /* One block of the whole; padding between tensors is left alone. */
-static void adam_task(void *arg, int task, int thread)
+static void in_block(struct adam_job *j, int task, void (*range)(struct adam_job *, const struct param *, size_t, size_t))
 {
-	(void)thread;
-	const struct adam_job *j = arg;
 	size_t begin = (size_t)task * UPDATE_BLOCK, end = MIN(begin + UPDATE_BLOCK, j->p->total);
 	for (int r = row_at(j->p, begin); r < j->p->n && j->p->table[r].offset < end; r++) {
 		const struct param *t = &j->p->table[r];
 		size_t lo = MAX(begin, t->offset), hi = MIN(end, t->offset + t->count);
 		if (lo < hi && !t->frozen)
-			adam_range(j, t, lo, hi);
+			range(j, t, lo, hi);
 	}
 }
 
-void optim_adamw(struct params *p, struct pool *pool, const struct settings *s, double lr, double grad_scale, uint64_t t)
+static void adam_task(void *arg, int task, int thread)
+{
+	(void)thread;
+	in_block(arg, task, adam_range);
+}
+
+static void check_task(void *arg, int task, int thread)
+{
+	(void)thread;
+	in_block(arg, task, check_range);
+}
+
+static struct adam_job job_of(struct params *p, const struct settings *s, double lr, double grad_scale, uint64_t t)
 {
 	double b1 = s->num[SET_ADAM_BETA1], b2 = s->num[SET_ADAM_BETA2], eps = s->num[SET_ADAM_EPS];
-	struct adam_job j = {.p = p, .decay = (float)s->num[SET_ADAM_DECAY], .b1 = b1, .b2 = b2, .t = t};
+	struct adam_job j = {.p = p, .decay = (float)s->num[SET_ADAM_DECAY], .b1 = b1, .b2 = b2, .t = t, .bad = p->n};
 	j.k = (struct adam){
 		.b1 = (float)b1, .b2 = (float)b2, .a1 = (float)(1 - b1), .a2 = (float)(1 - b2), .lr = (float)lr, .scale = (float)grad_scale,
 		/* With epsilon 0 a weight that never had a gradient would be 0/0. */
 		.eps = (float)MAX(eps, (double)FLT_MIN),
 	};
 	correct_bias(&j.k, b1, b2, t);
-	pool_run(pool, (int)((p->total + UPDATE_BLOCK - 1) / UPDATE_BLOCK), adam_task, &j);
+	return j;
+}
+
+static int blocks_of(const struct params *p)
+{
+	return (int)((p->total + UPDATE_BLOCK - 1) / UPDATE_BLOCK);
+}
+
+uint32_t optim_adamw(struct params *p, struct pool *pool, const struct settings *s, double lr, double grad_scale, uint64_t t)
+{
+	struct adam_job j = job_of(p, s, lr, grad_scale, t);
+	pool_run(pool, blocks_of(p), adam_task, &j);
 	for (int i = 0; i < p->n; i++)
 		p->table[i].late += p->table[i].frozen != 0;
+	return atomic_load(&j.top);
+}
+
+int optim_check(const struct params *p, struct pool *pool, const struct settings *s, double lr, double grad_scale, uint64_t t)
+{
+	struct adam_job j = job_of((struct params *)(uintptr_t)p, s, lr, grad_scale, t); /* only read */
+	pool_run(pool, blocks_of(p), check_task, &j);
+	int row = atomic_load(&j.bad);
+	return row < p->n ? row : -1;
+}
+
+/* With |w|, |m|, v <= 2^60 and |g'| <= 2^30: |m'|, v' <= 2^61, and what is taken from w is at most lr (c1 2^61 / eps + decay 2^60). A tensor that was frozen may have a
+ * larger c1: at most 1 / (1 - beta1). */
+int optim_is_safe(const struct settings *s, double lr, double norm, uint32_t top)
+{
+	static const uint32_t two_60 = (60 + 127) << 23;
+	double eps = s->num[SET_ADAM_EPS], c1 = 1 / (1 - s->num[SET_ADAM_BETA1]);
+	return top <= two_60 && norm <= 0x1p30 && eps > 0 && lr * (c1 * 0x1p61 / eps + s->num[SET_ADAM_DECAY] * 0x1p60) <= 0x1p120;
 }
 
 void optim_missed(struct params *p)

@@ -19,8 +19,14 @@ double optim_grad_norm(const struct params *p, struct pool *pool);
 /* One AdamW update (Loshchilov, Hutter 2019), t = 1 for the first: with g' = g * grad_scale
  *   m = b1 m + (1-b1) g';  v = b2 v + (1-b2) g'^2;  w -= lr * (m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps) + decay * w)
  * decay only where params' table says so. Gradients are zeroed in the same pass. A frozen tensor is passed over, and one that was is corrected with the
- * number of updates that it has taken part in. */
-void optim_adamw(struct params *p, struct pool *pool, const struct settings *s, double lr, double grad_scale, uint64_t t);
+ * number of updates that it has taken part in. Returns a bound for the magnitudes of the weights and moments that were written, as the bits of a float
+ * (those of infinity or more: one of them is not finite, or the bound is too large to tell). */
+uint32_t optim_adamw(struct params *p, struct pool *pool, const struct settings *s, double lr, double grad_scale, uint64_t t);
+
+/* Would that update leave only finite numbers? The first row of p's table where it would not, or -1. Changes nothing; reads all of w, m, v and g. */
+int optim_check(const struct params *p, struct pool *pool, const struct settings *s, double lr, double grad_scale, uint64_t t);
+/* 1: it would, because numbers no larger than `top` (what the update before has returned) and gradients of that norm can not do otherwise. 0: who knows. */
+int optim_is_safe(const struct settings *s, double lr, double norm, uint32_t top);
 
 /* An update that had nothing to do with these tensors. */
 void optim_missed(struct params *p);

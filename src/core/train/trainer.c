@@ -14,10 +14,12 @@
 #include "base/trace.h"
 #include "model/ema.h"
 #include "model/lora.h"
+#include "train/bad.h"
 #include "train/choose.h"
 #include "train/optim.h"
 
-enum { SKIPS_MAX = 100, NAN_STOP = 0 };
+enum { SKIPS_MAX = 100 };
+enum { NAN_STOP, NAN_SKIP, NAN_REWIND };
 /* As in Micikevicius et al. 2018, section 3.2: from a power of two downwards by halves, up again after many good updates. */
 enum { SCALE_FIRST = 65536, SCALE_MAX = 1 << 24, SCALE_GROW_AFTER = 2000 };
 
@@ -39,6 +41,8 @@ struct trainer {
 	uint64_t tokens, micro_ns, began_ns;
 
 	int skips;                 /* in a row */
+	uint32_t top;              /* of what the update before has written (optim_adamw); UINT32_MAX: not known */
+	int bad_update;            /* the tensor whose update is not finite; -1: none */
 	int row_data, row_update, row_compile;
 };
 
@@ -227,6 +231,7 @@ static int take_chosen(struct trainer *t, struct trainer_step *out, struct err *
 	wait_for_readers(t);
 	int rc = choose_trained(t->a.params, t->a.settings, t->a.state->step, out->note, sizeof out->note, e);
 	t->chosen = !rc;
+	t->top = UINT32_MAX;
 	return rc;
 }
 
@@ -246,6 +251,7 @@ static int begin_step(struct trainer *t, struct trainer_step *out, struct err *e
 	t->loss_sum = 0;
 	t->scale = step_scale(t);
 	t->tokens = t->micro_ns = t->entries = t->zeros = 0;
+	t->bad_update = -1;
 	t->began_ns = clock_ns();
 	return 0;
 }
@@ -273,7 +279,7 @@ static int run_model(struct trainer *t, int grad, float scale, double *loss, str
 		if (grad && !rc) {
 			t->entries += model_seen(t->model)->entries;
 			t->zeros += model_seen(t->model)->zeros;
-			if (model_overflowed(t->model))
+			if (model_overflowed(t->model) || !isfinite(mean))
 				break;
 		}
 	}
@@ -300,26 +306,11 @@ static int one_micro(struct trainer *t, double *loss, struct err *e)
 	return 0;
 }
 
-/* The first tensor of a block that has an infinity or NaN in it, or NULL. */
-static const struct param *first_bad(const struct params *p, const float *block)
-{
-	for (int i = 0; i < p->n; i++)
-		for (size_t j = 0; j < p->table[i].count; j++)
-			if (!isfinite(block[p->table[i].offset + j]))
-				return &p->table[i];
-	return NULL;
-}
-
 static int stop_not_finite(const struct trainer *t, const char *what, struct err *e)
 {
-	const struct params *p = t->a.params;
-	const struct param *w = first_bad(p, p->w), *g = w ? NULL : first_bad(trained(t), trained(t)->g);
-	g = w || g ? g : first_bad(p, p->g);
-	char where[120] = "";
-	if (w || g)
-		snprintf(where, sizeof where, "; first bad tensor: %s of %s", w ? "weights" : "gradient", w ? w->name : g->name);
-	return err_set(e, ERR_STATE, "train: %s is not finite at step %" PRIu64 "%s (stopped before the update; `set nan skip` leaves such steps out)",
-		       what, t->a.state->step, where);
+	char where[300];
+	bad_text(where, sizeof where, &(struct bad_look){t->a.params, trained(t), t->model, &t->cursor, t->batch, t->seq, t->begun, t->accum, t->bad_update});
+	return err_set(e, ERR_STATE, "train: %s is not finite at step %" PRIu64 "%s (nothing was changed; set nan skip|rewind goes on)", what, t->a.state->step, where);
 }
 
 /* The update is left out: the data so far are passed over, and count; weights, moments, step and with it the schedule stay. */
@@ -364,12 +355,15 @@ static int not_finite(struct trainer *t, const char *what, struct trainer_step *
 	int rc = 0;
 	struct train_state *s = t->a.state;
 	out->bad = what;
-	if (settings_int(&t->now, SET_NAN) == NAN_STOP)
+	int mode = settings_int(&t->now, SET_NAN);
+	if (mode != NAN_SKIP)
 		rc = stop_not_finite(t, what, e);
 	else if (++t->skips >= SKIPS_MAX)
 		rc = err_set(e, ERR_STATE, "train: %s is not finite at step %" PRIu64 ": %d updates in a row were skipped", what, s->step, SKIPS_MAX);
 	if (!rc)
 		return skip(t, out);
+	out->rewinds = mode == NAN_REWIND;
+	out->after = t->cursor;
 	trainer_drop(t);
 	t->skips = 0;
 	return rc;
@@ -402,8 +396,14 @@ static int update(struct trainer *t, struct trainer_step *out, struct err *e)
 		return not_finite(t, "gradient norm", out, e);
 	double clip = t->now.num[SET_CLIP], scale = clip > 0 && out->grad_norm > clip ? clip / out->grad_norm : 1;
 	out->lr = optim_lr(&t->now, s->step);
+	/* Looked at number by number only where the sizes of what there is do not rule it out. */
+	if (!optim_is_safe(&t->now, out->lr, out->grad_norm * scale, t->top)) {
+		t->bad_update = optim_check(trained(t), t->a.pool, &t->now, out->lr, scale / t->scale, s->step + 1);
+		if (t->bad_update >= 0)
+			return not_finite(t, "update", out, e);
+	}
 	uint64_t waited = wait_for_readers(t);
-	optim_adamw(trained(t), t->a.pool, &t->now, out->lr, scale / t->scale, s->step + 1);
+	t->top = optim_adamw(trained(t), t->a.pool, &t->now, out->lr, scale / t->scale, s->step + 1);
 	if (p->lora) {
 		lora_merge(p, t->a.pool);
 		optim_missed(p);

@@ -46,6 +46,8 @@ struct trainer_step {
 	int overflow;            /* 1: that was why; next_scale tells what follows from it */
 	const char *bad;         /* what was not finite ("loss", "gradient norm"), or NULL; an overflow alone is none. Also when an error is returned; static */
 	char where[40];          /* ... the program: "ffnBwd of layer 3" */
+	int rewinds;             /* 1: with an error: nan=rewind wants to go back to the newest checkpoint ... */
+	struct data_cursor after; /* ... and to read on here, behind the data of the step that broke */
 	double loss, grad_norm;  /* mean over the micro-steps, before the update; norm before clipping */
 	double lr;
 	double scale, next_scale; /* of the loss: in this step, and from the next one on */
@@ -55,8 +57,8 @@ struct trainer_step {
 };
 
 /* One micro-step, and the update when it was the last of its step. seq, batch, accum and the pipeline are taken over at the step boundary (programs are compiled
- * anew when the shape or the pipeline changed). ERR_BUDGET: the device has too few compiles left for the weights of this step; nothing has begun. ERR_CANCEL: interrupted; the begun step is dropped, gradients zeroed, the cursor is where the step began. A loss or gradient norm that
- * is not finite, with nan=stop: ERR_STATE naming the step and the first tensor, likewise dropped; weights and moments are untouched. */
+ * anew when the shape or the pipeline changed). ERR_BUDGET: the device has too few compiles left for the weights of this step; nothing has begun. ERR_CANCEL: interrupted; the begun step is dropped, gradients zeroed, the cursor is where the step began. A loss, gradient
+ * norm or update that is not finite, with nan=stop or rewind: ERR_STATE naming the step, the first tensor and the data, likewise dropped; weights and moments are untouched. */
 int trainer_micro(struct trainer *t, struct trainer_step *out, struct err *e);
 /* Micro-steps made of the step that has begun; 0 at a step boundary. */
 int trainer_begun(const struct trainer *t);
