@@ -164,14 +164,22 @@ fuzz: $(PROGRAM)
 
 fuzzers: $(FUZZ_BIN)
 
+COMPLETION_DIRS = bash-completion/completions zsh/site-functions fish/vendor_completions.d
 install: $(PROGRAM)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/anetui" "$(DESTDIR)$(PREFIX)/share/man/man1"
 	install -m 755 $(PROGRAM) "$(DESTDIR)$(PREFIX)/bin/anetui"
 	cp -R assets/. "$(DESTDIR)$(PREFIX)/share/anetui/"
 	./$(PROGRAM) --man > "$(DESTDIR)$(PREFIX)/share/man/man1/anetui.1"
+	install -d "$(DESTDIR)$(PREFIX)/share/applications" $(foreach d,$(COMPLETION_DIRS),"$(DESTDIR)$(PREFIX)/share/$(d)")
+	install -m 644 assets/anetui.desktop "$(DESTDIR)$(PREFIX)/share/applications/anetui.desktop"
+	./$(PROGRAM) --completion bash > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/anetui"
+	./$(PROGRAM) --completion zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_anetui"
+	./$(PROGRAM) --completion fish > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/anetui.fish"
 
 uninstall:
 	rm -f "$(DESTDIR)$(PREFIX)/bin/anetui" "$(DESTDIR)$(PREFIX)/share/man/man1/anetui.1"
+	rm -f "$(DESTDIR)$(PREFIX)/share/applications/anetui.desktop" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/anetui" \
+		"$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_anetui" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/anetui.fish"
 	rm -rf "$(DESTDIR)$(PREFIX)/share/anetui"
 
 clean:

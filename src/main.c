@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine.h"
+#include "repl/completions.h"
 #include "repl/options.h"
 #include "repl/plain.h"
 #include "repl/restart.h"
@@ -29,6 +30,14 @@ static int print_text(void (*make)(struct str *))
 	int rc = s.failed || fputs(s.s, stdout) < 0 || fflush(stdout) ? 1 : 0;
 	str_done(&s);
 	return rc;
+}
+
+static int print_completion(const char *shell, struct err *e)
+{
+	struct str s = {0};
+	int status = completions_make(&s, shell, e) ? 2 : fputs(s.s, stdout) < 0 || fflush(stdout);
+	str_done(&s);
+	return status;
 }
 
 static void manual(struct str *out)
@@ -196,6 +205,8 @@ static int start(const struct options *o, struct err *e)
 		return print_text(options_help);
 	if (o->given[OPTION_MAN])
 		return print_text(manual);
+	if (o->completion)
+		return print_completion(o->completion, e);
 	if (o->given[OPTION_VERSION])
 		return puts("anetui " ANETUI_VERSION) < 0 || fflush(stdout);
 	if (is_attach(o) && (o->ncommand > 2 || o->replay || o->given[OPTION_RESUME])) {

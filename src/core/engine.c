@@ -313,6 +313,7 @@ static void worker_init(struct worker *w, struct engine *g)
 	w->state.best_loss = NAN;
 	w->flushed = w->last.loss = w->last.watts = w->last.joules = w->last.val = w->last.bpb = NAN;
 	proc_init(&w->proc);
+	machine_init(&w->machine, "");
 	w->power = g->opt.view ? NULL : power_open("");
 	w->nice_begun = pool_nice_now();
 }
@@ -384,7 +385,8 @@ struct engine *engine_start(const struct engine_options *o, struct err *e)
 	g->snap.last = g->w.last;
 	g->snap.best_val = g->snap.flushed = NAN;
 	g->snap.settings = g->w.settings;
-	g->snap.power.watts = g->snap.power.joules = NAN;
+	g->snap.power.watts = g->snap.power.joules = g->snap.power.baseline = NAN;
+	g->snap.machine = g->w.machine.view;
 	g->snap.ckpt_age = g->snap.remaining = -1;
 	blas_prepare();
 	if (!g->commands || !g->events)

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/handover.h"
+#include "meter/machine.h"
 #include "meter/power.h"
 #include "meter/proc.h"
 #include "meter/timing.h"
@@ -164,6 +165,7 @@ struct engine_snapshot {
 	struct chip_view chip;
 	struct power_view power;
 	struct proc_view proc;
+	struct machine_view machine;
 	struct view_state view;
 };
 

@@ -19,7 +19,7 @@
 
 static const struct handover_field worker_fields[] = {
 #define F(name) HANDOVER_FIELD(struct worker, name)
-	F(proc), F(timing), F(cost), F(tok_source), F(tok_auto), F(new_seed), F(state), F(data_name), F(data_open), F(data_width), F(data_chosen), F(run), F(script_failed), F(saved_step),
+	F(proc), F(machine), F(timing), F(cost), F(tok_source), F(tok_auto), F(new_seed), F(state), F(data_name), F(data_open), F(data_width), F(data_chosen), F(run), F(script_failed), F(saved_step),
 	F(saved), F(saved_ns), F(started), F(evaluated), F(settings), F(undo), F(nundo), F(training), F(pause_wanted), F(target), F(pending), F(npending),
 	F(last), F(ema_step_ms), F(loss_scale), F(flushed), F(flushed_told), F(next_sample_ns), F(auto_samples), F(dropped), F(restarts), F(restart_line),
 	F(budget_hinted), F(after_due), F(device_chosen), F(early), F(rewind), F(happen), F(stall_ms), F(choice), F(nice_begun),
@@ -202,7 +202,7 @@ static void put_power(const struct power *p, struct handover *h)
 {
 	struct power_view v;
 	power_look(p, &v);
-	double carry[2] = {v.joules, v.estimated ? v.watts : 0};
+	double carry[3] = {v.joules, v.estimated ? v.watts : 0, v.baseline};
 	handover_put(h, "power", carry, sizeof carry);
 }
 
@@ -291,10 +291,11 @@ static int take_run(struct run *r, const struct handover *h, struct err *e)
 
 static void take_small(struct worker *w, const struct handover *h)
 {
-	double carry[2] = {NAN, 0}, gflops = 0;
+	double carry[3] = {NAN, 0, NAN}, gflops = 0;
 	if (!handover_get(h, "power", carry, sizeof carry, NULL)) {
 		power_carry(w->power, carry[0]);
 		power_estimate(w->power, carry[1]);
+		power_set_baseline(w->power, carry[2]);
 	}
 	if (!handover_get(h, "gflops", &gflops, sizeof gflops, NULL) && gflops > 0)
 		blas_measured(gflops);

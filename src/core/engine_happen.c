@@ -95,8 +95,26 @@ static void look_at_disk(struct worker *w)
 	w->happen.disk_low = low;
 }
 
+static void look_at_machine(struct worker *w)
+{
+	const struct machine_view *v = &w->machine.view;
+	int hot = machine_is_hot(v), low = machine_is_low(v);
+	if (hot && !w->happen.hot) {
+		const char *why = v->throttles ? "the processor is slowed down" : "the processor is at its limit";
+		worker_log(w, LOG_WARN, "heat: %s%s%.0f C", why, isfinite(v->celsius) ? ", " : "; temperature not known: ", v->celsius);
+		worker_happened(w, HAPPENING_HEAT, "%s", why);
+	}
+	if (low && !w->happen.low) {
+		worker_log(w, LOG_WARN, "battery: %.0f %% left", v->battery);
+		worker_happened(w, HAPPENING_BATTERY, "%.0f %% left", v->battery);
+	}
+	w->happen.hot = hot;
+	w->happen.low = low;
+}
+
 void worker_look_around(struct worker *w, uint64_t now)
 {
+	look_at_machine(w);
 	if (w->happen.looked_ns && now - w->happen.looked_ns < DISK_EVERY_S * 1000000000ull)
 		return;
 	w->happen.looked_ns = now;

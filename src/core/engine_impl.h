@@ -44,7 +44,7 @@ struct undo_entry {
 
 /* Loss of the steps before, for telling a spike: sums of an exponential average and of its deviations. */
 struct spike_watch { double mean, deviation, weight; uint64_t n; int rest; };
-struct happen { struct spike_watch spike; int disk_low; uint64_t looked_ns; };
+struct happen { struct spike_watch spike; int disk_low, hot, low; uint64_t looked_ns; };
 
 struct viewer;
 /* best.ckpt on its way: what was the best before, for the case that it fails. id 0: none is. */
@@ -64,6 +64,7 @@ struct worker {
 	int device_chosen;           /* 1: by the user: a checkpoint brings no other */
 	struct power *power;
 	struct proc proc;
+	struct machine machine;
 	struct timing timing;
 
 	/* model */

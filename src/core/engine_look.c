@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -270,6 +271,56 @@ int cmd_kernels(struct worker *w, int argc, char **argv, struct err *e)
 
 /* --- power -------------------------------------------------------------------------------------------------------------- */
 
+static void say_machine(struct worker *w)
+{
+	const struct machine_view *v = &w->machine.view;
+	if (isfinite(v->celsius))
+		worker_say(w, "processor %.0f C%s", v->celsius, isfinite(v->limit) ? "" : " (its limit is not told)");
+	else
+		worker_say(w, "processor temperature -- (no sensor of a processor under /sys/class/hwmon or thermal)");
+	if (isfinite(v->celsius) && isfinite(v->limit))
+		worker_say(w, " of %.0f", v->limit);
+	worker_say(w, "%s, slowed down %llu times since the start\n", v->throttles ? ", slowed down now" : "", (unsigned long long)v->throttled);
+	if (isfinite(v->battery))
+		worker_say(w, "battery   %.0f %%, %s%s\n", v->battery, v->discharging ? "discharging" : "not discharging", machine_is_low(v) ? " (low)" : "");
+}
+
+/* Training waits for so long: the mean of what the sources say meanwhile is what the machine takes without us. */
+static int measure_idle(struct worker *w, const char *seconds, struct err *e)
+{
+	double v, sum = 0;
+	uint64_t n = 0;
+	struct power_view view;
+	if (!strcmp(seconds, "off")) {
+		power_set_baseline(w->power, NAN);
+		return 0;
+	}
+	if (str_number(seconds, &v) || !(v >= 1 && v <= 600))
+		return err_set(e, ERR_RANGE, "power: baseline: %s: must be 1 to 600 seconds, or off", seconds);
+	worker_state(w, ENGINE_PREPARING, "measuring the idle machine");
+	uint64_t begun = clock_ns(), end = begun + (uint64_t)(v * 1e9);
+	for (uint64_t now; (now = clock_ns()) < end;) {
+		struct timespec ms50 = {0, 50000000};
+		if (worker_cancelled(w))
+			return err_set(e, ERR_CANCEL, "power: baseline: interrupted");
+		w->g->progress = (float)((double)(now - begun) / (v * 1e9));
+		power_poll(w->power, now, 0);
+		power_look(w->power, &view);
+		/* What ran a moment ago is still in the first readings. */
+		if (isfinite(view.watts) && !view.estimated && (double)(now - begun) > 0.3e9) {
+			sum += view.watts;
+			n++;
+		}
+		worker_publish(w, 0);
+		nanosleep(&ms50, NULL);
+	}
+	if (!n)
+		return err_set(e, ERR_STATE, "power: baseline: no source works (`power` tells why; an estimate can not be idle)");
+	power_set_baseline(w->power, sum / (double)n);
+	worker_say(w, "idle %.1f W, mean of %.0f s\n", sum / (double)n, v);
+	return 0;
+}
+
 int cmd_power(struct worker *w, int argc, char **argv, struct err *e)
 {
 	if (argc == 2 && !strcmp(argv[0], "estimate")) {
@@ -278,12 +329,13 @@ int cmd_power(struct worker *w, int argc, char **argv, struct err *e)
 			return err_set(e, ERR_RANGE, "power: %s: must be 0 to 100000 watts", argv[1]);
 		power_estimate(w->power, v);
 	} else if (argc && !strcmp(argv[0], "baseline")) {
-		return err_set(e, ERR_STATE, "power: baseline: comes with later work");
+		return measure_idle(w, argc == 2 ? argv[1] : "10", e);
 	} else if (argc) {
-		return err_set(e, ERR_USAGE, "power: usage: power [estimate WATTS]");
+		return err_set(e, ERR_USAGE, "power: usage: power [estimate WATTS | baseline SECONDS]");
 	}
 	power_poll(w->power, clock_ns(), w->training);
 	power_report(w->power, &w->answer);
+	say_machine(w);
 	return 0;
 }
 

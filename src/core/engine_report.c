@@ -72,6 +72,9 @@ static void say_energy(struct worker *w)
 		return;
 	}
 	worker_say(w, "energy     %.4g J%s, %.3g mJ a token, %.3g tokens a joule\n", joules, v.estimated ? " (estimated)" : "", 1e3 * joules / tokens, tokens / joules);
+	double seconds = (double)(clock_ns() - w->cost.began_ns) / 1e9, net = joules - v.baseline * seconds;
+	if (isfinite(net) && net > 0)
+		worker_say(w, "           above the idle %.1f W: %.4g J, %.3g mJ a token\n", v.baseline, net, 1e3 * net / tokens);
 }
 
 int cmd_report(struct worker *w, struct err *e)

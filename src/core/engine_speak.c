@@ -196,6 +196,7 @@ void worker_publish(struct worker *w, int force)
 	if (w->power)
 		power_poll(w->power, now, w->training);
 	proc_poll(&w->proc, now);
+	machine_poll(&w->machine, now);
 	worker_look_around(w, now);
 	const struct blas_info *b = blas_open();
 	struct str rates = {0};
@@ -215,6 +216,7 @@ void worker_publish(struct worker *w, int force)
 	if (w->power)
 		power_look(w->power, &s->power);
 	s->proc = w->proc.view;
+	s->machine = w->machine.view;
 	pthread_mutex_unlock(&g->lock);
 	str_done(&rates);
 	wake_other_side(g);

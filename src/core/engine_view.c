@@ -44,7 +44,8 @@ static void begin_snapshot(struct viewer *v)
 	s->state = ENGINE_PAUSED;
 	s->progress = -1;
 	s->doing_left = s->remaining = s->ckpt_age = -1;
-	s->best_val = s->flushed = s->power.joules = s->power.watts = s->proc.cpu = s->chip.ms = s->chip.watts = NAN;
+	s->machine = (struct machine_view){.celsius = NAN, .limit = NAN, .battery = NAN, .discharging = -1, .minutes = -1};
+	s->best_val = s->flushed = s->power.baseline = s->power.joules = s->power.watts = s->proc.cpu = s->chip.ms = s->chip.watts = NAN;
 	s->last.loss = s->last.watts = s->last.joules = s->last.val = s->last.bpb = NAN;
 	s->view.kind = v->follow ? VIEW_ATTACHED : VIEW_REPLAY;
 	snprintf(s->run_dir, sizeof s->run_dir, "%.255s", v->dir);

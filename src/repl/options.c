@@ -99,6 +99,9 @@ static int apply(struct options *o, int id, const char *value, struct err *e)
 	case OPTION_REPLAY:
 		o->replay = value;
 		return 0;
+	case OPTION_COMPLETION:
+		o->completion = value;
+		return 0;
 	case OPTION_ON_HUP:
 		return parse_on_hup(o, value, e);
 	}

@@ -20,7 +20,7 @@ enum on_hup { ON_HUP_EXIT, ON_HUP_CONTINUE };
 
 struct options {
 	int given[OPTION_N];          /* how often */
-	const char *run_dir, *replay;
+	const char *run_dir, *replay, *completion;
 	enum on_hup on_hup;
 	int nscript;                  /* -e, -x and --set in their order */
 	struct option_script { enum option_id id; const char *arg; } *script;

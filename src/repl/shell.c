@@ -134,6 +134,16 @@ static int do_agenda(struct shell *s, const struct command_row *row, struct err 
 	return rc;
 }
 
+static int do_say(struct shell *s, const char *word)
+{
+	struct str line = {0};
+	str_printf(&line, "%s\n", word);
+	if (s->host.text && !line.failed)
+		s->host.text(s->host.ctx, line.s);
+	str_done(&line);
+	return 0;
+}
+
 /* `quit run` goes to the process that is watched, when this is not the one that trains; the view ends when that has said yes. */
 static int64_t do_quit(struct shell *s, const char *word, struct err *e)
 {
@@ -170,6 +180,8 @@ static int64_t do_here(struct shell *s, const struct command_row *row, struct er
 	case CMD_WATCH:
 	case CMD_RECORD:
 		return do_agenda(s, row, e);
+	case CMD_SAY:
+		return do_say(s, word);
 	case CMD_QUIT:
 		return do_quit(s, word, e);
 	}
@@ -234,7 +246,7 @@ void shell_record_end(struct shell *s)
 int shell_leaves_start(const char *line)
 {
 	static const int leave[] = {CMD_DATA, CMD_DEVICE, CMD_PIPELINE, CMD_FREEZE, CMD_LR, CMD_SET, CMD_GET, CMD_UNDO, CMD_POWER, CMD_RUNS, CMD_WATCH, CMD_REF, CMD_RECORD,
-				    CMD_HELP, CMD_ALIAS, CMD_ON, CMD_LAYOUT, CMD_THEME, CMD_ZOOM};
+				    CMD_HELP, CMD_SAY, CMD_ALIAS, CMD_ON, CMD_LAYOUT, CMD_THEME, CMD_ZOOM};
 	struct parsed p;
 	if (shell_parse(&p, line, NULL))
 		return 0;

@@ -32,7 +32,7 @@ static struct state_look state_look(const struct view *v)
 
 /* Pieces of the line in the order they stand, each with a rank: the lowest ranks are left out until the rest fits. */
 struct piece { char text[112]; enum attr attr; int rank, bar; };
-enum { PIECES = 14 };
+enum { PIECES = 18 };
 
 static void piece(struct piece *p, int *n, int rank, enum attr a, const char *text)
 {
@@ -121,6 +121,17 @@ static int collect(const struct view *v, struct piece *p, int w)
 			snprintf(t, sizeof t, "%s %s", roomy ? "remaining" : "left", fmt_time(a, s->remaining));
 			piece(p, &n, 7, ATTR_TEXT, t);
 		}
+	}
+	if (machine_is_hot(&s->machine)) {
+		snprintf(t, sizeof t, isfinite(s->machine.celsius) ? "HOT %.0f C" : "HOT", s->machine.celsius);
+		piece(p, &n, 8, ATTR_WARN, t);
+	} else if (roomy && isfinite(s->machine.celsius)) {
+		snprintf(t, sizeof t, "%.0f C", s->machine.celsius);
+		piece(p, &n, 1, ATTR_DIM, t);
+	}
+	if (s->machine.discharging == 1) {
+		snprintf(t, sizeof t, "bat %.0f %%", s->machine.battery);
+		piece(p, &n, machine_is_low(&s->machine) ? 8 : 3, machine_is_low(&s->machine) ? ATTR_WARN : ATTR_TEXT, t);
 	}
 	if (s->queued > 1) {
 		snprintf(t, sizeof t, "%d queued", s->queued);

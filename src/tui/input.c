@@ -9,6 +9,7 @@
 #include "tui/filter.h"
 #include "tui/keys.h"
 #include "tui/ref.h"
+#include "tui/picture.h"
 #include "tui/ui.h"
 
 /* --- commands --- */
@@ -89,13 +90,13 @@ static int host_zoom(void *ctx, const char *pane, struct err *e)
 	return 0;
 }
 
-/* The screen as it stands, as text. Drawn anew, so that it shows no prompt. */
+/* The screen as it stands, as text or a picture. Drawn anew, so that it shows no prompt. */
 static int host_screen(void *ctx, const char *path, struct err *e)
 {
 	struct ui *u = ctx;
 	struct str s = {0};
 	frame_draw(&u->grid, &u->view, &u->layout);
-	grid_dump(&u->grid, &s);
+	picture_make(&u->grid, path, &s);
 	FILE *f = s.failed ? NULL : fopen(path, "we");
 	int rc = 0;
 	if (!f)

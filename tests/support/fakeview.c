@@ -100,6 +100,8 @@ static void add_snapshot(struct view *v)
 {
 	static struct engine_snapshot s;
 	memset(&s, 0, sizeof s);
+	s.machine = (struct machine_view){.celsius = NAN, .limit = NAN, .battery = NAN, .discharging = -1, .minutes = -1};
+	s.power.baseline = NAN;
 	s.state = ENGINE_TRAINING;
 	s.config = (struct model_config){.name = "demo", .dim = 384, .hidden = 1024, .layers = 6, .heads = 6, .kv_heads = 6, .head_dim = 64, .vocab = 2048, .context = 256, .seq = 256};
 	s.params = 10700000;
@@ -179,6 +181,8 @@ int fakeview_empty(struct view *v)
 	if (view_init(v))
 		return -1;
 	memset(&s, 0, sizeof s);
+	s.machine = (struct machine_view){.celsius = NAN, .limit = NAN, .battery = NAN, .discharging = -1, .minutes = -1};
+	s.power.baseline = NAN;
 	s.state = ENGINE_PREPARING;
 	strcpy(s.doing, "making the tokenizer");
 	s.progress = 0.4f;

@@ -240,7 +240,13 @@ void power_look(const struct power *p, struct power_view *out)
 		*out = p->view;
 		return;
 	}
-	*out = (struct power_view){.watts = NAN, .joules = NAN};
+	*out = (struct power_view){.watts = NAN, .joules = NAN, .baseline = NAN};
+}
+
+void power_set_baseline(struct power *p, double watts)
+{
+	if (p)
+		p->view.baseline = watts;
 }
 
 void power_carry(struct power *p, double joules)
@@ -293,6 +299,8 @@ void power_report(const struct power *p, struct str *out)
 	else
 		str_printf(out, "total %.1f W%s, %.1f J since the start%s\n", v->watts, v->estimated ? " est" : "", v->joules,
 			   v->estimated ? "" : ": the whole machine's or its processors', not only this program's");
+	if (isfinite(v->baseline) && isfinite(v->watts))
+		str_printf(out, "idle  %.1f W (measured): %.1f W above it now\n", v->baseline, v->watts - v->baseline);
 	str_puts(out, "tried:\n");
 	if (p->probe.s)
 		str_add(out, p->probe.s, p->probe.len);

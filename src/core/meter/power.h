@@ -31,6 +31,7 @@ struct power_view {
 	double watts;        /* sum of whole-machine sources that are ok, or the estimate; NAN: none */
 	double joules;       /* since opened; NAN: none */
 	int estimated;       /* 1: watts are the user's estimate */
+	double baseline;     /* watts of the idle machine, as `power baseline` measured them; NAN: not measured */
 };
 
 struct power;
@@ -44,6 +45,8 @@ void power_poll(struct power *p, uint64_t now, int busy);
 void power_look(const struct power *p, struct power_view *out);
 /* watts > 0: counts with that where no source works; 0: ends it. */
 void power_estimate(struct power *p, double watts);
+/* Watts of the idle machine: what is above them is the training's own. NAN: forget it. */
+void power_set_baseline(struct power *p, double watts);
 /* Joules that an earlier process has counted are counted on; NAN: none. */
 void power_carry(struct power *p, double joules);
 /* Lines for `power`: every path that was tried, what was found, how to mend it. */

@@ -158,7 +158,7 @@ struct power *power_open_on(const char *root, const struct power_sys *sys)
 	struct power *p = mem_zalloc(1, sizeof *p);
 	if (!p)
 		return NULL;
-	p->view.watts = p->view.joules = NAN;
+	p->view.watts = p->view.joules = p->view.baseline = NAN;
 	p->sys = sys ? *sys : (struct power_sys){sys_read, root[0] ? NULL : sys_perf, NULL};
 
 	if ((size_t)snprintf(p->root, sizeof p->root, "%s", root) < sizeof p->root)

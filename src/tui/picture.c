@@ -1,0 +1,153 @@
+/* picture.c: the looks of theme.def without a terminal: 256 colours on black.
+ * SPDX-License-Identifier: MIT */
+#include "tui/picture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+struct look { int fg, bg; const char *flags; };
+
+static const struct look looks[ATTR_N] = {
+#define THEME(NAME, fg256, bg256, fg16, bg16, fg8, flags, mono) {fg256, bg256, flags},
+#include "tui/theme.def"
+#undef THEME
+};
+
+/* The cells of row y from x on that look alike: where they end. Blanks look like any text without a ground of its own. */
+static int run_end(const struct cell *row, int w, int x)
+{
+	int a = row[x].attr;
+	while (x < w && row[x].attr == a)
+		x++;
+	return x;
+}
+
+static void put_char(struct str *out, const struct cell *c, int xml)
+{
+	char b[4];
+	if (!c->width)
+		return;
+	if (xml && (c->ch == '<' || c->ch == '&' || c->ch == '>'))
+		str_puts(out, c->ch == '<' ? "&lt;" : c->ch == '&' ? "&amp;" : "&gt;");
+	else
+		str_add(out, b, (size_t)utf8_encode(c->ch, b));
+	if (c->mark)
+		str_add(out, b, (size_t)utf8_encode(c->mark, b));
+}
+
+/* xterm's palette: 16 named ones, a cube of 6 x 6 x 6, 24 greys. */
+static unsigned rgb(int c)
+{
+	static const unsigned named[16] = {0x000000, 0xcd3131, 0x0dbc79, 0xe5e510, 0x2472c8, 0xbc3fbc, 0x11a8cd, 0xe5e5e5,
+					   0x666666, 0xf14c4c, 0x23d18b, 0xf5f543, 0x3b8eea, 0xd670d6, 0x29b8db, 0xffffff};
+	if (c < 16)
+		return named[MAX(c, 0)];
+	if (c >= 232)
+		return 0x010101u * (unsigned)(8 + 10 * (c - 232));
+	unsigned v[3], k = (unsigned)c - 16, all = 0;
+	for (int i = 2; i >= 0; i--, k /= 6)
+		v[i] = k % 6 ? 55 + 40 * (k % 6) : 0;
+	for (int i = 0; i < 3; i++)
+		all = all << 8 | v[i];
+	return all;
+}
+
+/* --- SVG --- */
+
+/* In tenths of a unit, so that no number needs a locale. */
+enum { CELL_W = 84, CELL_H = 180, BASE = 140, EDGE = 100 };
+
+static void place(struct str *out, const char *name, int tenths)
+{
+	str_printf(out, " %s=\"%d.%d\"", name, tenths / 10, tenths % 10);
+}
+
+static int is_blank(const struct cell *row, int from, int to)
+{
+	for (int x = from; x < to; x++)
+		if (row[x].ch != ' ' && row[x].width)
+			return 0;
+	return 1;
+}
+
+static void svg_run(struct str *out, const struct cell *row, int from, int to, int y)
+{
+	const struct look *l = &looks[row[from].attr];
+	if (l->bg >= 0) {
+		str_puts(out, "<rect");
+		place(out, "x", EDGE + from * CELL_W);
+		place(out, "y", EDGE + y * CELL_H);
+		place(out, "width", (to - from) * CELL_W);
+		place(out, "height", CELL_H);
+		str_printf(out, " fill=\"#%06x\"/>", rgb(l->bg));
+	}
+	if (is_blank(row, from, to))
+		return;
+	while (row[from].ch == ' ')
+		from++;
+	while (row[to - 1].ch == ' ')
+		to--;
+	str_puts(out, "<text");
+	place(out, "x", EDGE + from * CELL_W);
+	place(out, "y", EDGE + y * CELL_H + BASE);
+	/* Whatever font draws braille and lines: a run is as wide as its cells. */
+	place(out, "textLength", (to - from) * CELL_W);
+	str_printf(out, " fill=\"#%06x\"%s>", l->fg >= 0 ? rgb(l->fg) : 0xd8d8d8, strchr(l->flags, 'b') ? " font-weight=\"bold\"" : "");
+	for (int x = from; x < to; x++)
+		put_char(out, &row[x], 1);
+	str_puts(out, "</text>");
+}
+
+void picture_svg(const struct grid *g, struct str *out)
+{
+	int w = g->w * CELL_W + 2 * EDGE, h = g->h * CELL_H + 2 * EDGE;
+	str_printf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"14\">\n", (w + 9) / 10, (h + 9) / 10);
+	str_puts(out, "<style>text{white-space:pre}</style>\n<rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"#16181c\"/>\n");
+	for (int y = 0; y < g->h; y++) {
+		const struct cell *row = g->cell + (size_t)y * (size_t)g->w;
+		for (int x = 0, end; x < g->w; x = end) {
+			end = run_end(row, g->w, x);
+			svg_run(out, row, x, end, y);
+		}
+		str_putc(out, '\n');
+	}
+	str_puts(out, "</svg>\n");
+}
+
+/* --- ANSI --- */
+
+void picture_ansi(const struct grid *g, struct str *out)
+{
+	for (int y = 0; y < g->h; y++) {
+		const struct cell *row = g->cell + (size_t)y * (size_t)g->w;
+		for (int x = 0, end; x < g->w; x = end) {
+			const struct look *l = &looks[row[x].attr];
+			end = run_end(row, g->w, x);
+			str_puts(out, "\033[0");
+			if (l->fg >= 0)
+				str_printf(out, ";38;5;%d", l->fg);
+			if (l->bg >= 0)
+				str_printf(out, ";48;5;%d", l->bg);
+			for (const char *f = l->flags; *f; f++)
+				str_printf(out, ";%d", *f == 'b' ? 1 : *f == 'd' ? 2 : *f == 'u' ? 4 : 7);
+			str_putc(out, 'm');
+			for (int k = x; k < end; k++)
+				put_char(out, &row[k], 0);
+		}
+		str_puts(out, "\033[0m\n");
+	}
+}
+
+void picture_make(const struct grid *g, const char *path, struct str *out)
+{
+	const char *dot = strrchr(path, '.');
+	if (dot && !strcmp(dot, ".svg"))
+		picture_svg(g, out);
+	else if (dot && (!strcmp(dot, ".ans") || !strcmp(dot, ".ansi")))
+		picture_ansi(g, out);
+	else
+		grid_dump(g, out);
+}
