@@ -250,7 +250,7 @@ static void pack_task(void *arg, int task, int thread)
 		have = (a->m + PACK_ROWS - 1) / PACK_ROWS;
 		if (task < have) {
 			int64_t r = (int64_t)task * PACK_ROWS;
-			int8_pack(a->q, a->w, a->m, a->n, r, MIN(r + PACK_ROWS, a->m));
+			d->rows8->pack(a->q, a->w, a->m, a->n, r, MIN(r + PACK_ROWS, a->m));
 			return;
 		}
 	}
@@ -471,7 +471,7 @@ static void products(struct decoder *d, const struct product *p, int count, cons
 	int tasks = 0;
 	int64_t work = 0;
 	if (d->copy)
-		int8_vector(d->x8, x, n);
+		d->rows8->vector(d->x8, x, n);
 	for (int i = 0; i < count; i++) {
 		tasks += (p[i].a->m + s.step - 1) / s.step;
 		work += (int64_t)p[i].a->m * n * (p[i].b ? 2 : 1);

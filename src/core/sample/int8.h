@@ -34,6 +34,10 @@ struct int8_rows {
 	const char *name;
 	/* y[m] = A x: block [ceil(m / 16)][groups], x [groups]. Nothing behind y[m - 1] is written. */
 	void (*times)(float *y, const struct int8_block *a, const struct int8_group *x, int64_t m, int64_t groups);
+	/* Rows r0 to r1 of a [m, n], row-major; r0 is a multiple of 16, r1 one or m. `out` is the whole matrix's [tiles][groups]. */
+	void (*pack)(struct int8_block *out, const float *a, int64_t m, int64_t n, int64_t r0, int64_t r1);
+	/* x [n] to out [int8_groups(n)]. */
+	void (*vector)(struct int8_group *out, const float *x, int64_t n);
 };
 
 static inline int64_t int8_groups(int64_t n)
@@ -45,11 +49,6 @@ static inline int64_t int8_tiles(int64_t m)
 {
 	return (m + INT8_TILE - 1) / INT8_TILE;
 }
-
-/* Rows r0 to r1 of a [m, n], row-major; r0 is a multiple of 16, r1 one or m. `out` is the whole matrix's [tiles][groups]. */
-void int8_pack(struct int8_block *out, const float *a, int64_t m, int64_t n, int64_t r0, int64_t r1);
-/* x [n] to out [int8_groups(n)]. */
-void int8_vector(struct int8_group *out, const float *x, int64_t n);
 
 /* The best for this processor; the i-th that it can run, NULL behind the last. */
 const struct int8_rows *int8_best(void);

@@ -1,7 +1,7 @@
 /* int8_body.h: the text of int8.h's product for a processor that sums 16 rows in lanes, included with INT8_NAME, INT8_WORD, and these defined:
  * struct lanes; lanes_group(b, x): the whole-number sums of one group, as floats; lanes_add(t, sums, b, x): t plus sums * (scale * x's); lanes_store(y, t).
  * SPDX-License-Identifier: MIT */
-#include <string.h>
+#include "sample/int8_pack.h"
 
 #if defined(__clang__)
 #define UNROLL _Pragma("unroll")
@@ -36,4 +36,4 @@ static void times(float *y, const struct int8_block *a, const struct int8_group 
 	}
 }
 
-const struct int8_rows INT8_NAME = {INT8_WORD, times};
+const struct int8_rows INT8_NAME = {INT8_WORD, times, pack, vector};
