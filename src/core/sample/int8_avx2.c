@@ -6,8 +6,6 @@
 
 #include "sample/int8.h"
 
-enum { TOGETHER = 1 };
-
 struct lanes { __m256 lo, hi; };
 
 static inline __m256i eight_rows(__m256i sum, const uint8_t *q, __m256i x, __m256i magnitude)

@@ -4,7 +4,7 @@
 
 #include "sample/int8.h"
 
-enum { TOGETHER = 1, QUARTERS = 4 };
+enum { QUARTERS = 4 };
 
 struct lanes { float32x4_t v[QUARTERS]; };
 

@@ -6,8 +6,6 @@
 
 #include "sample/int8.h"
 
-enum { TOGETHER = 2 };
-
 struct lanes { __m512 v; };
 
 /* Four elements of each of 16 rows. */
