@@ -66,6 +66,7 @@ struct decoder {
 	int slides;
 
 	float *k, *v;        /* [L, context, KV*HD] */
+	size_t cache_bytes;  /* of each */
 	int room;            /* positions for which there was memory when it was looked at */
 	double *freq;        /* [HD/2] */
 	int chunk;
@@ -132,7 +133,7 @@ static int ask_room(struct decoder *d, int n, struct err *e)
 }
 
 /* All of the context has addresses, and zero pages until they are touched: a short sample does not pay for a long context, which may be more
- * than there is memory. */
+ * than there is memory. Large pages: small ones, new with every token, took a third of the first sample's time. */
 static int make_cache(struct decoder *d, struct err *e)
 {
 	size_t floats;
@@ -141,8 +142,10 @@ static int make_cache(struct decoder *d, struct err *e)
 	int r = ask_room(d, 1, e);
 	if (r)
 		return r;
-	d->k = mem_zalloc(floats, sizeof(float));
-	d->v = mem_zalloc(floats, sizeof(float));
+	if (mem_mul(&d->cache_bytes, floats, sizeof(float)))
+		return no_cache(d, d->c.context, e);
+	d->k = pages_new(d->cache_bytes);
+	d->v = pages_new(d->cache_bytes);
 	return d->k && d->v ? 0 : no_cache(d, d->c.context, e);
 }
 
@@ -208,10 +211,12 @@ void decoder_free(struct decoder *d)
 {
 	if (!d)
 		return;
-	void *part[] = {d->layer, d->id, d->k, d->v, d->freq, d->x, d->norm, d->q, d->att, d->gate, d->up, d->cos, d->sin, d->score,
+	void *part[] = {d->layer, d->id, d->freq, d->x, d->norm, d->q, d->att, d->gate, d->up, d->cos, d->sin, d->score,
 			d->logits};
 	for (size_t i = 0; i < ARRAY_LEN(part); i++)
 		free(part[i]);
+	pages_free(d->k, d->cache_bytes);
+	pages_free(d->v, d->cache_bytes);
 	pages_free(d->copy, d->copy_bytes);
 	free(d);
 }
