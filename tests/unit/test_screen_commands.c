@@ -157,6 +157,57 @@ static void what_starts_by_itself(void **s)
 	leave(t);
 }
 
+/* Somebody's first ten minutes, by what the screen itself says: what goes on, another learning rate, a sample, the slowest kernel, saving, leaving, coming back. */
+static void a_newcomers_path(void **s)
+{
+	(void)s;
+	static const char *const first[] = {"--run", "newcomer", NULL}, *const again[] = {"--run", "newcomer", "--resume", NULL};
+	struct term *t = start(110, 32, first);
+	see(t, "TRAIN");
+	see(t, "demo");
+	see(t, "1 loss");
+	see(t, "F1 help");
+	see(t, ": command");
+	see(t, "q quit");
+	see(t, "raw ");
+	/* The help that the last line names; the commands that it names in turn. */
+	term_type(t, "?");
+	see(t, "leave: asks whether to save");
+	term_type(t, "\033");
+	see_gone(t, "leave: asks whether to save");
+	term_type(t, ":help\r");
+	see(t, "the learning rate: now, and its schedule");
+	term_type(t, "\033");
+	see_gone(t, "and its schedule");
+	/* The hint behind the cursor says what it is now. */
+	term_type(t, ":lr ");
+	see(t, "cosine");
+	term_type(t, "1e-3\r");
+	see(t, "0.002 -> 0.001");
+	term_type(t, ":sample 20 Once there\r");
+	see(t, "Once there");
+	term_type(t, ":kernels\r");
+	see(t, "share");
+	see(t, "unaccounted");
+	term_type(t, "\033");
+	see_gone(t, "unaccounted");
+	term_type(t, ":ckpt\r");
+	see(t, "checkpoint: newcomer/step-");
+	term_type(t, "q");
+	see(t, "save and quit");
+	term_type(t, "s");
+	int status = term_wait_end(t, LONG);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	see(t, "saved");
+	term_free(t);
+	t = start(110, 32, again);
+	see(t, "TRAIN");
+	see(t, "0.002 -> 0.001");
+	term_type(t, ":get lr.max\r");
+	see(t, "lr.max 0.001");
+	leave(t);
+}
+
 static int has(const char *path)
 {
 	return !access(path, F_OK);
@@ -223,7 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(watching), cmocka_unit_test(rules_and_names), cmocka_unit_test(recording), cmocka_unit_test(what_starts_by_itself),
-		cmocka_unit_test(a_run_that_outlives_its_terminal),
+		cmocka_unit_test(a_run_that_outlives_its_terminal), cmocka_unit_test(a_newcomers_path),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
