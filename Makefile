@@ -126,6 +126,14 @@ $(O)/tests/libstandin.so: tests/ane/standin.c tests/ane/standin.h Makefile
 	@echo "  link  $@"
 	@$(CC) $(filter-out -Wmissing-prototypes,$(CFLAGS_ALL)) -Itests -fPIC -shared -o $@ $<
 
+# And one for NVIDIA's library.
+$(O)/tests/libnvml.so: tests/meter/nvml_standin.c Makefile
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	@$(CC) $(filter-out -Wmissing-prototypes,$(CFLAGS_ALL)) -fPIC -shared -o $@ $<
+
+$(O)/tests/test_nvml: | $(O)/tests/libnvml.so
+
 $(O)/tests/test_ane $(O)/tests/test_ane_train: | $(O)/tests/libstandin.so
 
 # A BLAS that counts its calls, for the tests of choosing one.

@@ -149,6 +149,8 @@ static void find_all(struct power *p)
 	power_find_perf(p);
 	power_find_battery(p);
 	power_find_hwmon(p);
+	if (!p->root[0])
+		power_find_nvml(p);
 	if (p->left_out)
 		power_note(p, "%d more sources were left out: the table holds %d", p->left_out, POWER_SOURCES);
 }
@@ -179,6 +181,7 @@ void power_close(struct power *p)
 	for (int i = 0; i < p->n; i++)
 		if (p->source[i].fd >= 0)
 			close(p->source[i].fd);
+	power_close_nvml(p);
 	str_done(&p->probe);
 	free(p);
 }

@@ -33,6 +33,7 @@ struct power_source {
 	struct power_source_view view;
 	enum power_scope scope;
 	char path[POWER_PATH]; /* the file that is read, or the folder of a battery */
+	void *handle;          /* of a graphics card */
 	int fd;                /* of a perf counter, -1: none */
 	int denied;            /* rc of an open that failed for good, 0: none */
 	int counter;           /* 1: ticks that go up, else watts */
@@ -63,6 +64,7 @@ struct power {
 	double estimate;       /* watts, 0: none */
 	double estimate_joules;
 	uint64_t poll_ns;
+	struct power_nvml *nvml; /* NVIDIA's library; NULL: not there */
 	struct power_view view;
 };
 
@@ -88,5 +90,7 @@ void power_find_powercap(struct power *p);
 void power_find_perf(struct power *p);
 void power_find_hwmon(struct power *p);
 void power_find_battery(struct power *p);
+void power_find_nvml(struct power *p);
+void power_close_nvml(struct power *p);
 
 #endif
