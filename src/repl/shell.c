@@ -171,6 +171,8 @@ static int64_t do_here(struct shell *s, const struct command_row *row, struct er
 		return host_call(row, h->layout, h->ctx, word, e);
 	case CMD_ZOOM:
 		return host_call(row, h->zoom, h->ctx, word, e);
+	case CMD_THEME:
+		return host_call(row, h->theme, h->ctx, word, e);
 	case CMD_REF:
 		return host_call(row, h->ref, h->ctx, word, e);
 	case CMD_SCREEN:

@@ -15,6 +15,7 @@ struct shell_host {
 	int (*layout)(void *ctx, const char *name, struct err *e);   /* NULL: "needs the screen" */
 	int (*zoom)(void *ctx, const char *pane, struct err *e);
 	int (*screen)(void *ctx, const char *file, struct err *e);
+	int (*theme)(void *ctx, const char *name, struct err *e);   /* name NULL: tell */
 	int (*ref)(void *ctx, const char *run, struct err *e);      /* run NULL: tell; "off" */
 	void (*quit)(void *ctx, int now);                       /* leave; now: without saving */
 	struct agenda *agenda;                                  /* aliases, rules, watch, record; stays the host's. NULL: there are none */

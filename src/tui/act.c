@@ -164,6 +164,33 @@ static void baseline(struct ui *u)
 	view_message(v, LOG_INFO, text);
 }
 
+/* A boundary goes by so many cells; what the layout does not allow it leaves undone, so that is not kept either. */
+static void move_split(struct ui *u, int split, int by)
+{
+	short *at = &u->view.moves.by[u->layout.kind][split];
+	int was = u->layout.split[split].at;
+	*at = (short)(*at + by);
+	layout_make(&u->layout, u->grid.w, u->grid.h, u->view.layout, u->view.zoom, &u->view.moves);
+	*at = (short)(*at - by + u->layout.split[split].at - was);
+}
+
+static void resize(struct ui *u, int upright, int by)
+{
+	int sign, k = layout_split_of(&u->layout, (enum pane)u->view.focus, upright, &sign);
+	if (k >= 0)
+		move_split(u, k, sign * by);
+}
+
+static void next_theme(struct ui *u)
+{
+	char text[120];
+	u->view.theme = (u->view.theme + 1) % THEMES;
+	screen_theme(u->screen, u->view.theme);
+	u->redraw_all = 1;
+	snprintf(text, sizeof text, "theme %s: %s", theme_name(u->view.theme), theme_help(u->view.theme));
+	view_message(&u->view, LOG_INFO, text);
+}
+
 static void open_it(struct ui *u)
 {
 	int p = u->view.zoom >= 0 ? u->view.zoom : u->view.focus;
@@ -214,6 +241,15 @@ void ui_act(struct ui *u, enum key_action a, int which)
 	case KEYS_PREV: view_focus_next(v, &u->layout, -1); break;
 	case KEYS_ZOOM: zoom(u, v->zoom >= 0 ? v->zoom : v->focus); break;
 	case KEYS_PANE: zoom(u, which); break;
+	case KEYS_NARROWER: resize(u, 1, -2); break;
+	case KEYS_WIDER: resize(u, 1, 2); break;
+	case KEYS_SHORTER: resize(u, 0, -1); break;
+	case KEYS_HIGHER: resize(u, 0, 1); break;
+	case KEYS_THEME: next_theme(u); break;
+	case KEYS_STAGE:
+		v->layout = v->layout == LAYOUT_STAGE ? LAYOUT_AUTO : LAYOUT_STAGE;
+		v->zoom = -1;
+		break;
 	case KEYS_OPEN: open_it(u); break;
 	case KEYS_SORT: next_sort(u); break;
 	case KEYS_TURN: v->kernel_turned = !v->kernel_turned; break;
@@ -281,6 +317,15 @@ void ui_mouse(struct ui *u, const struct screen_key *k)
 		enum key_action a = bar_help_at(v, u->layout.help, k->x);
 		if (a != KEYS_NONE)
 			ui_act(u, a, 0);
+		return;
+	}
+	if (k->button == SCREEN_PRESS)
+		u->dragged = v->zoom < 0 ? layout_split_at(&u->layout, k->x, k->y) + 1 : 0;
+	if (u->dragged > u->layout.nsplit || k->button == SCREEN_RELEASE)
+		u->dragged = 0;
+	if (k->button == SCREEN_DRAG && u->dragged) {
+		const struct layout_split *s = &u->layout.split[u->dragged - 1];
+		move_split(u, u->dragged - 1, (s->upright ? k->x : k->y) - s->at);
 		return;
 	}
 	if (k->button == SCREEN_PRESS && p >= 0 && v->zoom < 0)

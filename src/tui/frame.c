@@ -81,7 +81,7 @@ static void pane_note(struct view *v, enum pane p, const struct layout *l, char 
 	case PANE_KERNELS: pane_kernels_note(v, l->pane[p].w - 18, note); break;
 	case PANE_SAMPLE: pane_sample_note(v, note); break;
 	case PANE_LOG: pane_log_note(v, l->pane[p].w - 20, note); break;
-	case PANE_CURVES: case PANE_N: break;
+	case PANE_CURVES: case PANE_BIG: case PANE_N: break;
 	}
 }
 
@@ -93,7 +93,7 @@ static void draw_pane(struct grid *g, struct view *v, const struct layout *l, en
 		pane_curves(g, v, l->pane[p], l->boxed);
 		return;
 	}
-	if (l->kind != LAYOUT_TINY || l->boxed) {
+	if ((l->kind != LAYOUT_TINY && p != PANE_BIG) || l->boxed) {
 		snprintf(title, sizeof title, "%d %s", (int)p + 1, layout_pane_name(p));
 		pane_note(v, p, l, note);
 		draw_frame(g, l->pane[p], title, note, v->focus == (int)p || v->zoom == (int)p, l->boxed, v->glyphs);
@@ -105,13 +105,14 @@ static void draw_pane(struct grid *g, struct view *v, const struct layout *l, en
 	case PANE_KERNELS: pane_kernels(g, v, in); break;
 	case PANE_SAMPLE: pane_sample(g, v, in); break;
 	case PANE_LOG: pane_log(g, v, in); break;
+	case PANE_BIG: pane_big(g, v, in); break;
 	case PANE_CURVES: case PANE_N: break;
 	}
 }
 
 void frame_draw(struct grid *g, struct view *v, struct layout *l)
 {
-	layout_make(l, g->w, g->h, v->layout, v->zoom);
+	layout_make(l, g->w, g->h, v->layout, v->zoom, &v->moves);
 	v->place.at.w = 0;
 	grid_clear(g);
 	bar_state(g, v, l->state, l->kind);

@@ -65,10 +65,11 @@ static int host_layout(void *ctx, const char *name, struct err *e)
 	}
 	int k = layout_find(name);
 	if (k < 0)
-		return err_set(e, ERR_USAGE, "layout: %s: must be auto, wide, tall, strips or tiny", name);
+		return err_set(e, ERR_USAGE, "layout: %s: must be auto, stage, wide, tall, strips or tiny", name);
 	u->view.layout = (enum layout_kind)k;
 	u->view.zoom = -1;
-	layout_make(&u->layout, u->grid.w, u->grid.h, u->view.layout, -1);
+	memset(&u->view.moves.by[k], 0, sizeof u->view.moves.by[k]);
+	layout_make(&u->layout, u->grid.w, u->grid.h, u->view.layout, -1, NULL);
 	if (k != LAYOUT_AUTO && u->layout.kind != u->view.layout) {
 		snprintf(text, sizeof text, "layout %s needs a larger window; %s is shown\n", name, layout_name(u->layout.kind));
 		host_text(ctx, text);
@@ -85,7 +86,7 @@ static int host_zoom(void *ctx, const char *pane, struct err *e)
 	}
 	int p = layout_find_pane(pane);
 	if (p < 0)
-		return err_set(e, ERR_USAGE, "zoom: %s: must be loss, now, power, kernels, sample, log, curves or off", pane);
+		return err_set(e, ERR_USAGE, "zoom: %s: must be loss, now, power, kernels, sample, log, curves, big or off", pane);
 	u->view.zoom = u->view.focus = p;
 	return 0;
 }
@@ -137,6 +138,25 @@ static int host_ref(void *ctx, const char *run, struct err *e)
 	return 0;
 }
 
+/* Both tell themselves when nothing is said. */
+static int host_theme(void *ctx, const char *name, struct err *e)
+{
+	struct ui *u = ctx;
+	char text[200];
+	int k = name ? theme_find(name) : u->view.theme;
+	if (k < 0)
+		return err_set(e, ERR_USAGE, "theme: %s: must be dark, light, contrast, cb or mono", name);
+	u->view.theme = k;
+	if (u->screen)
+		screen_theme(u->screen, k);
+	u->redraw_all = 1;
+	if (!name) {
+		snprintf(text, sizeof text, "theme %s: %s\n", theme_name(k), theme_help(k));
+		host_text(ctx, text);
+	}
+	return 0;
+}
+
 static void host_quit(void *ctx, int now)
 {
 	ui_stop(ctx, now ? STOP_NOW : STOP_SAVE, "quit");
@@ -144,7 +164,7 @@ static void host_quit(void *ctx, int now)
 
 void ui_shell_host(struct ui *u, struct shell_host *h)
 {
-	*h = (struct shell_host){.ctx = u, .text = host_text, .layout = host_layout, .zoom = host_zoom, .screen = host_screen, .ref = host_ref, .quit = host_quit, .agenda = u->agenda};
+	*h = (struct shell_host){.ctx = u, .text = host_text, .layout = host_layout, .zoom = host_zoom, .screen = host_screen, .ref = host_ref, .theme = host_theme, .quit = host_quit, .agenda = u->agenda};
 }
 
 /* --- the prompt --- */

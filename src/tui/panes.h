@@ -25,6 +25,7 @@ void pane_sample(struct grid *g, struct view *v, struct rect r);
 void pane_sample_note(const struct view *v, char note[NOTE]);
 void pane_log_note(const struct view *v, int room, char note[NOTE]);
 void pane_log(struct grid *g, struct view *v, struct rect r);
+void pane_big(struct grid *g, struct view *v, struct rect r);
 void pane_answer(struct grid *g, struct view *v, const struct layout *l);
 /* The few lines of the tiny layout. */
 void pane_lines(struct grid *g, struct view *v, struct rect r);

@@ -35,6 +35,7 @@ struct screen {
 	int utf8;
 	int mouse;              /* it is reported */
 	struct grid shown;      /* what the terminal has; w == 0: nothing is known */
+	int colours, plain_fg, plain_bg;  /* colours 0: none are to be used */
 	attr_t attr[ATTR_N];
 	short pair[ATTR_N];
 	cchar_t *row;
@@ -42,14 +43,6 @@ struct screen {
 };
 
 /* --- looks --- */
-
-struct look { int fg256, bg256, fg16, bg16, fg8; const char *flags, *mono; };
-
-static const struct look looks[ATTR_N] = {
-#define THEME(NAME, fg256, bg256, fg16, bg16, fg8, flags, mono) {fg256, bg256, fg16, bg16, fg8, flags, mono},
-#include "tui/theme.def"
-#undef THEME
-};
 
 static attr_t flags_attr(const char *f)
 {
@@ -59,30 +52,47 @@ static attr_t flags_attr(const char *f)
 	return a;
 }
 
-static void set_looks(struct screen *s)
+/* Where there are millions of colours, numbers are red, green and blue; below 8 they are the eight of always. */
+static int colour_of(const struct look *l, int colours, int back)
 {
-	const char *no = getenv("NO_COLOR");
-	int colours = 0, plain_fg = -1, plain_bg = -1;
-	if (!(no && *no) && has_colors() && start_color() == OK)
-		colours = COLORS;
-	/* Without default colours -1 is no colour: white on black is what such terminals are. */
-	if (colours >= 8 && use_default_colors() == ERR)
-		plain_fg = COLOR_WHITE, plain_bg = COLOR_BLACK;
+	int c = colours >= 256 ? (back ? l->bg256 : l->fg256) : colours >= 16 || back ? (back ? l->bg16 : l->fg16) : l->fg8;
+	/* The bright half of 16 colours is the dark half to a terminal with 8. */
+	if (colours < 16 && back && c >= 8)
+		c -= 8;
+	if (colours > 256 && c >= 0) {
+		c = (int)theme_rgb(c);
+		c = c < 8 ? 0 : c;
+	}
+	return c;
+}
+
+void screen_theme(struct screen *s, int theme)
+{
+	int colours = theme_is_mono(theme) ? 0 : s->colours;
 	for (int i = 0; i < ATTR_N; i++) {
-		const struct look *l = &looks[i];
+		struct look l = theme_look(theme, (enum attr)i);
 		s->pair[i] = 0;
-		s->attr[i] = flags_attr(colours >= 8 ? l->flags : l->mono);
+		s->attr[i] = flags_attr(colours >= 8 ? l.flags : l.mono);
 		if (colours < 8)
 			continue;
-		int fg = colours >= 256 ? l->fg256 : colours >= 16 ? l->fg16 : l->fg8, bg = colours >= 256 ? l->bg256 : l->bg16;
-		/* The bright half of 16 colours is the dark half to a terminal with 8. */
-		if (colours < 16)
-			bg = bg >= 8 ? bg - 8 : bg;
-		if (colours < 16 && fg < 0 && strchr(l->mono, 'd'))
+		int fg = colour_of(&l, colours, 0), bg = colour_of(&l, colours, 1);
+		if (colours < 16 && fg < 0 && strchr(l.mono, 'd'))
 			s->attr[i] |= A_DIM;
-		if (init_pair((short)(i + 1), (short)(fg < 0 ? plain_fg : fg), (short)(bg < 0 ? plain_bg : bg)) == OK)
+		if (init_extended_pair(i + 1, fg < 0 ? s->plain_fg : fg, bg < 0 ? s->plain_bg : bg) == OK)
 			s->pair[i] = (short)(i + 1);
 	}
+}
+
+static void begin_colours(struct screen *s)
+{
+	const char *no = getenv("NO_COLOR");
+	s->plain_fg = s->plain_bg = -1;
+	if (!(no && *no) && has_colors() && start_color() == OK)
+		s->colours = COLORS;
+	/* Without default colours -1 is no colour: white on black is what such terminals are. */
+	if (s->colours >= 8 && use_default_colors() == ERR)
+		s->plain_fg = COLOR_WHITE, s->plain_bg = COLOR_BLACK;
+	screen_theme(s, 0);
 }
 
 static int locale_is_utf8(void)
@@ -234,7 +244,7 @@ struct screen *screen_open(int out, int err_fd, const struct grid *shown, struct
 	}
 	set_term(s->term);
 	arm(s, err_fd);
-	set_looks(s);
+	begin_colours(s);
 	if (shown && settle(s, shown)) {
 		screen_close(s, 0);
 		err_set(e, ERR_IO, "screen: the terminal cannot be taken over");

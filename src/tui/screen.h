@@ -28,6 +28,8 @@ void screen_size(struct screen *s, int *w, int *h);
 /* Shows the grid (of that size), writing only what changed; returns the nanoseconds that the terminal took. `all`: everything anew. */
 uint64_t screen_show(struct screen *s, const struct grid *g, int all);
 
+/* Other colours, by number; everything has to be drawn anew then. Without colours nothing changes. */
+void screen_theme(struct screen *s, int theme);
 /* Whether the terminal reports its mouse: 1, 0, or -1 to turn it over; returns how it is now. */
 int screen_mouse(struct screen *s, int on);
 

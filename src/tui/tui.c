@@ -67,6 +67,7 @@ static int open_all(struct ui *u, struct err *e)
 	if (view_init(&u->view))
 		return err_nomem(e, "screen", sizeof *u->view.live);
 	u->view.glyphs = screen_glyphs();
+	u->view.theme = theme_wish(getenv("ANETUI_THEME"), getenv("COLORFGBG"));
 	u->shell = shell_new(u->engine, &host, 0, e);
 	u->script_shell = u->shell ? shell_new(u->engine, &host, 1, e) : NULL;
 	/* Before the screen: libedit must not meet the terminal description that curses will use. */
@@ -87,6 +88,7 @@ static int open_all(struct ui *u, struct err *e)
 	u->screen = screen_open(out, err_fd, from ? &u->grid : NULL, e);
 	if (!u->screen)
 		return e->code;
+	screen_theme(u->screen, u->view.theme);
 	if (lineedit_warning(u->editor) && !from)
 		ui_log(u, LOG_WARN, lineedit_warning(u->editor));
 	return 0;

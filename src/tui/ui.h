@@ -42,6 +42,7 @@ struct ui {
 	double show_cost;         /* smoothed ns of one refresh */
 	int slow;                 /* frames are this many times longer: the terminal cannot keep up */
 	int dirty, redraw_all, look_now;
+	int dragged;              /* the boundary that the mouse holds, from 1; 0: none */
 
 	/* the script */
 	int script_at;

@@ -77,6 +77,8 @@ struct view {
 	int message_level;
 	/* choices */
 	enum layout_kind layout;
+	struct layout_moves moves;
+	int theme;                    /* index, as theme_find gives it */
 	int zoom, focus;              /* panes; zoom -1: none */
 	int log_y;                    /* 0, 1, or -1: by the data */
 	int ema;                      /* index into series_decay, EMA_OFF, or EMA_AUTO: by the number of steps */

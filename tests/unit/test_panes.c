@@ -152,6 +152,26 @@ static void test_compiles(void **s)
 	view_done(&v);
 }
 
+/* Read from ten metres: digits as high as there is room for, with the cursor's step where it is set. */
+static void test_stage(void **s)
+{
+	(void)s;
+	struct view v;
+	assert_int_equal(fakeview_training(&v), 0);
+	v.layout = LAYOUT_STAGE;
+	compare(&v, 80, 24, "stage-80x24");
+	compare(&v, 120, 40, "stage-120x40");
+	v.glyphs = GLYPHS_ASCII;
+	compare(&v, 120, 40, "stage-120x40-ascii");
+	v.layout = LAYOUT_AUTO;
+	v.glyphs = GLYPHS_BRAILLE;
+	v.cursor_on = 1;
+	v.cursor = 11000;
+	compare(&v, 80, 24, "cursor-80x24");
+	compare(&v, 120, 40, "cursor-120x40");
+	view_done(&v);
+}
+
 static void test_prompt(void **s)
 {
 	(void)s;
@@ -202,7 +222,7 @@ static void test_every_size(void **s)
 			for (int z = -1; z < PANE_N; z += 2) {
 				v.zoom = z;
 				v.glyphs = (enum glyphs)((w + h) % 3);
-				v.layout = (enum layout_kind)((w + z + 1) % 5);
+				v.layout = (enum layout_kind)((w + z + 1) % LAYOUT_BARE);
 				assert_int_equal(grid_resize(&g, w, h), 0);
 				frame_draw(&g, &v, &l);
 				if (g.cursor_x >= w || g.cursor_y >= h || g.cursor_x < 0)
@@ -322,7 +342,7 @@ int main(void)
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "en_US.UTF-8");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_chip), cmocka_unit_test(test_compiles), cmocka_unit_test(test_prompt),
+		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_chip), cmocka_unit_test(test_compiles), cmocka_unit_test(test_stage), cmocka_unit_test(test_prompt),
 		cmocka_unit_test(test_every_size), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_answers), cmocka_unit_test(test_freeze), cmocka_unit_test(test_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

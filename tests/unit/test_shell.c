@@ -299,7 +299,7 @@ static void lines_are_done(void **state)
 	assert_string_equal(said, "layout (none)");
 	assert_int_equal(shell_line(s, "layout tiny", &e), ERR_STATE);
 	assert_int_equal(shell_line(s, "layout wid", &e), ERR_USAGE);
-	assert_string_equal(e.msg, "layout: wid: must be one of auto,wide,tall,strips,tiny");
+	assert_string_equal(e.msg, "layout: wid: must be one of auto,stage,wide,tall,strips,tiny");
 	assert_int_equal(shell_line(s, "zoom loss", &e), ERR_STATE);
 	assert_string_equal(e.msg, "zoom: needs the screen (nothing was done)");
 	assert_int_equal(shell_line(s, "screen out.txt", &e), ERR_STATE);

@@ -364,6 +364,40 @@ static void test_mouse(void **s)
 	term_free(t);
 }
 
+/* Colours by key and by command; panes by key and by mouse. */
+static void test_looks(void **s)
+{
+	(void)s;
+	struct term *t = start_small(120, 40, 0);
+	see(t, "1337");
+	term_type(t, "t");
+	see(t, "theme light:");
+	term_type(t, ":theme cb\r:theme\r");
+	see(t, "theme cb: colour-blind safe");
+	term_type(t, ":theme purple\r");
+	see(t, "must be");
+	/* The loss pane, which has the focus, gets two columns more: its corner moves from column 83 to 85. */
+	term_type(t, ">");
+	see(t, "┓┌─ 2 now ───────────────── demo ─┐");
+	term_type(t, "<");
+	see(t, "┓┌─ 2 now ─────────────────── demo ─┐");
+	/* Curses makes one thing of a press and what follows it at once. */
+	term_type(t, "\033[<0;84;6M");
+	term_run(t, 0.3);
+	term_type(t, "\033[<32;70;6M");
+	term_run(t, 0.3);
+	term_type(t, "\033[<0;70;6m");
+	see(t, "2 now ────────────────────────────");
+	term_type(t, "B");
+	see_gone(t, "2 now");
+	see(t, "loss");
+	term_type(t, ":layout auto\r");
+	see(t, "2 now");
+	term_type(t, "qq");
+	assert_true(WIFEXITED(term_wait_end(t, LONG)));
+	term_free(t);
+}
+
 /* Enter in the kernels pane: how the chosen program went, and its text with types. */
 static void test_kernel_text(void **s)
 {
@@ -459,7 +493,7 @@ int main(void)
 	cmocka_set_test_filter(getenv("ONLY_TEST")); /* test_mouse: that one alone */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_starts), cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_sigterm),
-		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste), cmocka_unit_test(test_mouse), cmocka_unit_test(test_kernel_text),
+		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste), cmocka_unit_test(test_mouse), cmocka_unit_test(test_looks), cmocka_unit_test(test_kernel_text),
 		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_no_screen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
