@@ -8,14 +8,6 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
-struct look { int fg, bg; const char *flags; };
-
-static const struct look looks[ATTR_N] = {
-#define THEME(NAME, fg256, bg256, fg16, bg16, fg8, flags, mono) {fg256, bg256, flags},
-#include "tui/theme.def"
-#undef THEME
-};
-
 /* The cells of row y from x on that look alike: where they end. Blanks look like any text without a ground of its own. */
 static int run_end(const struct cell *row, int w, int x)
 {
@@ -75,14 +67,17 @@ static int is_blank(const struct cell *row, int from, int to)
 
 static void svg_run(struct str *out, const struct cell *row, int from, int to, int y)
 {
-	const struct look *l = &looks[row[from].attr];
-	if (l->bg >= 0) {
+	struct look look = theme_look(0, (enum attr)row[from].attr), *l = &look;
+	/* Turned over: the ground in the colour of text. */
+	if (strchr(l->flags, 'r') && l->bg256 < 0)
+		l->bg256 = l->fg256 >= 0 ? l->fg256 : 253, l->fg256 = 16;
+	if (l->bg256 >= 0) {
 		str_puts(out, "<rect");
 		place(out, "x", EDGE + from * CELL_W);
 		place(out, "y", EDGE + y * CELL_H);
 		place(out, "width", (to - from) * CELL_W);
 		place(out, "height", CELL_H);
-		str_printf(out, " fill=\"#%06x\"/>", rgb(l->bg));
+		str_printf(out, " fill=\"#%06x\"/>", rgb(l->bg256));
 	}
 	if (is_blank(row, from, to))
 		return;
@@ -95,7 +90,7 @@ static void svg_run(struct str *out, const struct cell *row, int from, int to, i
 	place(out, "y", EDGE + y * CELL_H + BASE);
 	/* Whatever font draws braille and lines: a run is as wide as its cells. */
 	place(out, "textLength", (to - from) * CELL_W);
-	str_printf(out, " fill=\"#%06x\"%s>", l->fg >= 0 ? rgb(l->fg) : 0xd8d8d8, strchr(l->flags, 'b') ? " font-weight=\"bold\"" : "");
+	str_printf(out, " fill=\"#%06x\"%s>", l->fg256 >= 0 ? rgb(l->fg256) : 0xd8d8d8, strchr(l->flags, 'b') ? " font-weight=\"bold\"" : "");
 	for (int x = from; x < to; x++)
 		put_char(out, &row[x], 1);
 	str_puts(out, "</text>");
@@ -124,13 +119,13 @@ void picture_ansi(const struct grid *g, struct str *out)
 	for (int y = 0; y < g->h; y++) {
 		const struct cell *row = g->cell + (size_t)y * (size_t)g->w;
 		for (int x = 0, end; x < g->w; x = end) {
-			const struct look *l = &looks[row[x].attr];
+			const struct look look = theme_look(0, (enum attr)row[x].attr), *l = &look;
 			end = run_end(row, g->w, x);
 			str_puts(out, "\033[0");
-			if (l->fg >= 0)
-				str_printf(out, ";38;5;%d", l->fg);
-			if (l->bg >= 0)
-				str_printf(out, ";48;5;%d", l->bg);
+			if (l->fg256 >= 0)
+				str_printf(out, ";38;5;%d", l->fg256);
+			if (l->bg256 >= 0)
+				str_printf(out, ";48;5;%d", l->bg256);
 			for (const char *f = l->flags; *f; f++)
 				str_printf(out, ";%d", *f == 'b' ? 1 : *f == 'd' ? 2 : *f == 'u' ? 4 : 7);
 			str_putc(out, 'm');
