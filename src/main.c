@@ -101,7 +101,7 @@ static int collect(struct script *s, const struct options *o, struct err *e)
 			rc = add_setting(s, o->script[i].arg, e);
 	for (int i = 0; i < o->nscript && !rc; i++) {
 		if (o->script[i].id == OPTION_COMMAND)
-			rc = script_add(s, o->script[i].arg, "", e);
+			rc = script_add_command(s, o->script[i].arg, e);
 		else if (o->script[i].id == OPTION_FILE)
 			rc = script_add_file(s, o->script[i].arg, e);
 	}
@@ -111,7 +111,7 @@ static int collect(struct script *s, const struct options *o, struct err *e)
 	if (o->ncommand && !rc && !is_attach(o)) {
 		struct str line = {0};
 		shell_join(&line, o->ncommand, (const char *const *)o->command);
-		rc = line.failed ? err_nomem(e, "command", 0) : script_add(s, line.s, "", e);
+		rc = line.failed ? err_nomem(e, "command", 0) : script_add_command(s, line.s, e);
 		str_done(&line);
 	}
 	return rc;

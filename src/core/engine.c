@@ -75,6 +75,8 @@ static int dispatch(struct worker *w, const struct engine_cmd *c, int argc, char
 	case CMD_LOAD: return cmd_load(w, argc, argv, e);
 	case CMD_RUNS: return cmd_runs(w, argc, argv, e);
 	case CMD_VERIFY: return cmd_verify(w, argc, argv, e);
+	case CMD_EQUALS: return cmd_equals(w, argv[0], e);
+	case CMD_GRADCHECK: return cmd_gradcheck(w, e);
 	case CMD_REPLAY: return err_set(e, ERR_STATE, "replay: nothing is replayed here (anetui --replay RUN)");
 	case CMD_AUTO_DEMO: return cmd_auto_demo(w, e);
 	case CMD_STOP_NOW: return cmd_stop(w, argc ? argv[0] : "quit", 0, e);

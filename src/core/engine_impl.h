@@ -300,6 +300,12 @@ int cmd_verify(struct worker *w, int argc, char **argv, struct err *e);
 /* Takes a loaded checkpoint into use, in place of the model that is there; what the user has set stays. Tokenizer and parameters are the worker's then. */
 int worker_adopt(struct worker *w, struct params *p, const struct train_state *s, struct tokenizer *tok, struct err *e);
 
+/* --- engine_equals.c --- */
+int cmd_equals(struct worker *w, const char *run, struct err *e);
+
+/* --- engine_gradcheck.c --- */
+int cmd_gradcheck(struct worker *w, struct err *e);
+
 /* --- engine_rewind.c: nan=rewind --- */
 /* Training has broken down, e says where: back to the newest checkpoint, on behind the data that broke it. 0: training goes on. Else e says why not. */
 int worker_rewind(struct worker *w, const struct trainer_step *r, struct err *e);

@@ -9,6 +9,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine.h"
+#include "repl/shell.h"
 
 void script_done(struct script *s)
 {
@@ -78,5 +80,33 @@ int script_add_file(struct script *s, const char *path, struct err *e)
 		at = nl + 1;
 	}
 	str_done(&text);
+	return rc;
+}
+
+/* The run that "rerun RUN" names, without quotes; 0: another command. */
+static int is_rerun(const char *text, char *run, size_t n)
+{
+	struct parsed *p = mem_zalloc(1, sizeof *p);
+	int is = p && !shell_parse(p, text, NULL) && p->id == CMD_RERUN && strlen(p->argv[0]) < n;
+	if (is)
+		snprintf(run, n, "%s", p->argv[0]);
+	free(p);
+	return is;
+}
+
+int script_add_command(struct script *s, const char *text, struct err *e)
+{
+	char run[1024], path[1100];
+	if (!is_rerun(text, run, sizeof run))
+		return script_add(s, text, "", e);
+	snprintf(path, sizeof path, "%s/settings.cmd", run);
+	int rc = script_add_file(s, path, e);
+	if (rc)
+		return rc;
+	const char *words[] = {command_row(CMD_EQUALS)->name, run};
+	struct str line = {0};
+	shell_join(&line, 2, words);
+	rc = line.failed ? err_nomem(e, "rerun", line.len) : script_add(s, line.s, "", e);
+	str_done(&line);
 	return rc;
 }

@@ -22,6 +22,8 @@ int script_add(struct script *s, const char *text, const char *where, struct err
 /* For a restarted process: the lines as they are, whatever has become of the files. */
 void script_hand_over(const struct script *s, struct handover *h);
 int script_take_over(struct script *s, const struct handover *h, struct err *e);
+/* As script_add; but `rerun RUN` is the commands of that run's settings.cmd, and the question whether the weights are then the recorded ones. */
+int script_add_command(struct script *s, const char *text, struct err *e);
 /* Every line of a file. Refuses what is no text. */
 int script_add_file(struct script *s, const char *path, struct err *e);
 

@@ -184,6 +184,8 @@ static int64_t do_here(struct shell *s, const struct command_row *row, struct er
 		return do_agenda(s, row, e);
 	case CMD_SAY:
 		return do_say(s, word);
+	case CMD_RERUN:
+		return err_set(e, ERR_STATE, "rerun: a run is executed again by a program of its own: anetui rerun %s", word ? word : "RUN");
 	case CMD_QUIT:
 		return do_quit(s, word, e);
 	}

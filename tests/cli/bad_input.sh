@@ -198,7 +198,7 @@ qiut | did you mean quit
 smaple 10 x | did you mean sample
 set "a | quote not closed
 help trian | did you mean train
-rerun x | later
+rerun x | a program of its own: anetui rerun x
 export x y | no such format
 zoom loss | needs the screen
 layout wide | needs the screen
