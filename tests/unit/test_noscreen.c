@@ -271,8 +271,8 @@ static void failures_end_the_script(void **state)
 	assert_string_equal(err, "stdin:1: set: clpi: no such key (did you mean clip?)\n");
 	assert_int_equal(session(NULL, "\n\nqick\n"), 2);
 	assert_non_null(strstr(err, "stdin:3: command: qick: no such command (did you mean"));
-	assert_int_equal(session(NULL, "theme x\n"), 1);
-	assert_string_equal(err, "stdin:1: theme: comes with later work (nothing was done)\n");
+	assert_int_equal(session(NULL, "rerun x\n"), 1);
+	assert_string_equal(err, "stdin:1: rerun: a run is executed again by a program of its own: anetui rerun x\n");
 	assert_int_equal(session(NULL, "layout wide\n"), 1);
 	/* A line with a minus sign may fail. */
 	assert_int_equal(session(NULL, "-load x\n- qick\n-rerun a\ninfo\n"), 0);

@@ -549,7 +549,7 @@ static void hints_are_shown(void **state)
 		{"set lr.shape ", "now cosine, constant, cosine, linear, wsd"}, {"set sample.stop ", "now empty, text, at most 127 bytes"},
 		{"sample ", "N [PROMPT]"}, {"sample 60 ", "[PROMPT]"}, {"mil ", "list | show NAME | export DIR [bare|verbose] | run FILE weights=DIR INPUT=FILE.f32 ... out=FILE.f32"}, {"mil show ", "NAME"},
 		{"mil list ", ""}, {"wait step ", "N"}, {"new ", "now demo  PRESET|DIR|FILE [tokenizer=FILE] [KEY=VALUE...]"}, {"new demo tokenizer=a layers=1 ", "[KEY=VALUE...]"},
-		{"theme ", "NAME  (comes with later work)"}, {"export ", "FORMAT PATH"}, {"tokenize a ", "OUT"},
+		{"export ", "FORMAT PATH"}, {"tokenize a ", "OUT"},
 	};
 	struct err e;
 	memset(&now, 0, sizeof now);
