@@ -156,7 +156,7 @@ trains hup 3
 kill -HUP $pid
 ended
 check "SIGHUP: saved, status 129" eval 'is 129 && saved hup && stopped_by hup SIGHUP'
-for how in continue checkpoint,continue; do
+for how in continue checkpoint,continue go-on; do
 	{ model; echo train; echo 'train 3'; } >on.cmd
 	begin hup --on-hup "$how" -x on.cmd
 	trains hup 3
@@ -170,7 +170,7 @@ for how in continue checkpoint,continue; do
 	check "--on-hup $how: a checkpoint, and training goes on without a word" eval 'is 0 && saved hup && [ "$(wc -c <err)" -eq "$size" ]'
 done
 plain --on-hup sometimes -e 'get clip'
-check "--on-hup: what it may be" eval 'is 2 && in_err "must be checkpoint or"'
+check "--on-hup: what it may be" eval 'is 2 && in_err "must be stop or go-on"'
 (
 	trap '' HUP
 	exec "$ANETUI" --plain --run hup3 -x on.cmd >out 2>err </dev/null
