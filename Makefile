@@ -77,7 +77,7 @@ else
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: all run check check-unit check-cli fuzz fuzzers deps install uninstall clean help
+.PHONY: all run check check-unit check-cli soak fuzz fuzzers deps install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -144,6 +144,11 @@ $(O)/tests/libblas-standin.so: tests/blas/standin.c tests/blas/standin.h Makefil
 
 $(O)/tests/test_blas_choice: | $(O)/tests/libblas-standin.so
 
+# Switches the sums off to see that the crash tests fail then.
+ifneq ($(UNAME),Darwin)
+$(O)/tests/test_crash: LDFLAGS += -Wl,--wrap=crc32c,--wrap=crc32c_join
+endif
+
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) src/main.c $(UNIT_SRC) $(HELP_SRC) $(FUZZ_SRC) tests/fuzz/fuzz.c tests/fuzz/damage.c))
 
 # --- goals ---------------------------------------------------------------------------------------------------
@@ -172,6 +177,10 @@ fuzz: $(PROGRAM)
 
 fuzzers: $(FUZZ_BIN)
 
+# The crash tests at full length: 1,000 kills, every call of a save.
+soak: $(PROGRAM) $(O)/tests/test_crash
+	@ANETUI_SOAK=1 ANETUI_KILLS=1000 TEST_TIMEOUT=7200 sh tests/run.sh $(O) $(PROGRAM) $(O)/tests/test_crash tests/cli/kill9.sh
+
 COMPLETION_DIRS = bash-completion/completions zsh/site-functions fish/vendor_completions.d
 install: $(PROGRAM)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/anetui" "$(DESTDIR)$(PREFIX)/share/man/man1"
@@ -198,5 +207,6 @@ help:
 	@echo "make deps run        install what is missing, build, open the demo"
 	@echo "make deps check      install what is missing (test tools too), build, run every test"
 	@echo "make fuzz            every parser against libFuzzer, FUZZ_SECONDS each ($(FUZZ_SECONDS))"
+	@echo "make soak            the crash tests at full length"
 	@echo "make install         to DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away"
 	@echo "make clean           remove what was built"
