@@ -182,6 +182,11 @@ soak: $(PROGRAM) $(O)/tests/test_crash
 	@ANETUI_SOAK=1 ANETUI_KILLS=1000 TEST_TIMEOUT=7200 sh tests/run.sh $(O) $(PROGRAM) $(O)/tests/test_crash tests/cli/kill9.sh
 
 COMPLETION_DIRS = bash-completion/completions zsh/site-functions fish/vendor_completions.d
+# Random keys, clicks and sizes at the screen, under the address sanitizer: SOAK keys (100,000), from SEED.
+soak:
+	$(MAKE) BUILD=asan build/asan/anetui build/asan/tests/test_soak
+	SOAK=$${SOAK:-100000} sh tests/run.sh build/asan build/asan/anetui build/asan/tests/test_soak
+
 install: $(PROGRAM)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/anetui" "$(DESTDIR)$(PREFIX)/share/man/man1"
 	install -m 755 $(PROGRAM) "$(DESTDIR)$(PREFIX)/bin/anetui"

@@ -18,12 +18,15 @@
 #include "support/fakeview.h"
 #include "tui/keys.h"
 #include "tui/panes.h"
+#include "tui/picture.h"
 
 static void path_of(char *out, size_t n, const char *name)
 {
 	const char *root = getenv("ANETUI_ROOT");
 	snprintf(out, n, "%s/tests/golden/%s.txt", root ? root : ".", name);
 }
+
+static int in_colours;
 
 static void draw(struct view *v, int w, int h, struct str *out)
 {
@@ -33,10 +36,14 @@ static void draw(struct view *v, int w, int h, struct str *out)
 	/* The second drawing has measured the scroll bounds of the first. */
 	frame_draw(&g, v, &l);
 	frame_draw(&g, v, &l);
-	grid_dump(&g, out);
+	if (in_colours)
+		picture_ansi(&g, out);
+	else
+		grid_dump(&g, out);
 	grid_done(&g);
 }
 
+/* In colours the golden file is what a terminal gets (`cat` shows it). */
 static void compare(struct view *v, int w, int h, const char *name)
 {
 	char path[512];
@@ -78,6 +85,11 @@ static void test_training(void **s)
 			snprintf(name, sizeof name, "train-%dx%d-%s", sizes[i].w, sizes[i].h, names[gl]);
 			if (gl != GLYPHS_BLOCK || sizes[i].w == 80)
 				compare(&v, sizes[i].w, sizes[i].h, name);
+			in_colours = 1;
+			snprintf(name, sizeof name, "train-%dx%d-%s-colour", sizes[i].w, sizes[i].h, names[gl]);
+			if (gl != GLYPHS_BLOCK)
+				compare(&v, sizes[i].w, sizes[i].h, name);
+			in_colours = 0;
 		}
 	view_done(&v);
 }
