@@ -77,7 +77,7 @@ else
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: all run check check-unit check-cli soak fuzz fuzzers deps install uninstall clean help
+.PHONY: all run check check-unit check-cli soak fuzz fuzzers deps install uninstall clean help soak-screen
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -183,7 +183,7 @@ soak: $(PROGRAM) $(O)/tests/test_crash
 
 COMPLETION_DIRS = bash-completion/completions zsh/site-functions fish/vendor_completions.d
 # Random keys, clicks and sizes at the screen, under the address sanitizer: SOAK keys (100,000), from SEED.
-soak:
+soak-screen:
 	$(MAKE) BUILD=asan build/asan/anetui build/asan/tests/test_soak
 	SOAK=$${SOAK:-100000} sh tests/run.sh build/asan build/asan/anetui build/asan/tests/test_soak
 

@@ -1,5 +1,5 @@
 /* test_soak.c: random keys, clicks and sizes at the real program ($ANETUI) in a terminal: it lives, answers, and leaves the terminal as it was.
- * SOAK=100000 with the program of BUILD=asan is the long form (make soak).
+ * SOAK=100000 with the program of BUILD=asan is the long form (make soak-screen).
  * SPDX-License-Identifier: MIT */
 #include <stdarg.h>
 #include <stddef.h>
