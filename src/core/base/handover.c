@@ -252,8 +252,10 @@ int handover_get(const struct handover *h, const char *name, void *out, size_t n
 const char *handover_text(const struct handover *h, const char *name)
 {
 	const struct block *b = find(h, name);
+	if (!b || !b->n)
+		return "";
 	const char *s = (const char *)(b + 1);
-	return b && b->n && !s[b->n - 1] ? s : "";
+	return s[b->n - 1] ? "" : s;
 }
 
 int handover_take_fd(const struct handover *h, const char *name, struct err *e)

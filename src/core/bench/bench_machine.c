@@ -31,11 +31,11 @@ static int product(struct bench *b, int64_t m, int64_t n, int64_t k, const char 
 {
 	size_t na = (size_t)(m * k), nb = (size_t)(n * k), nc = (size_t)(m * n);
 	float *mem = mem_aligned(na + nb + nc, sizeof *mem);
-	struct product p = {b->o->pool, m, n, k, mem, mem + na, mem + na + nb};
 	char name[64];
 	double ms;
 	if (!mem)
 		return err_nomem(e, "bench: sgemm", (na + nb + nc) * sizeof *mem);
+	struct product p = {b->o->pool, m, n, k, mem, mem + na, mem + na + nb};
 	for (size_t i = 0; i < na + nb; i++)
 		mem[i] = (float)(i % 11) - 5;
 	int rc = bench_time(b, product_call, &p, 5, 150, &ms, e);
