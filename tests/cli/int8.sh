@@ -39,6 +39,8 @@ check "after it" text after 'train 8' 'set sample.int8 on' 'sample 30 A'
 check "before and after" text both 'set sample.int8 on' 'sample 30 A' 'train 8' 'sample 30 A'
 cat before after >want
 check "after training the copy is made anew" eval 'cmp -s both want && ! cmp -s before after'
+check "between two trainings" text between 'train 4' 'set sample.int8 on' 'sample 30 A' 'train 4' 'sample 30 A'
+check "and so it is there" eval '[ "$(tail -c "$(wc -c <after)" between)" = "$(cat after)" ] && [ "$(head -c "$(wc -c <after)" between)" != "$(cat after)" ]'
 for threads in 1 2 3; do
 	script --run "t$threads" "set threads $threads" "$sure" 'set sample.int8 on' 'train 2' 'sample 40 A' 'sample 40'
 	mv out "text.$threads"
