@@ -76,6 +76,8 @@ if [ $want_check = yes ]; then
 	have tmux  || add "$(pick tmux tmux tmux tmux)"
 	have clang || add "$(pick clang clang clang -)"
 	have_fuzzer || add "$(pick libclang-rt-dev compiler-rt compiler-rt -)"
+	have zsh || add "$(pick zsh zsh zsh -)"
+	have fish || add "$(pick fish fish fish fish)"
 	have python3 || add "$(pick python3 python3 python python)"
 fi
 
