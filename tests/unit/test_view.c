@@ -73,6 +73,15 @@ static void a_record_is_read_as_it_grows(void **s)
 	assert_true(metrics_more(&m, &e) > 0);
 	assert_int_equal(m.went_back, 1);
 	assert_true(m.row[m.n - 1].step == 8 && m.row[m.n - 1].loss == 0.5f && m.row[m.n - 3].step == 7);
+	/* A checkpoint of step 7 that was whole after step 8: nobody went back. The next that does takes it along with step 8. */
+	m.went_back = 0;
+	put("rec/metrics.jsonl", "a", "{\"t\":2002,\"step\":7,\"event\":\"ckpt\",\"file\":\"step-00000007.ckpt\"}\n");
+	assert_int_equal(metrics_more(&m, &e), 1);
+	assert_true(!m.went_back && m.row[m.n - 1].kind == METRICS_CKPT && m.row[m.n - 2].step == 8);
+	step_line(line, sizeof line, 8, 2003, 0.25);
+	put("rec/metrics.jsonl", "a", line);
+	metrics_more(&m, &e);
+	assert_true(m.went_back && m.row[m.n - 1].step == 8 && m.row[m.n - 1].loss == 0.25f && m.row[m.n - 2].kind == METRICS_START);
 	/* A line without an end does not take all memory. */
 	metrics_done(&m);
 	FILE *f = fopen("rec/metrics.jsonl", "w");

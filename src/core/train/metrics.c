@@ -32,13 +32,21 @@ static int find_kind(const char *name)
 	return -1;
 }
 
+/* A `ckpt` line tells when its file was whole, and the step that is in it: that may be an earlier one, but nobody went back (as in engine_replay.c). */
 static void go_back(struct metrics *m, int kind, uint64_t step)
 {
 	size_t n = m->n;
-	while (n && (m->row[n - 1].step > step || (kind == METRICS_STEP && m->row[n - 1].step == step && m->row[n - 1].kind == METRICS_STEP)))
-		free(m->row[--n].text);
+	for (size_t i = kind == METRICS_CKPT ? 0 : n; i-- > 0;) {
+		const struct metrics_row *r = &m->row[i];
+		if (r->kind == METRICS_CKPT)
+			continue;
+		if (r->step < step || (r->step == step && !(kind == METRICS_STEP && r->kind == METRICS_STEP)))
+			break;
+		n = i;
+	}
 	m->went_back |= n < m->n;
-	m->n = n;
+	while (m->n > n)
+		free(m->row[--m->n].text);
 }
 
 static void read_numbers(struct metrics_row *r, const json_t *o)
