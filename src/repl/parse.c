@@ -60,7 +60,7 @@ const char *words_next(const char *p, char *out, size_t n, int *open)
 
 int words_need_quotes(const char *w)
 {
-	return !*w || strpbrk(w, " \t\"\n") != NULL;
+	return !*w || strpbrk(w, " \t\"\n\r") != NULL;
 }
 
 int words_kind_count(const struct command_row *row)

@@ -220,6 +220,7 @@ static void words_are_joined_as_they_are_read(void **state)
 		{{"set", "sample.stop", ""}, "set sample.stop \"\""},
 		{{"set", "sample.stop", "a\"\\\n "}, "set sample.stop \"a\\\"\\\\\\n \""},
 		{{"sample", "60", "Once", "upon a", "\"time\""}, "sample 60 Once upon a \"time\""},
+		{{"load", "a\r"}, "load \"a\r\""},
 		{{"nothing", "a b"}, "nothing \"a b\""},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
