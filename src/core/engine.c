@@ -210,7 +210,8 @@ void worker_leave(struct worker *w)
 	worker_state(w, ENGINE_STOPPED, NULL);
 	worker_end_pending(w, ERR_CANCEL, "engine: it has ended");
 	while (ring_pop(w->g->commands, &c)) {
-		int wanted = w->viewer && (c.op == CMD_STOP_SAVE || c.op == CMD_STOP_NOW); /* what ended by itself is what was asked for */
+		/* A second wish to end (^C while the first one saves) has come true; so has any, for what ends by itself. */
+		int wanted = c.op == CMD_STOP_NOW || (w->viewer && c.op == CMD_STOP_SAVE);
 		worker_done(w, c.id, wanted ? 0 : ERR_CANCEL, "engine: it has ended");
 	}
 	worker_emit(w, &ev, 1);

@@ -90,21 +90,22 @@ int words_before_rest(const struct command_row *row)
 	return row->max == COMMAND_REST ? words_kind_count(row) - 1 : -1;
 }
 
-/* Exact name first, then prefixes: the id, -1 for none, -2 for several. */
+/* Exact name first, then prefixes: the id, -1 for none, -2 for several. Where all go on from the shortest one (set, settings), that is meant. */
 static int find(const char *name)
 {
 	size_t n = strlen(name);
-	int id = -1, hits = 0;
+	int id = -1;
 	for (int i = 0; i < CMD_N; i++) {
 		const char *s = command_row(i)->name;
 		if (!strcmp(s, name))
 			return i;
-		if (n && !strncmp(s, name, n)) {
+		if (n && !strncmp(s, name, n) && (id < 0 || strlen(s) < strlen(command_row(id)->name)))
 			id = i;
-			hits++;
-		}
 	}
-	return hits > 1 ? -2 : id;
+	for (int i = 0; id >= 0 && i < CMD_N; i++)
+		if (!strncmp(command_row(i)->name, name, n) && strncmp(command_row(i)->name, command_row(id)->name, strlen(command_row(id)->name)))
+			return -2;
+	return id;
 }
 
 int words_command(const char *name)

@@ -173,6 +173,8 @@ static int64_t do_here(struct shell *s, const struct command_row *row, struct er
 		return host_call(row, h->zoom, h->ctx, word, e);
 	case CMD_THEME:
 		return host_call(row, h->theme, h->ctx, word, e);
+	case CMD_SETTINGS:
+		return host_call(row, h->settings, h->ctx, word, e);
 	case CMD_REF:
 		return host_call(row, h->ref, h->ctx, word, e);
 	case CMD_SCREEN:
@@ -250,7 +252,7 @@ void shell_record_end(struct shell *s)
 int shell_leaves_start(const char *line)
 {
 	static const int leave[] = {CMD_DATA, CMD_DEVICE, CMD_PIPELINE, CMD_FREEZE, CMD_LR, CMD_SET, CMD_GET, CMD_UNDO, CMD_POWER, CMD_RUNS, CMD_WATCH, CMD_REF, CMD_RECORD,
-				    CMD_HELP, CMD_SAY, CMD_ALIAS, CMD_ON, CMD_LAYOUT, CMD_THEME, CMD_ZOOM};
+				    CMD_HELP, CMD_SAY, CMD_ALIAS, CMD_ON, CMD_LAYOUT, CMD_THEME, CMD_ZOOM, CMD_SETTINGS};
 	struct parsed p;
 	if (shell_parse(&p, line, NULL))
 		return 0;

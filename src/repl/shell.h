@@ -16,6 +16,7 @@ struct shell_host {
 	int (*zoom)(void *ctx, const char *pane, struct err *e);
 	int (*screen)(void *ctx, const char *file, struct err *e);
 	int (*theme)(void *ctx, const char *name, struct err *e);   /* name NULL: tell */
+	int (*settings)(void *ctx, const char *text, struct err *e); /* text NULL: all */
 	int (*ref)(void *ctx, const char *run, struct err *e);      /* run NULL: tell; "off" */
 	void (*quit)(void *ctx, int now);                       /* leave; now: without saving */
 	struct agenda *agenda;                                  /* aliases, rules, watch, record; stays the host's. NULL: there are none */
@@ -42,7 +43,7 @@ struct parsed {
 	char *argv[SHELL_ARGS]; /* into buf */
 	char buf[4096];
 };
-/* Exact names first, then unique prefixes; unknown: the nearest name. Quotes keep blanks together (inside: \" \\ \n \t); the last argument of a REST command is the rest of the line. */
+/* Exact names first, then unique prefixes (the shortest name, where all others go on from it); unknown: the nearest name. Quotes keep blanks together (inside: \" \\ \n \t); the last argument of a REST command is the rest of the line. */
 int shell_parse(struct parsed *p, const char *line, struct err *e);
 
 /* The line that reads back as these words (a command's name first): quotes where needed, the rest of a REST command as it stands. */

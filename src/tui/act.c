@@ -8,6 +8,7 @@
 #include "tui/filter.h"
 #include "tui/kernels.h"
 #include "tui/keys.h"
+#include "tui/setlist.h"
 #include "tui/ui.h"
 
 static void toggle_pause(struct ui *u)
@@ -210,8 +211,12 @@ static void axis(struct ui *u)
 void ui_act(struct ui *u, enum key_action a, int which)
 {
 	struct view *v = &u->view;
+	if (v->setlist.open && !v->answer.open && ui_settings_act(u, a))
+		return;
 	switch (a) {
 	case KEYS_HELP: help(u); break;
+	case KEYS_SETTINGS: setlist_open(v, NULL); break;
+	case KEYS_UNDO: ui_command(u, u->shell, "undo"); break;
 	case KEYS_COMMAND: ui_open_prompt(u); break;
 	case KEYS_QUIT:
 		if (v->answer.open)
@@ -267,7 +272,7 @@ void ui_act(struct ui *u, enum key_action a, int which)
 	case KEYS_CLOSE: close_something(u); break;
 	case KEYS_SUSPEND: ui_suspend(u); break;
 	case KEYS_REDRAW: u->redraw_all = 1; break;
-	case KEYS_NONE: case KEYS_N: break;
+	case KEYS_DEFAULT: case KEYS_NONE: case KEYS_N: break;
 	}
 }
 
@@ -301,6 +306,10 @@ void ui_mouse(struct ui *u, const struct screen_key *k)
 			p = i;
 	if (v->ask != ASK_NONE || u->stopping)
 		return;
+	if (v->setlist.open && !v->answer.open && !v->prompt.open && is_in(u->layout.body, k->x, k->y)) {
+		ui_settings_mouse(u, k);
+		return;
+	}
 	if (k->button == SCREEN_WHEEL_UP || k->button == SCREEN_WHEEL_DOWN) {
 		int up = k->button == SCREEN_WHEEL_UP;
 		if (!v->answer.open && p >= 0 && v->zoom < 0)

@@ -8,21 +8,22 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "tui/setlist.h"
 
 static char *text_of(struct view *v, enum filtering what)
 {
-	return what == FILTER_KERNELS ? v->kernel_filter : what == FILTER_ANSWER ? v->answer_filter : v->log_filter;
+	return what == FILTER_KERNELS ? v->kernel_filter : what == FILTER_ANSWER ? v->answer_filter : what == FILTER_SETTINGS ? v->setlist_filter : v->log_filter;
 }
 
 const char *filter_text(const struct view *v, enum filtering what)
 {
-	return what == FILTER_KERNELS ? v->kernel_filter : what == FILTER_ANSWER ? v->answer_filter : v->log_filter;
+	return text_of((struct view *)v, what);
 }
 
 void filter_begin(struct view *v)
 {
 	int p = v->zoom >= 0 ? v->zoom : v->focus;
-	v->filtering = v->answer.open ? FILTER_ANSWER : p == PANE_KERNELS ? FILTER_KERNELS : FILTER_LOG;
+	v->filtering = v->answer.open ? FILTER_ANSWER : v->setlist.open ? FILTER_SETTINGS : p == PANE_KERNELS ? FILTER_KERNELS : FILTER_LOG;
 	text_of(v, v->filtering)[0] = 0;
 }
 
@@ -32,6 +33,7 @@ static void changed(struct view *v)
 	v->answer.top = 0;
 	v->kernel_at = 0;
 	v->scroll[PANE_LOG] = 0;
+	setlist_settle(v);
 }
 
 void filter_key(struct view *v, wchar_t c, const char *name)

@@ -7,7 +7,7 @@
 
 #include "tui/view.h"
 
-/* For the open answer, else kernels or the log by the focus (other panes have nothing to leave out: then the log). */
+/* For the open answer, else the settings screen, else kernels or the log by the focus (other panes have nothing to leave out: then the log). */
 void filter_begin(struct view *v);
 /* A key while it is typed: a character (0: none) and its name. */
 void filter_key(struct view *v, wchar_t c, const char *name);

@@ -121,6 +121,7 @@ void frame_draw(struct grid *g, struct view *v, struct layout *l)
 			draw_pane(g, v, l, (enum pane)p);
 	if (l->lines.h)
 		pane_lines(g, v, l->lines);
+	pane_settings(g, v, l);
 	pane_answer(g, v, l);
 	bar_help(g, v, l->help);
 	bar_prompt(g, v, l);

@@ -20,7 +20,7 @@ static const struct handover_field ui_fields[] = {
 
 static const struct handover_field view_fields[] = {
 #define F(name) HANDOVER_FIELD(struct view, name)
-	F(prompt), F(message), F(message_level), F(layout), F(moves), F(theme), F(zoom), F(focus), F(log_y), F(ema), F(scroll), F(sample_back), F(x), F(span), F(to), F(cursor_on), F(cursor), F(kernel_sort), F(kernel_turned), F(kernel_at), F(filtering), F(kernel_filter), F(log_filter), F(answer_filter), F(have_base), F(base), F(ask), F(leaving), F(page), F(most),
+	F(prompt), F(message), F(message_level), F(layout), F(moves), F(theme), F(zoom), F(focus), F(log_y), F(ema), F(scroll), F(sample_back), F(x), F(span), F(to), F(cursor_on), F(cursor), F(kernel_sort), F(kernel_turned), F(kernel_at), F(filtering), F(kernel_filter), F(log_filter), F(answer_filter), F(setlist_filter), F(setlist), F(have_base), F(base), F(ask), F(leaving), F(page), F(most),
 	F(answer.watch), F(answer.open), F(answer.top), F(answer.page_rows), F(answer.most), F(answer.id), F(answer.title),
 #undef F
 };

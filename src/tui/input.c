@@ -9,6 +9,7 @@
 #include "tui/filter.h"
 #include "tui/keys.h"
 #include "tui/ref.h"
+#include "tui/setlist.h"
 #include "tui/picture.h"
 #include "tui/ui.h"
 
@@ -157,6 +158,14 @@ static int host_theme(void *ctx, const char *name, struct err *e)
 	return 0;
 }
 
+static int host_settings(void *ctx, const char *text, struct err *e)
+{
+	struct ui *u = ctx;
+	(void)e;
+	setlist_open(&u->view, text);
+	return 0;
+}
+
 static void host_quit(void *ctx, int now)
 {
 	ui_stop(ctx, now ? STOP_NOW : STOP_SAVE, "quit");
@@ -164,7 +173,7 @@ static void host_quit(void *ctx, int now)
 
 void ui_shell_host(struct ui *u, struct shell_host *h)
 {
-	*h = (struct shell_host){.ctx = u, .text = host_text, .layout = host_layout, .zoom = host_zoom, .screen = host_screen, .ref = host_ref, .theme = host_theme, .quit = host_quit, .agenda = u->agenda};
+	*h = (struct shell_host){.ctx = u, .text = host_text, .layout = host_layout, .zoom = host_zoom, .screen = host_screen, .ref = host_ref, .theme = host_theme, .settings = host_settings, .quit = host_quit, .agenda = u->agenda};
 }
 
 /* --- the prompt --- */

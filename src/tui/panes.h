@@ -27,6 +27,7 @@ void pane_log_note(const struct view *v, int room, char note[NOTE]);
 void pane_log(struct grid *g, struct view *v, struct rect r);
 void pane_big(struct grid *g, struct view *v, struct rect r);
 void pane_answer(struct grid *g, struct view *v, const struct layout *l);
+void pane_settings(struct grid *g, struct view *v, const struct layout *l);
 /* The few lines of the tiny layout. */
 void pane_lines(struct grid *g, struct view *v, struct rect r);
 

@@ -188,6 +188,15 @@ static void set_modes(void)
 	scrollok(stdscr, FALSE);
 	leaveok(stdscr, FALSE);
 	set_escdelay(25);
+	/* Either form, whatever the terminal is said to send: some keep to one of them. */
+	static const struct { const char *bytes; int code; } cursor[] = {{"A", KEY_UP}, {"B", KEY_DOWN}, {"C", KEY_RIGHT}, {"D", KEY_LEFT}, {"H", KEY_HOME}, {"F", KEY_END}};
+	for (size_t i = 0; i < ARRAY_LEN(cursor); i++) {
+		char form[8];
+		snprintf(form, sizeof form, "\033[%s", cursor[i].bytes);
+		define_key(form, cursor[i].code);
+		snprintf(form, sizeof form, "\033O%s", cursor[i].bytes);
+		define_key(form, cursor[i].code);
+	}
 	define_key("\033[200~", KEY_PASTE_ON);
 	define_key("\033[201~", KEY_PASTE_OFF);
 }

@@ -115,6 +115,11 @@ void ui_act(struct ui *u, enum key_action a, int which);
 int ui_replay_key(struct ui *u, const char *name);
 void ui_mouse(struct ui *u, const struct screen_key *k);
 
+/* --- act_settings.c: while the settings screen is open --- */
+/* 1: that key is done with; 0: it is what it is everywhere. */
+int ui_settings_act(struct ui *u, enum key_action a);
+void ui_settings_mouse(struct ui *u, const struct screen_key *k);
+
 /* Brings the prompt in the view up to date with the editor. */
 void ui_sync_prompt(struct ui *u);
 /* lineedit_host.line and .complete. */

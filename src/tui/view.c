@@ -183,6 +183,8 @@ static void done(struct view *v, const struct engine_event *ev, const char *cloc
 	}
 	if (v->answer.id == ev->id)
 		view_answer_end(v, clock);
+	if (v->setlist.id == ev->id)
+		v->setlist.id = 0;
 }
 
 static void text(struct view *v, const struct engine_event *ev, const char *clock)

@@ -64,14 +64,27 @@ struct prompt {
 	int vi_command;
 };
 
-enum filtering { FILTER_NONE, FILTER_KERNELS, FILTER_LOG, FILTER_ANSWER };
+enum filtering { FILTER_NONE, FILTER_KERNELS, FILTER_LOG, FILTER_ANSWER, FILTER_SETTINGS };
 enum { FILTER_TEXT = 48 };
+
+/* The settings screen, over the panes until it is closed. */
+struct setlist {
+	int open, at, top;       /* at: the chosen setting; top: the first row shown */
+	uint32_t id;             /* command that changes `what` to `text` and is not answered yet; 0: none */
+	int what;
+	char text[SETTING_TEXT_MAX];
+	/* measured while drawing, for keys and mouse */
+	int page;
+	struct rect rows;        /* h: those that have something */
+	int less, more;          /* columns of the screen where a click makes the chosen one less or more; -1: nowhere */
+};
 
 enum ask { ASK_NONE, ASK_QUIT };
 
 struct view {
 	struct data *live, *frozen;   /* frozen: NULL, or what is shown instead */
 	struct answer answer;
+	struct setlist setlist;
 	struct prompt prompt;
 	char message[LOG_TEXT];       /* under the panes while the prompt is closed */
 	int message_level;
@@ -90,7 +103,7 @@ struct view {
 	char ref_name[256];
 	int kernel_sort, kernel_turned, kernel_at; /* enum kernel_sort; 1: the other way round; the chosen row, from the top of the sorted table */
 	enum filtering filtering;     /* whose filter is being typed */
-	char kernel_filter[FILTER_TEXT], log_filter[FILTER_TEXT], answer_filter[FILTER_TEXT];
+	char kernel_filter[FILTER_TEXT], log_filter[FILTER_TEXT], answer_filter[FILTER_TEXT], setlist_filter[FILTER_TEXT];
 	int have_base;
 	struct split base;            /* what times are compared with */
 	int scroll[PANE_N];           /* lines from the pane's resting place */

@@ -90,12 +90,6 @@ static void add_power(struct power_view *p)
 	p->source[3] = (struct power_source_view){.name = "battery BAT0", .kind = "battery", .state = POWER_STALE, .watts = 21, .age = 34};
 }
 
-static void add_settings(struct settings *s)
-{
-	for (int i = 0; i < SET_N; i++)
-		s->num[i] = setting_row((enum setting_id)i)->def;
-}
-
 static void add_snapshot(struct view *v)
 {
 	static struct engine_snapshot s;
@@ -128,7 +122,7 @@ static void add_snapshot(struct view *v)
 	s.ckpt_step = 12000;
 	s.ckpt_age = 10.2;
 	s.lr_now = 2.84e-4;
-	add_settings(&s.settings);
+	settings_init(&s.settings);
 	add_timing(&s.timing);
 	add_power(&s.power);
 	s.proc = (struct proc_view){.cpu = 183, .rss = (uint64_t)612 << 20, .peak = (uint64_t)640 << 20, .cpus = 2, .n = 120};
@@ -188,7 +182,7 @@ int fakeview_empty(struct view *v)
 	s.progress = 0.4f;
 	s.remaining = s.ckpt_age = -1;
 	s.best_val = s.proc.cpu = s.lr_now = NAN;
-	add_settings(&s.settings);
+	settings_init(&s.settings);
 	s.power = (struct power_view){.n = 2, .watts = NAN, .joules = NAN};
 	s.power.source[0] = (struct power_source_view){.name = "package-0", .kind = "powercap", .state = POWER_NO_PERMISSION, .reason = "energy_uj is root-only",
 		.fix = "sudo setcap cap_dac_read_search=ep ./anetui"};

@@ -42,10 +42,11 @@ static void ended_by_what_comes_in_between(void **state)
 	assert_non_null(strstr(d.msg, "before the end"));
 
 	far = door_send(&d, CMD_TRAIN, "1000000", 1);
-	uint32_t stop = door_send(&d, CMD_STOP_NOW, "quit", 1), behind = door_send(&d, CMD_GET, "", 1);
+	uint32_t stop = door_send(&d, CMD_STOP_NOW, "quit", 1), behind = door_send(&d, CMD_GET, "", 1), again = door_send(&d, CMD_STOP_NOW, "quit", 1);
 	while (!d.stopped)
 		door_look(&d);
 	assert_int_equal(door_await(&d, stop), 0);
+	assert_int_equal(door_await(&d, again), 0);
 	assert_int_equal(door_await(&d, far), ERR_CANCEL);
 	assert_int_equal(door_await(&d, later), ERR_CANCEL);
 	assert_int_equal(door_await(&d, behind), ERR_CANCEL);

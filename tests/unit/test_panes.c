@@ -19,6 +19,7 @@
 #include "tui/keys.h"
 #include "tui/panes.h"
 #include "tui/picture.h"
+#include "tui/setlist.h"
 
 static void path_of(char *out, size_t n, const char *name)
 {
@@ -218,6 +219,49 @@ static void test_prompt(void **s)
 	view_done(&v);
 }
 
+/* The settings screen: what differs is marked, the chosen row tells about itself; a short list leaves the panes to be seen; what is asked for says so until it is answered. */
+static void test_settings(void **s)
+{
+	(void)s;
+	static const struct { int w, h; } some[] = {{20, 3}, {40, 10}, {80, 24}, {120, 40}, {200, 60}};
+	struct view v;
+	struct str got = {0};
+	assert_int_equal(fakeview_training(&v), 0);
+	settings_set(&v.live->snap.settings, SET_CLIP, "0.5", NULL);
+	settings_set(&v.live->snap.settings, SET_FREEZE, "embed* layers.0-1.*", NULL);
+	v.live->snap.settings.num[SET_BATCH] = 2;
+	setlist_open(&v, NULL);
+	setlist_move(&v, SET_CLIP);
+	for (size_t i = 0; i < ARRAY_LEN(some); i++) {
+		char name[64];
+		snprintf(name, sizeof name, "settings-%dx%d", some[i].w, some[i].h);
+		compare(&v, some[i].w, some[i].h, name);
+	}
+	v.setlist.id = 7;
+	v.setlist.what = SET_CLIP;
+	strcpy(v.setlist.text, "0.25");
+	draw(&v, 80, 24, &got);
+	assert_non_null(strstr(got.s, "clip                 0.25 ?"));
+	struct engine_event done = {.kind = EV_DONE, .id = 7};
+	view_event(&v, &done, "1");
+	str_clear(&got);
+	draw(&v, 80, 24, &got);
+	assert_non_null(strstr(got.s, "clip               < 0.5 >"));
+	setlist_open(&v, "clip");
+	v.glyphs = GLYPHS_ASCII;
+	compare(&v, 80, 24, "settings-filter-80x24-ascii");
+	setlist_open(&v, "nothing has this");
+	str_clear(&got);
+	draw(&v, 80, 24, &got);
+	assert_non_null(strstr(got.s, "no setting with that"));
+	setlist_close(&v);
+	str_clear(&got);
+	draw(&v, 80, 24, &got);
+	assert_null(strstr(got.s, "settings ="));
+	str_done(&got);
+	view_done(&v);
+}
+
 /* No size, no layout, no zoom may crash or draw outside (the sanitizer build sees the latter). */
 static void test_every_size(void **s)
 {
@@ -233,6 +277,8 @@ static void test_every_size(void **s)
 		for (int h = 1; h <= 50; h += h < 12 ? 1 : 5)
 			for (int z = -1; z < PANE_N; z += 2) {
 				v.zoom = z;
+				v.setlist.open = (w + h + z) % 2;
+				v.setlist.at = (w * h) % SET_N;
 				v.glyphs = (enum glyphs)((w + h) % 3);
 				v.layout = (enum layout_kind)((w + z + 1) % LAYOUT_BARE);
 				assert_int_equal(grid_resize(&g, w, h), 0);
@@ -354,7 +400,7 @@ int main(void)
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "en_US.UTF-8");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_chip), cmocka_unit_test(test_compiles), cmocka_unit_test(test_stage), cmocka_unit_test(test_prompt),
+		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_chip), cmocka_unit_test(test_compiles), cmocka_unit_test(test_stage), cmocka_unit_test(test_prompt), cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_every_size), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_answers), cmocka_unit_test(test_freeze), cmocka_unit_test(test_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,78 @@ static void rules_and_names(void **s)
 	leave(t);
 }
 
+/* A press, and its release after the screen has answered: curses makes one thing of both at once. */
+static void click(struct term *t, const char *text, int right)
+{
+	const char *screen = term_screen(t), *at = strstr(screen, text), *line = at;
+	char keys[64];
+	int y = 1, x = right + 1;
+	assert_non_null(at);
+	for (const char *c = screen; c < at; c++)
+		y += *c == '\n';
+	while (line > screen && line[-1] != '\n')
+		line--;
+	for (; line < at; line++)
+		x += ((unsigned char)*line & 0xc0) != 0x80;
+	snprintf(keys, sizeof keys, "\033[<0;%d;%dM\033[<0;%d;%dm", x, y, x, y);
+	term_type(t, keys);
+}
+
+/* All settings on the screen: by keys, by mouse, as a command; each change is a `set`. */
+static void settings(void **s)
+{
+	(void)s;
+	struct term *t = start_small("get adam.beta2");
+	see(t, "0.95");
+	term_type(t, "\033OQ");
+	see(t, "< 256 >");
+	see(t, "* batch                2 "); /* the preset's */
+	/* Right: a press each, also when they come faster than answers. */
+	term_type(t, "jjjjjjjj\033[C\033[C\033[C");
+	see(t, "* clip               < 1.3 >");
+	see(t, "from the next step on; set by you");
+	term_type(t, "u");
+	see(t, "< 1.2 >");
+	term_type(t, "d");
+	see(t, "  clip               < 1 >");
+	/* Enter: a word goes on to the next, a number is typed, and what is wrong is said. */
+	term_type(t, "\r");
+	see(t, ":set clip 1 ");
+	term_type(t, "\177-3\r");
+	see(t, "clip: -3: must be 0 to 1e+09");
+	see(t, "< 1 >");
+	term_type(t, "j\r");
+	see(t, "nan                < skip >");
+	/* Filter, as in help. */
+	term_type(t, "/beta2\r");
+	see(t, "adam.beta2         < 0.95 >");
+	see(t, "/beta2");
+	see_gone(t, "adam.eps");
+	term_type(t, "l");
+	see(t, "< 0.98 >");
+	click(t, "< 0.98 >", 0);
+	see(t, "< 0.95 >");
+	/* q closes it and leaves nothing. */
+	term_type(t, "q");
+	see_gone(t, "adam.beta2         <");
+	see(t, "1 loss");
+	term_type(t, ":settings sample.\r");
+	see(t, "sample.temperature < 0.5 >");
+	see_gone(t, "adam.eps");
+	click(t, "sample.top_p", 0);
+	see(t, "sample.top_p       < 0.95 >");
+	click(t, "sample.top_p", 2);
+	see(t, ":set sample.top_p 0.95");
+	term_type(t, "\003\003");
+	see(t, "sample.top_p       < 0.95 >");
+	term_type(t, "\033");
+	see_gone(t, "sample.top_p");
+	/* What was done stands in the log, as typed lines do. */
+	term_type(t, "6");
+	see(t, "set: adam.beta2 0.98 -> 0.95");
+	leave(t);
+}
+
 static void recording(void **s)
 {
 	(void)s;
@@ -273,7 +345,7 @@ static void a_run_that_outlives_its_terminal(void **s)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(watching), cmocka_unit_test(rules_and_names), cmocka_unit_test(recording), cmocka_unit_test(what_starts_by_itself),
+		cmocka_unit_test(watching), cmocka_unit_test(rules_and_names), cmocka_unit_test(settings), cmocka_unit_test(recording), cmocka_unit_test(what_starts_by_itself),
 		cmocka_unit_test(a_run_that_outlives_its_terminal), cmocka_unit_test(a_newcomers_path),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

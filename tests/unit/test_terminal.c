@@ -139,7 +139,8 @@ static void test_session(void **s)
 	term_type(t, ":kern\t");
 	see(t, ":kernels ");
 	term_type(t, "\003s\t");
-	see(t, "set     sample");
+	see(t, "set       ");
+	see(t, "settings");
 	term_type(t, "\033");
 	/* A long answer opens over the panes and is closed. */
 	see(t, "press :");
