@@ -90,7 +90,8 @@ struct step_obs {
 	uint64_t step, tokens;
 	double t;                       /* seconds since the run began (resumed time counted on) */
 	double loss, grad_norm, lr;
-	double ms, micro_ms;            /* of the step (of a thinned record: since the one before); mean of its micro-steps */
+	double ms, micro_ms;            /* of the step (of a thinned record: since the one before); mean of its micro-steps. NAN: the program was stopped in it */
+	double gap;                     /* seconds before its end in which nothing ran (the program stopped, the machine asleep); 0: none */
 	double watts, joules;           /* NAN: no source. joules since the engine was started */
 	double val, bpb;                /* EV_EVAL only */
 };

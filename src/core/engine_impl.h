@@ -114,6 +114,7 @@ struct worker {
 	int npending;
 	struct { uint64_t began_ns; double flops, tokens, joules; } cost; /* of this program's micro-steps, since timing was reset; joules: of all before. began_ns 0: none yet */
 	struct step_obs last;
+	struct clock_seen seen;           /* up to the latest step */
 	double ema_step_ms;
 	double loss_scale, flushed;  /* see the snapshot */
 	int flushed_told;

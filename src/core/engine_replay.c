@@ -57,7 +57,9 @@ static void go_back(struct record *r, uint64_t step)
 static void thin_curve(struct curve *c)
 {
 	for (size_t i = 0; i < c->n / 2; i++) {
+		double gap = c->ev[2 * i].obs.gap;
 		c->ev[i] = c->ev[2 * i + 1];
+		c->ev[i].obs.gap += gap;
 		c->weight[i] = c->weight[2 * i] + c->weight[2 * i + 1];
 	}
 	c->n /= 2;
@@ -110,11 +112,12 @@ static void read_step(struct record *r, const json_t *o, uint64_t step)
 	b->lr = number_or_nan(o, "lr");
 	b->ms = number_or_nan(o, "ms");
 	b->micro_ms = number_or_nan(o, "micro_ms");
+	b->gap = fmax(number_or_nan(o, "gap"), 0);
 	b->watts = number_or_nan(o, "watts");
 	r->last = ev;
 	if (c->n == CURVE_MAX)
 		thin_curve(c);
-	if (c->skipped + 1 >= c->stride)
+	if (c->skipped + 1 >= c->stride || b->gap > 0)
 		keep_step(c, &ev);
 	else
 		c->skipped++;

@@ -295,6 +295,7 @@ int worker_start_training(struct worker *w, uint64_t steps, struct err *e)
 			return rc;
 	}
 	w->early[0] = 0;
+	clock_stopped_since(&w->seen, NULL);
 	w->target = steps ? w->state.step + steps : 0;
 	w->training = 1;
 	w->pause_wanted = 0;
@@ -335,15 +336,28 @@ static void log_skipped(struct worker *w, const struct trainer_step *r)
 	worker_event_error(w, event);
 }
 
+/* Seconds since the step before in which nothing ran, as near as the usual step tells; 0: none. What came across it has no speed. */
+static double find_gap(struct worker *w)
+{
+	double slept, took = run_seconds(&w->run) - w->last.t;
+	if (!clock_stopped_since(&w->seen, &slept))
+		return 0;
+	double awake = MAX(took - w->ema_step_ms / 1e3, 0), gap = MAX(awake + slept, 1e-3);
+	w->cost.began_ns += (uint64_t)(awake * 1e9);
+	worker_log(w, LOG_INFO, "step %llu: stopped, or the machine asleep, for %.*f s: no speed is told for it", (unsigned long long)w->state.step, gap < 10, gap);
+	return gap;
+}
+
 static void observe_step(struct worker *w, const struct trainer_step *r)
 {
 	struct power_view pv;
-	double ms = (double)r->ns / 1e6;
+	double gap = find_gap(w), ms = gap > 0 ? NAN : (double)r->ns / 1e6;
 	power_poll(w->power, clock_ns(), 1);
 	power_look(w->power, &pv);
-	w->ema_step_ms = w->ema_step_ms > 0 ? 0.9 * w->ema_step_ms + 0.1 * ms : ms;
+	if (!(gap > 0))
+		w->ema_step_ms = w->ema_step_ms > 0 ? 0.9 * w->ema_step_ms + 0.1 * ms : ms;
 	w->last = (struct step_obs){.step = w->state.step, .tokens = w->state.tokens, .t = run_seconds(&w->run), .loss = r->loss,
-				    .grad_norm = r->grad_norm, .lr = r->lr, .ms = ms, .micro_ms = (double)r->micro_ns / 1e6,
+				    .grad_norm = r->grad_norm, .lr = r->lr, .ms = ms, .micro_ms = gap > 0 ? NAN : (double)r->micro_ns / 1e6, .gap = gap,
 				    .watts = pv.watts, .joules = pv.joules, .val = w->last.val, .bpb = w->last.bpb};
 	struct str f = {0};
 	json_num(&f, "loss", r->loss);
@@ -353,6 +367,8 @@ static void observe_step(struct worker *w, const struct trainer_step *r)
 	json_num(&f, "ms", ms);
 	json_num(&f, "micro_ms", w->last.micro_ms);
 	json_num(&f, "watts", pv.watts);
+	if (gap > 0)
+		json_num(&f, "gap", gap);
 	worker_event(w, "step", "%s", f.s ? f.s : "");
 	str_done(&f);
 	struct engine_event ev = {.kind = EV_STEP, .obs = w->last};

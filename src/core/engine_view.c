@@ -170,7 +170,7 @@ static void take_step(struct viewer *v, const struct metrics_row *r)
 	if (isfinite(r->watts) && isfinite(ms))
 		s->power.joules = (isfinite(was) ? was : 0) + (double)r->watts * ms / 1e3;
 	s->last = (struct step_obs){.step = r->step, .tokens = r->tokens, .t = r->t, .loss = (double)r->loss, .grad_norm = (double)r->grad_norm, .lr = (double)r->lr, .ms = ms,
-				    .micro_ms = (double)r->micro_ms, .watts = (double)r->watts, .joules = s->power.joules, .val = val, .bpb = bpb};
+				    .micro_ms = (double)r->micro_ms, .watts = (double)r->watts, .joules = s->power.joules, .val = val, .bpb = bpb, .gap = (double)r->gap};
 }
 
 /* One source, the record: so that the pane says where the watts come from, or that there were none. */
@@ -232,6 +232,7 @@ static struct engine_event row_event(enum engine_event_kind kind, const struct m
 	b->ms = (double)r->ms;
 	b->micro_ms = (double)r->micro_ms;
 	b->watts = (double)r->watts;
+	b->gap = kind == EV_STEP ? (double)r->gap : 0;
 	b->joules = b->val = b->bpb = NAN;
 	if (kind == EV_EVAL) {
 		b->val = b->loss;
@@ -342,19 +343,21 @@ static void show_curve(struct worker *w, size_t n)
 	size_t steps = count(m, n, METRICS_STEP), stride = (steps + CURVE_MAX - 1) / CURVE_MAX, seen = 0, in = 0;
 	size_t evals = count(m, n, METRICS_EVAL), each = (evals + EVALS_MAX - 1) / EVALS_MAX, e_in = 0;
 	const struct metrics_row *low = NULL;
-	double ms = 0;
+	double ms = 0, gap = 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct metrics_row *r = &m->row[i];
 		if (r->kind == METRICS_STEP) {
 			ms += isfinite(r->ms) ? (double)r->ms : 0;
+			gap += (double)r->gap;
 			seen++;
 			if (++in < stride && seen < steps)
 				continue;
 			struct engine_event ev = row_event(EV_STEP, r, 1);
-			ev.obs.ms = ms;
+			ev.obs.ms = ms > 0 ? ms : NAN;
+			ev.obs.gap = gap;
 			worker_emit(w, &ev, 1);
 			in = 0;
-			ms = 0;
+			ms = gap = 0;
 		} else if (r->kind == METRICS_EVAL) {
 			low = !low || r->loss <= low->loss ? r : low;
 			if (++e_in < each)

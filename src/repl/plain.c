@@ -480,6 +480,7 @@ static void handle_signals(struct plain *p)
 		if (!is_ignored(SIGHUP)) /* nohup */
 			wake_on_signal(SIGHUP);
 	}
+	wake_on_signal_restart(SIGCONT); /* what was measured across a stop is no speed: base/clock.h */
 	restart_signals_on(p->o->from);
 }
 

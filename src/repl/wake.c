@@ -8,6 +8,8 @@
 #include <sys/select.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /* Set once before threads start, then only read. */
 static int ends[2] = {-1, -1};
 
@@ -41,6 +43,8 @@ void wake_engine(void *unused)
 
 static void on_signal(int sig)
 {
+	if (sig == SIGCONT)
+		clock_continued();
 	put((unsigned char)sig);
 }
 

@@ -19,7 +19,7 @@
 #include "tui/ui.h"
 
 #define MS 1000000ull
-enum { FRAME_MS = 100, FRAME_FAST_MS = 33, FAST_FOR_MS = 2000, LOOK_MS = 250, SLOW_MAX = 10, STOPPED_MS = 2000 };
+enum { FRAME_MS = 100, FRAME_FAST_MS = 33, FAST_FOR_MS = 2000, LOOK_MS = 250, SLOW_MAX = 10 };
 
 void ui_clock(char clock[12])
 {
@@ -206,7 +206,6 @@ static void hang_up(struct ui *u)
 void ui_suspend(struct ui *u)
 {
 	struct sigaction dfl, old;
-	uint64_t since = clock_ns();
 	ui_log(u, LOG_INFO, "suspended: training stops too, until fg");
 	ui_draw(u, 0);
 	screen_leave(u->screen);
@@ -217,7 +216,6 @@ void ui_suspend(struct ui *u)
 	/* The whole group, as the terminal would: what started us (make, a script) has to stop too. */
 	kill(0, SIGTSTP);
 	sigaction(SIGTSTP, &old, NULL);
-	view_suspended(&u->view, (double)(clock_ns() - since) / 1e9);
 	screen_return(u->screen);
 	ui_log(u, LOG_INFO, "going on");
 	u->redraw_all = 1;
@@ -312,12 +310,7 @@ static void wait_for_something(struct ui *u, int *typed, int *printed)
 		FD_SET(capture_fd(), &set);
 	if (!u->hung_up && ui_queue_room(u) > QUEUE_ROOM)
 		FD_SET(STDIN_FILENO, &set);
-	uint64_t began = clock_ns();
 	int n = select(top + 1, &set, NULL, NULL, &t);
-	uint64_t took = clock_ns() - began;
-	/* Stopped in a way that cannot be caught. */
-	if (took > ns + STOPPED_MS * MS)
-		view_suspended(&u->view, (double)(took - ns) / 1e9);
 	*typed = n > 0 && FD_ISSET(STDIN_FILENO, &set);
 	*printed = n > 0 && capture_fd() >= 0 && FD_ISSET(capture_fd(), &set);
 }

@@ -40,7 +40,7 @@ static void take(struct series *s, const json_t *o)
 	if (!event || !(step >= 0 && step < 9e15))
 		return;
 	struct step_obs obs = {.step = (uint64_t)step, .t = number(o, "t"), .loss = number(o, "loss"), .grad_norm = number(o, "grad_norm"), .lr = number(o, "lr"), .ms = number(o, "ms"),
-		.watts = number(o, "watts"), .joules = NAN};
+		.watts = number(o, "watts"), .joules = NAN, .gap = fmax(number(o, "gap"), 0)};
 	double tokens = number(o, "tokens");
 	obs.tokens = tokens >= 0 && tokens < 9e15 ? (uint64_t)tokens : 0;
 	if (!strcmp(event, "step") && s->n && obs.step <= s->step)

@@ -98,7 +98,7 @@ static void fill(struct bucket *b, const struct series *s, const struct step_obs
 	b->t = o->t;
 	b->tokens = o->tokens;
 	b->joules = s->joules;
-	b->cut |= s->cut != 0;
+	b->cut |= o->gap > 0;
 	for (int k = 0; k < SERIES_EMAS; k++)
 		b->ema[k] = series_ema(s, k);
 }
@@ -122,14 +122,15 @@ void series_add(struct series *s, const struct step_obs *o)
 	if (!s->stride)
 		series_reset(s);
 	/* What was suspended begins a bucket of its own: the gap stands where it was. */
-	if (s->cut && s->n && s->fill < s->stride)
+	int cut = o->gap > 0;
+	if (cut && s->n && s->fill < s->stride)
 		s->fill = s->stride;
 	int again = s->n && o->step <= s->step;
 	struct bucket *b = bucket_for(s, o->step), *tail = tail_bucket(s, o->step, again);
 	/* A step of a thinned record stands for those that were left out before it. */
 	if (s->ntail > 1 && !again)
 		tail->first = s->step + 1;
-	if (s->tokens && o->tokens > s->tokens && o->ms > 0 && !s->cut)
+	if (s->tokens && o->tokens > s->tokens && o->ms > 0 && !cut)
 		rate = (double)(o->tokens - s->tokens) * 1000 / o->ms;
 	s->tokens = o->tokens;
 	s->step = MAX(s->step, o->step);
@@ -144,12 +145,6 @@ void series_add(struct series *s, const struct step_obs *o)
 	}
 	fill(b, s, o, rate);
 	fill(tail, s, o, rate);
-	s->cut = 0;
-}
-
-void series_cut(struct series *s)
-{
-	s->cut = 1;
 }
 
 void series_eval(struct series *s, uint64_t step, double loss, double bpb)

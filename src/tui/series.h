@@ -36,7 +36,6 @@ struct series {
 	uint64_t step;               /* latest */
 	uint64_t tokens;
 	double joules, joules_raw;   /* energy so far; the engine's counter at the latest step (NAN: none) */
-	int cut;                     /* the next step comes after a suspension */
 	int ntail;
 	double ema_sum[SERIES_EMAS], ema_weight[SERIES_EMAS];
 	int nval, nmark;
@@ -51,10 +50,8 @@ struct series {
 extern const float series_decay[SERIES_EMAS];
 
 void series_reset(struct series *s);
-/* Adds a step. A step that is not beyond the latest is merged into the last bucket. */
+/* Adds a step. One with a gap before it has no speed, and no line leads to it. A step that is not beyond the latest is merged into the last bucket. */
 void series_add(struct series *s, const struct step_obs *o);
-/* Time has passed in which nothing ran: the step that comes next has no speed, and the curve a gap before it. */
-void series_cut(struct series *s);
 void series_eval(struct series *s, uint64_t step, double loss, double bpb);
 void series_mark(struct series *s, uint64_t step, enum mark_kind kind, const char *text);
 /* Latest finite values; NAN: none. */

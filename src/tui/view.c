@@ -210,6 +210,17 @@ static void checkpoint(struct view *v, const struct engine_event *ev)
 	series_mark(&v->live->series, ev->obs.step ? ev->obs.step : v->live->series.step, MARK_CKPT, slash ? slash + 1 : ev->text);
 }
 
+/* A gap is a mark too, on the step that comes after it. */
+static void step(struct data *d, const struct step_obs *o)
+{
+	char what[48];
+	series_add(&d->series, o);
+	if (!(o->gap > 0))
+		return;
+	snprintf(what, sizeof what, "suspended %.*f s", o->gap < 10, o->gap);
+	series_mark(&d->series, o->step, MARK_SETTING, what);
+}
+
 void view_event(struct view *v, const struct engine_event *ev, const char *clock)
 {
 	struct data *d = v->live;
@@ -218,7 +229,7 @@ void view_event(struct view *v, const struct engine_event *ev, const char *clock
 	case EV_TEXT: text(v, ev, clock); break;
 	case EV_DONE: done(v, ev, clock); break;
 	case EV_LOG: view_log(v, ev->level, clock, ev->text); break;
-	case EV_STEP: series_add(&d->series, &ev->obs); break;
+	case EV_STEP: step(d, &ev->obs); break;
 	case EV_EVAL: series_eval(&d->series, ev->obs.step, ev->obs.val, ev->obs.bpb); break;
 	case EV_MARK: series_mark(&d->series, ev->obs.step ? ev->obs.step : d->series.step, MARK_SETTING, ev->text); break;
 	case EV_CKPT: checkpoint(v, ev); break;
@@ -253,17 +264,6 @@ void view_snapshot(struct view *v, const struct engine_snapshot *s, const char *
 	v->live->have_snap = 1;
 	splits_add(&v->live->splits, &s->timing, s->step);
 	copy_text(v->live->clock, sizeof v->live->clock, clock);
-}
-
-void view_suspended(struct view *v, double seconds)
-{
-	char text[48];
-	struct series *s = &v->live->series;
-	if (!s->n)
-		return;
-	snprintf(text, sizeof text, "suspended %.0f s", seconds);
-	series_mark(s, s->step + 1, MARK_SETTING, text);
-	series_cut(s);
 }
 
 void view_second(struct view *v)

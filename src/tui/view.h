@@ -128,7 +128,6 @@ static inline const struct data *view_data(const struct view *v) { return v->fro
 void view_event(struct view *v, const struct engine_event *ev, const char *clock);
 void view_snapshot(struct view *v, const struct engine_snapshot *s, const char *clock);
 /* The program was stopped for so long; what comes next is no measure of speed. */
-void view_suspended(struct view *v, double seconds);
 /* Once a second: history of the power pane. */
 void view_second(struct view *v);
 void view_log(struct view *v, int level, const char *clock, const char *text);

@@ -149,6 +149,9 @@ wait_for 60 eval '[ "$(grep -c "\"event\":\"step\"" stop/metrics.jsonl)" -gt $((
 check "SIGSTOP and SIGCONT: goes on" test $? -eq 0
 kill -TERM $pid
 ended
+check "what was measured across it is no speed: one step with a gap" eval '[ "$(grep -c "\"ms\":null,\"micro_ms\":null.*\"gap\":" stop/metrics.jsonl)" -eq 1 ] && [ "$(grep -c "\"gap\":" stop/metrics.jsonl)" -eq 1 ] && in_err "no speed is told"'
+plain --run stop --resume -e "train 1"
+check "and the run goes on" eval 'is 0 && [ "$(grep -c gap stop/metrics.jsonl)" -eq 1 ]'
 
 # --- SIGHUP ---
 begin hup -x train.cmd

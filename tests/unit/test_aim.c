@@ -231,8 +231,7 @@ static void test_suspended(void **s)
 	(void)s;
 	struct series *r = &v.live->series;
 	float low = INFINITY;
-	view_suspended(&v, 3600);
-	struct engine_event ev = {.kind = EV_STEP, .obs = {.step = 12341, .tokens = 12341 * 1240, .loss = 1.9, .ms = 3600e3, .t = 4000}};
+	struct engine_event ev = {.kind = EV_STEP, .obs = {.step = 12341, .tokens = 12341 * 1240, .loss = 1.9, .ms = NAN, .gap = 3600, .t = 4000}};
 	view_event(&v, &ev, "1");
 	const struct bucket *b = series_at(r, 12341);
 	assert_int_equal(b->cut, 1);
@@ -240,6 +239,7 @@ static void test_suspended(void **s)
 	ev.obs.step = 12342;
 	ev.obs.tokens += 1240;
 	ev.obs.ms = 30;
+	ev.obs.gap = 0;
 	ev.obs.t += 0.03;
 	view_event(&v, &ev, "1");
 	for (int i = 0; i < r->n; i++)

@@ -7,9 +7,11 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "meter/proc.h"
@@ -164,9 +166,62 @@ static void test_proc(void **state)
 	assert_true(p.view.peak >= n);
 }
 
+/* A micro-step in which the program was stopped leaves no trace: neither in the kept ones nor in the sums. */
+static void test_stopped(void **state)
+{
+	(void)state;
+	struct timing *t = fresh();
+	int a = timing_row(t, "fwdAttn", TIMING_PROGRAM);
+	const uint64_t ns = 1000000;
+	micro(t, 1500000, 1, &a, &ns);
+	clock_continued(); /* between two: no matter */
+	micro(t, 1500000, 1, &a, &ns);
+	struct timing before = *t;
+	timing_micro_begin(t);
+	timing_add(t, a, 3600000000000ull, 1e6);
+	clock_continued();
+	timing_micro_end(t);
+	assert_int_equal(t->micro, 2);
+	assert_int_equal(t->row[a].calls, 2);
+	assert_int_equal(t->row[a].ns, 2 * ns);
+	close_to(t->row[a].flops, 2e6);
+	assert_int_equal(t->total_ns, before.total_ns);
+	close_to(timing_mean_ms(t, a, 16), 1);
+	free(t);
+}
+
+/* A signal that no handler has seen yet counts, and not again when it has. */
+static void test_clock(void **state)
+{
+	(void)state;
+	sigset_t cont, old, waiting;
+	struct clock_seen seen = {0};
+	double lost = -1;
+	int sig;
+	sigemptyset(&cont);
+	sigaddset(&cont, SIGCONT);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &cont, &old), 0);
+	assert_int_equal(clock_stopped_since(&seen, &lost), 0);
+	assert_int_equal(clock_stopped_since(&seen, &lost), 0);
+	assert_true(lost == 0);
+	kill(getpid(), SIGCONT);
+	assert_int_equal(clock_stopped_since(&seen, &lost), 1);
+	assert_int_equal(clock_stopped_since(&seen, NULL), 0);
+	assert_int_equal(sigpending(&waiting), 0);
+	assert_int_equal(sigismember(&waiting, SIGCONT), 1);
+	assert_int_equal(sigwait(&cont, &sig), 0);
+	clock_continued(); /* its handler */
+	assert_int_equal(clock_stopped_since(&seen, NULL), 0);
+	clock_continued();
+	assert_int_equal(clock_stopped_since(&seen, NULL), 1);
+	assert_int_equal(sigprocmask(SIG_SETMASK, &old, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stopped),
+		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_percentiles),

@@ -114,6 +114,30 @@ static void test_nothing_there(void **state)
 	tree_end(&t);
 }
 
+/* The counter ran on while the program was stopped, perhaps many times around: that is not counted, and makes no watts. */
+static void test_stopped(void **state)
+{
+	(void)state;
+	struct tree t;
+	tree_begin(&t);
+	zone(&t, "intel-rapl:0", "package-0", "1000000");
+	t.p = power_open(t.root);
+	at(&t, 0, 1);
+	zone(&t, "intel-rapl:0", "package-0", "11000000");
+	at(&t, 1, 1);
+	close_to(t.v.joules, 10);
+	zone(&t, "intel-rapl:0", "package-0", "911000000");
+	clock_continued();
+	at(&t, 4000, 1);
+	close_to(t.v.joules, 10);
+	close_to(t.v.watts, 10);
+	zone(&t, "intel-rapl:0", "package-0", "916000000");
+	at(&t, 4001, 1);
+	close_to(t.v.joules, 15);
+	close_to(t.v.watts, 5);
+	tree_end(&t);
+}
+
 static void test_two_packages(void **state)
 {
 	(void)state;
@@ -686,7 +710,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_there),
-		cmocka_unit_test(test_two_packages),
+		cmocka_unit_test(test_stopped), cmocka_unit_test(test_two_packages),
 		cmocka_unit_test(test_only_mmio_counts),
 		cmocka_unit_test(test_frozen_and_back),
 		cmocka_unit_test(test_idle_never_shows_zero),

@@ -195,11 +195,47 @@ static void test_sizes(void **s)
 	term_free(t);
 }
 
+/* Steps of the record that have a gap and no speed; *slow: the same, but with one. */
+static int count_gaps(const char *dir, int *slow)
+{
+	char path[64], line[1024];
+	int n = 0;
+	*slow = 0;
+	snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof line, f)) {
+		int gap = strstr(line, "\"gap\":") != NULL, none = strstr(line, "\"ms\":null,\"micro_ms\":null") != NULL;
+		n += gap && none;
+		*slow += gap != none && strstr(line, "\"event\":\"step\"");
+	}
+	fclose(f);
+	return n;
+}
+
+/* Each stop is a gap of one step in the record, whatever it came in the middle of. */
+static void see_gaps(struct term *t, const char *dir, int want)
+{
+	int n, wrong;
+	for (int i = 0; (n = count_gaps(dir, &wrong)) < want && i < 10 * LONG; i++)
+		term_run(t, 0.1);
+	assert_int_equal(n, want);
+	assert_int_equal(wrong, 0);
+}
+
 static void test_suspend(void **s)
 {
+	char dir[32];
+	snprintf(dir, sizeof dir, "suspend-%d", (int)getpid());
+	char *argv[] = {(char *)program(), "--no-rc", "--run", dir, "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", "train", NULL};
+	if (!argv[0]) {
+		print_message("skipped: needs the program (ANETUI)\n");
+		skip();
+	}
 	(void)s;
-	struct term *t = start_small(80, 24, 1);
-	see(t, "TRAIN");
+	struct term *t = term_start(80, 24, argv, no_env);
+	assert_non_null(t);
+	see(t, "raw ");
 	for (int round = 0; round < 2; round++) {
 		if (round)
 			term_signal(t, SIGTSTP);
@@ -212,6 +248,7 @@ static void test_suspend(void **s)
 		see(t, "TRAIN");
 		see(t, "going on");
 		assert_true(term_alternate(t));
+		see_gaps(t, dir, round + 1);
 	}
 	/* Stopped in a way that cannot be caught: it draws itself anew. */
 	term_signal(t, SIGSTOP);
@@ -219,6 +256,7 @@ static void test_suspend(void **s)
 	term_continue(t);
 	term_type(t, ":get seed");
 	see(t, ":get seed");
+	see_gaps(t, dir, 3);
 	term_free(t);
 }
 

@@ -221,10 +221,13 @@ void power_poll(struct power *p, uint64_t now, int busy)
 {
 	if (!p || (p->poll_ns && now - p->poll_ns < POLL_MS * 1000000ull))
 		return;
-	double seconds = p->poll_ns ? (double)(now - p->poll_ns) * 1e-9 : 0;
+	int gap = clock_stopped_since(&p->seen, NULL);
+	double seconds = p->poll_ns && !gap ? (double)(now - p->poll_ns) * 1e-9 : 0;
 	p->poll_ns = now;
 	for (int i = 0; i < p->n; i++) {
 		p->source[i].gained = 0;
+		if (gap)
+			p->source[i].have = 0;
 		if (p->source[i].read)
 			read_source(p, &p->source[i], now, busy);
 	}

@@ -40,7 +40,8 @@ struct power;
 struct power *power_open(const char *root);
 void power_close(struct power *p);
 /* Reads every source if at least 200 ms have passed since the last time; now in ns (clock_ns). busy: the engine works, so a counter that stands still is frozen.
- * To be called at least every 10 s: a counter that wraps twice between two readings can not be told from one that wraps once. */
+ * To be called at least every 10 s: a counter that wraps twice between two readings can not be told from one that wraps once.
+ * What went through it while the program was stopped, or the machine asleep, is not counted: it is not training's, and the counter may have wrapped many times. */
 void power_poll(struct power *p, uint64_t now, int busy);
 void power_look(const struct power *p, struct power_view *out);
 /* watts > 0: counts with that where no source works; 0: ends it. */

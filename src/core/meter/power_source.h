@@ -3,6 +3,7 @@
 #ifndef ANETUI_METER_POWER_SOURCE_H
 #define ANETUI_METER_POWER_SOURCE_H
 
+#include "base/clock.h"
 #include "meter/power.h"
 
 enum { POWER_PATH = 512 };
@@ -64,6 +65,7 @@ struct power {
 	double estimate;       /* watts, 0: none */
 	double estimate_joules;
 	uint64_t poll_ns;
+	struct clock_seen seen;      /* up to then */
 	struct power_nvml *nvml; /* NVIDIA's library; NULL: not there */
 	struct power_view view;
 };

@@ -86,7 +86,19 @@ void timing_micro_begin(struct timing *t)
 		t->row[i].now_chip_ns = 0;
 	}
 	t->now_chip_ns[0] = t->now_chip_ns[1] = 0;
+	clock_stopped_since(&t->seen, NULL);
 	t->start_ns = clock_ns();
+}
+
+/* As if it had not been. */
+static void leave_out(struct timing *t)
+{
+	for (int i = 0; i < t->n; i++) {
+		struct timing_row *r = &t->row[i];
+		r->calls -= r->now_calls;
+		r->ns -= r->now_ns;
+		r->flops -= r->now_flops;
+	}
 }
 
 void timing_micro_end(struct timing *t)
@@ -95,6 +107,10 @@ void timing_micro_end(struct timing *t)
 		return;
 	uint64_t ns = clock_ns() - t->start_ns;
 	trace_span(TRACE_STEP, "micro-step", t->start_ns, t->start_ns + ns, TRACE_NONE);
+	if (clock_stopped_since(&t->seen, NULL)) {
+		leave_out(t);
+		return;
+	}
 	size_t slot = t->micro % TIMING_HIST;
 	for (int i = 0; i < t->n; i++) {
 		struct timing_row *r = &t->row[i];

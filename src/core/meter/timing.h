@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "base/clock.h"
+
 enum timing_kind {
 	TIMING_PROGRAM, /* a binding's run */
 	TIMING_HOST,    /* work of the worker and its pool between programs */
@@ -37,6 +39,7 @@ struct timing {
 	int depth;                    /* begins without their end: a micro-step of several passes is one */
 	uint64_t total_ns;            /* of all ended ones */
 	float hist_total[TIMING_HIST];
+	struct clock_seen seen;       /* up to the latest begin or end */
 	int turned;                   /* this pass has left the loss behind */
 	double now_chip_ns[2], last_chip_ns[2]; /* predicted, of all programs: before and after the loss */
 };
@@ -55,6 +58,7 @@ void timing_chip(struct timing *t, int row, double ns);
 void timing_micro_begin(struct timing *t);
 /* The loss is known: what follows is the way back. */
 void timing_micro_turn(struct timing *t);
+/* A micro-step in which the program was stopped, or the machine asleep, is left out, in the rows too: its times are nobody's. */
 void timing_micro_end(struct timing *t);
 void timing_reset(struct timing *t);
 

@@ -57,6 +57,7 @@ static void read_numbers(struct metrics_row *r, const json_t *o)
 	r->ms = (float)number_or_nan(o, "ms");
 	r->micro_ms = (float)number_or_nan(o, "micro_ms");
 	r->watts = (float)number_or_nan(o, "watts");
+	r->gap = (float)fmax(number_or_nan(o, "gap"), 0);
 	double tokens = number_or_nan(o, "tokens");
 	r->tokens = tokens >= 0 && tokens < 1e18 ? (uint64_t)tokens : 0;
 }

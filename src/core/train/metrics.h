@@ -16,6 +16,7 @@ struct metrics_row {
 	double t;                /* seconds since the run began */
 	double play;             /* the same without long gaps: what a replay goes by */
 	float loss, grad_norm, lr, ms, micro_ms, watts; /* step; eval: loss, and bits per byte in grad_norm. NAN: not there */
+	float gap;               /* step: seconds before its end in which nothing ran; 0: none */
 	char *text;              /* start, set, ckpt, sample, error, stop: the whole line; else NULL */
 };
 

@@ -386,6 +386,8 @@ static void commit(struct trainer *t, struct trainer_step *out)
 static int update(struct trainer *t, struct trainer_step *out, struct err *e)
 {
 	struct train_state *s = t->a.state;
+	struct clock_seen seen = {0};
+	clock_stopped_since(&seen, NULL);
 	uint64_t start = clock_ns();
 	struct params *p = t->a.params;
 	if (p->lora)
@@ -411,7 +413,8 @@ static int update(struct trainer *t, struct trainer_step *out, struct err *e)
 	if (p->ema)
 		optim_ema(p, t->a.pool, t->now.num[SET_EMA_DECAY]);
 	uint64_t ns = clock_ns() - start - waited;
-	timing_count(t->a.timing, t->row_update, ns, 0);
+	if (!clock_stopped_since(&seen, NULL))
+		timing_count(t->a.timing, t->row_update, ns, 0);
 	trace_span(TRACE_HOST, "update", start, start + ns + waited, TRACE_NONE);
 	trace_span(TRACE_STEP, "step", t->began_ns, clock_ns(), (int64_t)s->step + 1);
 	out->ns = t->micro_ns + ns;
