@@ -180,9 +180,9 @@ fuzz: $(PROGRAM)
 
 fuzzers: $(FUZZ_BIN)
 
-# The crash tests at full length: 1,000 kills, every call of a save.
-soak: $(PROGRAM) $(O)/tests/test_crash
-	@ANETUI_SOAK=1 ANETUI_KILLS=1000 TEST_TIMEOUT=7200 sh tests/run.sh $(O) $(PROGRAM) $(O)/tests/test_crash tests/cli/kill9.sh
+# The crash tests at full length: 1,000 kills, every call of a save; and 100,000 steps.
+soak: $(PROGRAM) $(O)/tests/test_crash $(O)/tests/test_flat
+	@ANETUI_SOAK=1 ANETUI_KILLS=1000 FLAT_STEPS=100000 TEST_TIMEOUT=7200 sh tests/run.sh $(O) $(PROGRAM) $(O)/tests/test_crash $(O)/tests/test_flat tests/cli/kill9.sh
 
 COMPLETION_DIRS = bash-completion/completions zsh/site-functions fish/vendor_completions.d
 # Random keys, clicks and sizes at the screen, under the address sanitizer: SOAK keys (100,000), from SEED.

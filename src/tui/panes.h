@@ -11,7 +11,7 @@
 void frame_draw(struct grid *g, struct view *v, struct layout *l);
 
 /* Contents; r is the inside of the pane. `note` is what its title line says at the right. */
-enum { NOTE = 128 };
+enum { NOTE = 192 };
 void pane_loss(struct grid *g, struct view *v, struct rect r, int roomy);
 void pane_loss_note(const struct view *v, int values, int room, char note[NOTE]);
 void pane_curves(struct grid *g, struct view *v, struct rect outer, int boxed);

@@ -51,7 +51,10 @@ static double now(void)
 
 static void tell(int fd, char kind, int value)
 {
-	struct report r = {kind, value};
+	struct report r;
+	memset(&r, 0, sizeof r); /* no byte of ours that was never written goes through the pipe */
+	r.kind = kind;
+	r.value = value;
 	if (write(fd, &r, sizeof r) < 0)
 		_exit(99);
 }
@@ -261,6 +264,11 @@ void term_type(struct term *t, const char *bytes)
 void term_resize(struct term *t, int w, int h)
 {
 	struct winsize ws = {.ws_row = (unsigned short)h, .ws_col = (unsigned short)w};
+	/* libvterm 0.1 keeps the top of a scroll region that the new size does not have, and writes outside its lines when it scrolls there: no region meanwhile. */
+	VTermPos at;
+	char calm[64];
+	vterm_state_get_cursorpos(vterm_obtain_state(t->vt), &at);
+	vterm_input_write(t->vt, calm, (size_t)snprintf(calm, sizeof calm, "\033[r\033[%d;%dH", at.row + 1, at.col + 1));
 	vterm_set_size(t->vt, h, w);
 	ioctl(t->master, TIOCSWINSZ, &ws);
 }
