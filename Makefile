@@ -152,6 +152,13 @@ ifneq ($(UNAME),Darwin)
 $(O)/tests/test_crash: LDFLAGS += -Wl,--wrap=crc32c,--wrap=crc32c_join
 endif
 
+# Memory that runs out: see tests/support/nomem.h.
+ifneq ($(UNAME),Darwin)
+comma_wrap = ,--wrap=
+NOMEM_WRAP = -Wl$(subst $() ,,$(patsubst %,$(comma_wrap)%,malloc calloc realloc free posix_memalign mmap munmap memfd_create fopen fdopen opendir open_memstream pthread_create))
+$(O)/tests/test_nomem $(O)/tests/test_nomem_engine: LDFLAGS += $(NOMEM_WRAP)
+endif
+
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) src/main.c $(UNIT_SRC) $(HELP_SRC) $(FUZZ_SRC) tests/fuzz/fuzz.c tests/fuzz/damage.c))
 
 # --- goals ---------------------------------------------------------------------------------------------------
@@ -180,9 +187,10 @@ fuzz: $(PROGRAM)
 
 fuzzers: $(FUZZ_BIN)
 
-# The crash tests at full length: 1,000 kills, every call of a save; and 100,000 steps.
-soak: $(PROGRAM) $(O)/tests/test_crash $(O)/tests/test_flat
-	@ANETUI_SOAK=1 ANETUI_KILLS=1000 FLAT_STEPS=100000 TEST_TIMEOUT=7200 sh tests/run.sh $(O) $(PROGRAM) $(O)/tests/test_crash $(O)/tests/test_flat tests/cli/kill9.sh
+# The tests of faults at full length: every call of a save, every request for memory, 1,000 kills; and 100,000 steps.
+SOAK_TESTS = $(addprefix $(O)/tests/test_,crash nomem nomem_engine flat) tests/cli/kill9.sh
+soak: $(PROGRAM) $(filter-out %.sh,$(SOAK_TESTS))
+	@ANETUI_SOAK=1 ANETUI_KILLS=1000 FLAT_STEPS=100000 TEST_TIMEOUT=7200 sh tests/run.sh $(O) $(PROGRAM) $(SOAK_TESTS)
 
 COMPLETION_DIRS = bash-completion/completions zsh/site-functions fish/vendor_completions.d
 # Random keys, clicks and sizes at the screen, under the address sanitizer: SOAK keys (100,000), from SEED.

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "base/utf8.h"
 
 /* Names and contents of files stand in messages: one line, whatever they hold. */
@@ -34,7 +35,8 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 
 int err_nomem(struct err *e, const char *what, unsigned long long bytes)
 {
-	return err_set(e, ERR_NOMEM, "%s: out of memory: %.1f MiB needed", what, bytes / 1048576.0);
+	char size[16];
+	return err_set(e, ERR_NOMEM, "%s: out of memory: %s needed", what, str_bytes(size, bytes));
 }
 
 int err_prefix(struct err *e, const char *fmt, ...)

@@ -27,7 +27,7 @@ struct err {
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* As err_set with code ERR_NOMEM: "WHAT: N MiB needed: out of memory". */
+/* As err_set with code ERR_NOMEM: "WHAT: out of memory: 12 MiB needed". */
 int err_nomem(struct err *e, const char *what, unsigned long long bytes);
 
 /* Puts "prefix: " before the message that is in `e`; returns e->code. For callers that know the file or command. */
