@@ -32,7 +32,7 @@ static int find_kind(const char *name)
 	return -1;
 }
 
-/* A `ckpt` line tells when its file was whole, and the step that is in it: that may be an earlier one, but nobody went back (as in engine_replay.c). */
+/* A `ckpt` line tells when its file was whole, and the step that is in it: that may be an earlier one, but nobody went back. */
 static void go_back(struct metrics *m, int kind, uint64_t step)
 {
 	size_t n = m->n;
