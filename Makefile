@@ -187,8 +187,8 @@ fuzz: $(PROGRAM)
 
 fuzzers: $(FUZZ_BIN)
 
-# The tests of faults at full length: every call of a save, every request for memory, 1,000 kills; and 100,000 steps.
-SOAK_TESTS = $(addprefix $(O)/tests/test_,crash nomem nomem_engine flat) tests/cli/kill9.sh
+# The tests of faults at full length: every call of a save, every request for memory, every place to resume at, 1,000 kills; and 100,000 steps.
+SOAK_TESTS = $(addprefix $(O)/tests/test_,crash nomem nomem_engine resume flat) tests/cli/kill9.sh
 soak: $(PROGRAM) $(filter-out %.sh,$(SOAK_TESTS))
 	@ANETUI_SOAK=1 ANETUI_KILLS=1000 FLAT_STEPS=100000 TEST_TIMEOUT=7200 sh tests/run.sh $(O) $(PROGRAM) $(SOAK_TESTS)
 
