@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import shutil
 import statistics
 import struct
 import subprocess
@@ -12,7 +13,7 @@ import tempfile
 import time
 
 PRESETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../assets/presets.conf')
-# name: preset, sequences of a micro-step, what the ratio should reach
+# name: preset, sequences of a micro-step, what the ratio should reach beside PyTorch as it comes
 CASES = {
     'demo': ('demo', 2, 4.0),
     'stories15m': ('stories15m', 8, 2.2),
@@ -36,15 +37,22 @@ def shape(preset):
     return c
 
 
+def untold(**more):
+    """The environment without what tells libraries how many threads and which kernels to take."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(('OMP_', 'OPENBLAS_', 'GOTO_', 'MKL_', 'BLIS_', 'KMP_', 'GOMP_'))}
+    return dict(env, **more)
+
+
 # --- PyTorch: a process that answers one request a line -----------------------------------------------------------
 
 def torch_child():
     import torch
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import llama_torch
-    torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
+    if 'OMP_NUM_THREADS' in os.environ:
+        torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
     models = {}
-    print(json.dumps({'torch': torch.__version__}), flush=True)
+    print(json.dumps({'torch': torch.__version__, 'threads': torch.get_num_threads()}), flush=True)
     for line in sys.stdin:
         r = json.loads(line)
         key = r['preset']
@@ -64,13 +72,20 @@ def torch_child():
 
 
 class Torch:
-    def __init__(self, python, threads, kernels):
-        env = dict(os.environ, OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))
+    """threads None: nothing is set, neither here nor in the environment."""
+
+    def __init__(self, python, threads=None, kernels=None):
+        env = untold()
+        if threads:
+            env.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))
         if kernels:
             env['OPENBLAS_CORETYPE'] = kernels
-        self.name = '%d thread%s, %s' % (threads, 's' * (threads > 1), kernels + ' kernels forced' if kernels else 'kernels as they come')
-        self.p = subprocess.Popen([python, __file__, 'torch'], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.version = json.loads(self.p.stdout.readline())['torch']
+        self.p = subprocess.Popen([python, __file__, 'torch'], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        told = json.loads(self.p.stdout.readline())
+        self.version = told['torch']
+        self.name = '%d thread%s, %s' % (told['threads'], 's' * (told['threads'] > 1), kernels + ' kernels' if kernels else "the library's own kernels")
+        if not threads:
+            self.name = 'as it comes (%s)' % self.name
 
     def ms(self, preset, batch, reps):
         self.p.stdin.write(json.dumps({'preset': preset, 'batch': batch, 'reps': reps}) + '\n')
@@ -126,7 +141,7 @@ def gpt2_files(folder):
             for at in range(0, n, 65536):
                 f.write(some[:4 * min(65536, n - at)])
     tokens = os.path.join(folder, 'dev/data/tinyshakespeare')
-    os.makedirs(tokens)
+    os.makedirs(tokens, exist_ok=True)
     for name in ('tiny_shakespeare_train.bin', 'tiny_shakespeare_val.bin'):
         n = 32768
         with open(os.path.join(tokens, name), 'wb') as f:
@@ -135,28 +150,42 @@ def gpt2_files(folder):
 
 
 class Llmc:
-    """train_gpt2 with sequences as long as ours; its own clock. It is stopped while others are measured."""
+    """train_gpt2 by its own clock, with the update told apart. It is stopped while others are measured.
 
-    def __init__(self, source, folder, threads):
+    As it comes: what its Makefile makes of it, its own sequences (4 x 64), nothing set. Forced: our flags, sequences as long as ours (1 x 256), all threads.
+    """
+
+    def __init__(self, source, folder, threads=None):
+        self.batch, self.seq = (1, 256) if threads else (4, 64)
         text = open(os.path.join(source, 'train_gpt2.c')).read()
-        for was, now in (('int B = 4;', 'int B = 1;'), ('int T = 64;', 'int T = 256;')):
+        # One validation batch will do: it is not timed. The update gets a clock.
+        edits = [('int val_num_batches = 5;', 'int val_num_batches = 1;'),
+                 ('        gpt2_update(&model, 1e-4f', '        struct timespec before; clock_gettime(CLOCK_MONOTONIC, &before);\n        gpt2_update(&model, 1e-4f'),
+                 ('printf("step %d: train loss %f (took %f ms)\\n", step, model.mean_loss, time_elapsed_s * 1000);',
+                  'printf("step %d: took %f update %f\\n", step, time_elapsed_s * 1000, (end.tv_sec - before.tv_sec) * 1e3 + (end.tv_nsec - before.tv_nsec) / 1e6);')]
+        if threads:
+            edits += [('int B = 4;', 'int B = 1;'), ('int T = 64;', 'int T = 256;')]
+        for was, now in edits:
             assert was in text, 'train_gpt2.c: %s not found' % was
             text = text.replace(was, now)
-        # One validation batch will do: it is not timed.
-        text = text.replace('int val_num_batches = 5;', 'int val_num_batches = 1;')
+        shutil.copytree(source, folder, ignore=shutil.ignore_patterns('.git'))
         with open(os.path.join(folder, 'train_gpt2.c'), 'w') as f:
             f.write(text)
-        subprocess.run([os.environ.get('CC', 'cc'), '-O3', '-Ofast', '-march=native', '-fopenmp', '-DOMP', '-w', '-I', source, '-o', 'train_gpt2', 'train_gpt2.c', '-lm'],
-                       cwd=folder, check=True)
+        flags = ['-O3', '-Ofast', '-march=native', '-fopenmp', '-DOMP', '-w']
+        make = [os.environ.get('CC', 'cc')] + flags + ['-I.', '-o', 'train_gpt2', 'train_gpt2.c', '-lm'] if threads else ['make', 'train_gpt2']
+        subprocess.run(make, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         gpt2_files(folder)
-        self.p = subprocess.Popen(['stdbuf', '-oL', './train_gpt2'], cwd=folder, stdout=subprocess.PIPE, text=True, env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
+        env = untold(OMP_NUM_THREADS=str(threads)) if threads else untold()
+        self.p = subprocess.Popen(['stdbuf', '-oL', './train_gpt2'], cwd=folder, stdout=subprocess.PIPE, text=True, env=env)
         self.step()
         self.pause()
 
     def step(self):
+        """(whole step, its update) in ms."""
         for line in self.p.stdout:
             if line.startswith('step ') and 'took' in line:
-                return float(line.split('took')[1].split()[0])
+                w = line.split()
+                return float(w[3]), float(w[5])
         raise RuntimeError('train_gpt2 has ended')
 
     def pause(self):
@@ -177,17 +206,28 @@ class Llmc:
 
 # --- pairs --------------------------------------------------------------------------------------------------------
 
-def told(name, ratios, bar, ours, theirs):
-    r = statistics.median(ratios)
-    print('%-16s %9.1f ms %9.1f ms   %5.2f  (%.2f to %.2f, %d pairs)   bar %.1f: %s' %
-          (name, statistics.median(ours), statistics.median(theirs), r, min(ratios), max(ratios), len(ratios), bar, 'reached' if r >= bar else 'MISSED'), flush=True)
-    return r >= bar
+class Row:
+    """One line of the table: pairs of ours and theirs."""
+
+    def __init__(self, name, unit='ms'):
+        self.name, self.unit, self.ours, self.theirs = name, unit, [], []
+
+    def add(self, ours, theirs):
+        self.ours.append(ours)
+        self.theirs.append(theirs)
+
+    def tell(self, bar):
+        """bar None: the line is not judged."""
+        ratios = [t / o for o, t in zip(self.ours, self.theirs)]
+        r = statistics.median(ratios)
+        judged = 'not judged' if bar is None else 'bar %.1f: %s' % (bar, 'reached' if r >= bar else 'MISSED')
+        print('%-36s %9.1f %9.1f %-8s %6.2f  (%.2f to %.2f, %d pairs)   %s' %
+              (self.name, statistics.median(self.ours), statistics.median(self.theirs), self.unit, r, min(ratios), max(ratios), len(ratios), judged), flush=True)
+        return bar is None or r >= bar
 
 
-def against_torch(python, name, pairs, threads, kernels):
-    preset, batch, bar = CASES[name]
-    seq = shape(preset)['seq']
-    reps = 20 if preset == 'demo' else 5 if preset == 'stories15m' else 2
+def best_forced(python, preset, batch, reps, threads, kernels):
+    """The fastest of the settings that can be forced, still running, and what each took."""
     best, found = None, []
     for n in sorted({1, threads}):
         for k in (None, kernels):
@@ -200,35 +240,50 @@ def against_torch(python, name, pairs, threads, kernels):
                 best = (ms, t)
             else:
                 t.close()
-    t = best[1]
-    print('# %s: PyTorch %s with %s (%s)' % (name, t.version, t.name, '; '.join(found)), flush=True)
-    ratios, ours, theirs = [], [], []
+    return best[1], found
+
+
+def against_torch(python, name, pairs, threads, kernels):
+    preset, batch, bar = CASES[name]
+    seq = shape(preset)['seq']
+    reps = 20 if preset == 'demo' else 5 if preset == 'stories15m' else 2
+    best, found = best_forced(python, preset, batch, reps, threads, kernels)
+    plain = Torch(python)
+    print('# %s: PyTorch %s; %s; forced: %s' % (name, plain.version, plain.name, '; '.join(found)), flush=True)
+    rows = Row(name + ', PyTorch as it comes'), Row('%s, best of %d forced' % (name, len(found)))
     for _ in range(pairs):
-        rows, _ = anetui(preset)
-        ours.append(micro(rows, batch, seq)['ms'])
-        theirs.append(t.ms(preset, batch, reps))
-        ratios.append(theirs[-1] / ours[-1])
-    t.close()
-    return told(name, ratios, bar, ours, theirs)
+        ours = micro(anetui(preset)[0], batch, seq)['ms']
+        for row, t in zip(rows, (plain, best)):
+            row.add(ours, t.ms(preset, batch, reps))
+    plain.close()
+    best.close()
+    good = rows[0].tell(bar)
+    rows[1].tell(None)
+    return good
 
 
 def against_llmc(source, pairs, threads):
+    """Milliseconds a TFLOP: the models differ a little. Micro-step beside micro-step, and both with their updates; both count 6 a matrix parameter and token, and half of attention."""
+    good = True
     with tempfile.TemporaryDirectory(prefix='anetui-peers-') as folder:
-        l = Llmc(source, folder, threads)
-        ratios, ours, theirs = [], [], []
-        try:
-            for _ in range(pairs):
-                rows, _ = anetui('stories110m')
-                m = micro(rows, 1, 256)
-                # Theirs is a whole step: ours is, too.
-                ms = m['ms'] + rows['gradient norm']['ms'] + rows['update (AdamW)']['ms']
-                ours.append(ms / m['flops'] * 1e12)
-                theirs.append(l.ms() / gpt2_flops(1, 256) * 1e12)
-                ratios.append(theirs[-1] / ours[-1])
-        finally:
-            l.close()
-    print('# llm.c: a whole step of a model like GPT-2 124M, 1 x 256, and of stories110m; ms a TFLOP')
-    return told('llm.c', ratios, LLMC_BAR, ours, theirs)
+        for what, n in (('llm.c as it comes', None), ('llm.c, forced', threads)):
+            l = Llmc(source, os.path.join(folder, 'forced' if n else 'plain'), n)
+            flops = gpt2_flops(l.batch, l.seq) / 1e12
+            print('# %s: a model like GPT-2 124M, %d x %d, %.3f TFLOP; stories110m, 1 x 256' % (what, l.batch, l.seq, flops), flush=True)
+            bare, whole = Row(what + ', micro-step', 'ms/TFLOP'), Row(what + ', with update', 'ms/TFLOP')
+            try:
+                for _ in range(pairs):
+                    rows, _ = anetui('stories110m')
+                    m = micro(rows, 1, 256)
+                    ours, scale = m['ms'], m['flops'] / 1e12
+                    step, update = l.ms()
+                    bare.add(ours / scale, (step - update) / flops)
+                    whole.add((ours + rows['gradient norm']['ms'] + rows['update (AdamW)']['ms']) / scale, step / flops)
+            finally:
+                l.close()
+            good &= bare.tell(None if n else LLMC_BAR)
+            whole.tell(None)
+    return good
 
 
 def main():
@@ -244,21 +299,23 @@ def main():
             sys.exit('peers: %s: wanted pairs=N, only=CASE,... (%s, llmc)' % (a, ', '.join(CASES)))
     _, machine = anetui('sgemm')
     python, threads, kernels = os.environ.get('PYTHON', ''), machine['threads'], machine['kernels']
-    print('# anetui: %s, %s kernels, %d threads; the other side: its best settings of those tried, same machine, in turn' % (machine['blas'], kernels, threads))
-    print('%-16s %12s %12s   %5s' % ('micro-step', 'anetui', 'other', 'ratio'), flush=True)
+    # Our own product names what the processor can do; OpenBLAS's kernels of that kind have other names.
+    forced = {'AVX-512': 'SkylakeX', 'AVX2': 'Haswell'}.get(kernels, kernels)
+    print('# anetui: %s, %s kernels, %d threads; the others in turn on the same machine' % (machine['blas'], kernels, threads))
+    print('%-36s %9s %9s %-8s %6s' % ('micro-step', 'anetui', 'other', '', 'ratio'), flush=True)
     good = True
     for name in CASES:
         if name not in only:
             continue
         if not python:
-            print('%-16s --: no python3 with torch (PYTHON=...)' % name)
+            print('%-36s --: no python3 with torch (PYTHON=...)' % name)
             continue
-        good &= against_torch(python, name, pairs, threads, kernels)
+        good &= against_torch(python, name, pairs, threads, forced)
     if 'llmc' in only:
         if os.environ.get('LLMC'):
             good &= against_llmc(os.environ['LLMC'], pairs, threads)
         else:
-            print('%-16s --: LLMC= names no folder with train_gpt2.c' % 'llm.c')
+            print('%-36s --: LLMC= names no folder with train_gpt2.c' % 'llm.c')
     sys.exit(0 if good else 1)
 
 

@@ -7,10 +7,12 @@
 # PYTHON   a python3 that has torch (else the first of python3, /usr/bin/python3 that has; Debian: python3-torch)
 # LLAMA2C  a checkout of llama2.c: its model.py is timed; without, a Llama of our own of the same shape. Both take the slow way through attention on
 #          PyTorch before 2.0, which has no scaled_dot_product_attention: that is what is compared with.
-# LLMC     a checkout of llm.c: train_gpt2.c is built with OpenMP and -Ofast for sequences of 256, and given random weights of GPT-2 124M's shape
+# LLMC     a checkout of llm.c: train_gpt2.c with a clock around its update, given random weights of GPT-2 124M's shape
 #
-# PyTorch runs with its best settings: 1 thread or all, OpenBLAS's kernels as it picks them or as anetui does (OPENBLAS_CORETYPE). A micro-step is forward
-# and backward; against llm.c, which times whole steps, the update is counted on both sides. Memory: 4 GB. The status is 1 when a bar was missed.
+# Two rows each. "As it comes" is judged by the bar: PyTorch as the distribution ships it, no variable set, its own number of threads and its library's own kernels;
+# llm.c as its Makefile builds it, its own sequences. "Forced" is the best of what can be forced upon it: 1 thread or all, OpenBLAS's own kernels or those that anetui
+# names (OPENBLAS_CORETYPE); our compiler flags and sequences of 256 for llm.c. A micro-step is forward and backward; llm.c is also shown with the update in it.
+# Memory: 8 GB. The status is 1 when a bar was missed.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 : "${ANETUI:=$root/anetui}"
