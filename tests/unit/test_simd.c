@@ -133,24 +133,35 @@ static void check_rows(const struct simd *s)
 	assert_true(s->max(x, 0) == -INFINITY && s->sum(x, 0) == 0);
 }
 
+/* Every part of a tile, with a factor and what stood there; what lies outside keeps its NaN, and beta 0 reads none. */
 static void check_tile(const struct simd *s)
 {
-	static float a[6 * 77], b[SIMD_GEMM_NR_MAX * 77], acc[6 * SIMD_GEMM_NR_MAX];
+	enum { K = 77, LD = SIMD_GEMM_NR_MAX + 3 };
+	static float a[SIMD_GEMM_MR_MAX * K], b[SIMD_GEMM_NR_MAX * K], c[SIMD_GEMM_MR_MAX * LD], old[SIMD_GEMM_MR_MAX * LD];
+	int mr = s->gemm_mr, nr = s->gemm_nr;
+	assert_true(mr <= SIMD_GEMM_MR_MAX && nr <= SIMD_GEMM_NR_MAX);
 	for (size_t i = 0; i < ARRAY_LEN(a); i++)
 		a[i] = rnd(-1, 1);
 	for (size_t i = 0; i < ARRAY_LEN(b); i++)
 		b[i] = rnd(-1, 1);
-	for (size_t i = 0; i < ARRAY_LEN(acc); i++)
-		acc[i] = NAN;
-	int nr = s->gemm_nr;
-	assert_true(nr <= SIMD_GEMM_NR_MAX);
-	s->gemm_tile(77, a, b, acc);
-	for (int i = 0; i < 6; i++)
-		for (int j = 0; j < nr; j++) {
-			double want = 0;
-			for (int k = 0; k < 77; k++)
-				want += (double)a[k * 6 + i] * b[k * nr + j];
-			assert_true(fabs(want - acc[i * nr + j]) < 1e-5);
+	for (int rows = 1; rows <= mr; rows++)
+		for (int cols = 1; cols <= nr; cols++) {
+			float beta = (rows + cols) % 2 ? 0 : 0.5f;
+			for (int i = 0; i < mr * LD; i++)
+				c[i] = old[i] = beta == 0 || i % LD >= cols || i / LD >= rows ? NAN : rnd(-1, 1);
+			s->gemm_tile(K, a, b, &(struct simd_tile){c, LD, rows, cols, -2, beta});
+			for (int i = 0; i < mr; i++)
+				for (int j = 0; j < LD; j++) {
+					double want = 0;
+					if (i >= rows || j >= cols) {
+						assert_true(isnan(c[i * LD + j]));
+						continue;
+					}
+					for (int k = 0; k < K; k++)
+						want += (double)a[k * mr + i] * b[k * nr + j];
+					want = -2 * want + (beta == 0 ? 0 : beta * (double)old[i * LD + j]);
+					assert_true(fabs(want - c[i * LD + j]) < 3e-5);
+				}
 		}
 }
 

@@ -46,6 +46,13 @@ enum { SIMD_HALF = HALF_ROUND | HALF_NAN_ZERO };
 typedef void simd_bin(float *d, const float *a, const float *b, int64_t n);
 typedef void simd_un(float *d, const float *a, int64_t n, float p, float q);
 
+/* Where a tile goes: rows <= gemm_mr, cols <= gemm_nr. beta == 0 does not read C. */
+struct simd_tile {
+	float *c;
+	int64_t ldc, rows, cols;
+	float alpha, beta;
+};
+
 /* d may be a or b itself; other overlaps are not allowed. Any n >= 0, no alignment needed. */
 struct simd {
 	const char *name; /* "plain", "SSE2", "NEON", "AVX2", "AVX-512" */
@@ -61,12 +68,12 @@ struct simd {
 	void (*softmax)(float *d, const float *a, int64_t n);
 	/* d = the nearest binary16 values of a, by enum half_how; without one of its flags NaN stays, in its plainest form. */
 	void (*half)(float *d, const float *a, int64_t n, unsigned how);
-	/* acc[6][gemm_nr] = ap[k][6]^T bp[k][gemm_nr]: the inner loop of the built-in product. */
-	void (*gemm_tile)(int64_t k, const float *ap, const float *bp, float *acc);
-	int gemm_nr;
+	/* C = alpha ap[k][gemm_mr]^T bp[k][gemm_nr] + beta C, of which a tile is written: the inner loop of the built-in product. */
+	void (*gemm_tile)(int64_t k, const float *ap, const float *bp, const struct simd_tile *to);
+	int gemm_mr, gemm_nr;
 };
 
-enum { SIMD_GEMM_MR = 6, SIMD_GEMM_NR_MAX = 32 };
+enum { SIMD_GEMM_MR_MAX = 12, SIMD_GEMM_NR_MAX = 32 };
 
 extern const struct simd simd_plain;
 /* NULL where this build does not have them; whether the processor does is simd_level's business. */

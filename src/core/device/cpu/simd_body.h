@@ -338,23 +338,79 @@ static void half(float *d, const float *a, int64_t n, unsigned how)
 		half_row(d, a, n, how);
 }
 
-/* acc[6][2 VN] = ap[k][6]^T bp[k][2 VN]: 12 sums in registers. */
-static void gemm_tile(int64_t k, const float *ap, const float *bp, float *acc)
+/* As many sums as the set has registers for: 24 of 32 with AVX-512, else 12 of 16. */
+#if VN == 16
+#define MR 12
+#else
+#define MR 6
+#endif
+
+/* The tile's edge: what the sums are goes through memory. */
+static void tile_edge(const float *sums, const struct simd_tile *to)
 {
-	vf c[6][2] = {0};
-	for (int64_t p = 0; p < k; p++, ap += 6, bp += 2 * VN) {
-		vf b0 = load(bp), b1 = load(bp + VN);
-		UNROLL(GCC unroll 6)
-		for (int i = 0; i < 6; i++) {
-			c[i][0] = FMA(all(ap[i]), b0, c[i][0]);
-			c[i][1] = FMA(all(ap[i]), b1, c[i][1]);
+	for (int64_t i = 0; i < to->rows; i++)
+		for (int64_t j = 0; j < to->cols; j++) {
+			float *c = to->c + i * to->ldc + j, v = to->alpha * sums[i * 2 * VN + j];
+			*c = to->beta == 0 ? v : v + to->beta * *c;
+		}
+}
+
+INL void tile_row(float *c, vf v, const struct simd_tile *to)
+{
+	v = v * to->alpha;
+	store(c, to->beta == 0 ? v : v + to->beta * load(c));
+}
+
+/* The first `rows` of a panel's MR and `wide` of its two vectors, both known when this is compiled. */
+INL void tile_of(const int rows, const int wide, int64_t k, const float *ap, const float *bp, const struct simd_tile *to)
+{
+	vf c[MR][2] = {0};
+	UNROLL(GCC unroll 12)
+	for (int i = 0; i < rows; i++)
+		__builtin_prefetch(to->c + (i < to->rows ? i : 0) * to->ldc);
+	for (int64_t p = 0; p < k; p++, ap += MR, bp += 2 * VN) {
+		vf b0 = load(bp), b1 = wide > 1 ? load(bp + VN) : b0;
+		UNROLL(GCC unroll 12)
+		for (int i = 0; i < rows; i++) {
+			vf a = all(ap[i]);
+			c[i][0] = FMA(a, b0, c[i][0]);
+			if (wide > 1)
+				c[i][1] = FMA(a, b1, c[i][1]);
 		}
 	}
-	UNROLL(GCC unroll 6)
-	for (int i = 0; i < 6; i++) {
-		store(acc + i * 2 * VN, c[i][0]);
-		store(acc + i * 2 * VN + VN, c[i][1]);
+	if (to->rows == rows && to->cols == wide * VN) {
+		UNROLL(GCC unroll 12)
+		for (int i = 0; i < rows; i++) {
+			tile_row(to->c + i * to->ldc, c[i][0], to);
+			if (wide > 1)
+				tile_row(to->c + i * to->ldc + VN, c[i][1], to);
+		}
+		return;
 	}
+	float sums[MR * 2 * VN];
+	UNROLL(GCC unroll 12)
+	for (int i = 0; i < rows; i++) {
+		store(sums + i * 2 * VN, c[i][0]);
+		store(sums + i * 2 * VN + VN, c[i][1]);
+	}
+	tile_edge(sums, to);
+}
+
+static void tile_whole(int64_t k, const float *ap, const float *bp, const struct simd_tile *to) { tile_of(MR, 2, k, ap, bp, to); }
+static void tile_narrow(int64_t k, const float *ap, const float *bp, const struct simd_tile *to) { tile_of(MR, 1, k, ap, bp, to); }
+static void tile_two_thirds(int64_t k, const float *ap, const float *bp, const struct simd_tile *to) { tile_of(MR / 3 * 2, 2, k, ap, bp, to); }
+static void tile_third(int64_t k, const float *ap, const float *bp, const struct simd_tile *to) { tile_of(MR / 3, 2, k, ap, bp, to); }
+
+static void gemm_tile(int64_t k, const float *ap, const float *bp, const struct simd_tile *to)
+{
+	if (to->cols <= VN)
+		tile_narrow(k, ap, bp, to);
+	else if (to->rows <= MR / 3)
+		tile_third(k, ap, bp, to);
+	else if (to->rows <= MR / 3 * 2)
+		tile_two_thirds(k, ap, bp, to);
+	else
+		tile_whole(k, ap, bp, to);
 }
 
 /* What is left out here is taken from the plain table: simd.c. */
@@ -381,5 +437,6 @@ static const struct simd table = {
 	.softmax = softmax,
 	.half = half,
 	.gemm_tile = gemm_tile,
+	.gemm_mr = MR,
 	.gemm_nr = 2 * VN,
 };

@@ -116,14 +116,15 @@ static void half(float *d, const float *a, int64_t n, unsigned how)
 		d[i] = half_of(a[i], how);
 }
 
-static void gemm_tile(int64_t k, const float *ap, const float *bp, float *acc)
+static void gemm_tile(int64_t k, const float *ap, const float *bp, const struct simd_tile *to)
 {
-	for (int i = 0; i < 6 * 16; i++)
-		acc[i] = 0;
-	for (int64_t p = 0; p < k; p++)
-		for (int i = 0; i < 6; i++)
-			for (int j = 0; j < 16; j++)
-				acc[i * 16 + j] += ap[p * 6 + i] * bp[p * 16 + j];
+	for (int64_t i = 0; i < to->rows; i++)
+		for (int64_t j = 0; j < to->cols; j++) {
+			float *c = to->c + i * to->ldc + j, s = 0;
+			for (int64_t p = 0; p < k; p++)
+				s += ap[p * 6 + i] * bp[p * 16 + j];
+			*c = to->alpha * s + (to->beta == 0 ? 0 : to->beta * *c);
+		}
 }
 
 #define FORMS(name) {name##_vv, name##_vs, name##_sv}
@@ -143,5 +144,6 @@ const struct simd simd_plain = {
 	.softmax = softmax,
 	.half = half,
 	.gemm_tile = gemm_tile,
+	.gemm_mr = 6,
 	.gemm_nr = 16,
 };
