@@ -156,7 +156,7 @@ static void completion_and_hints_know_them(void **state)
 	assert_string_equal(c.word[0], "spike");
 	/* Behind these commands another line stands. */
 	static const struct { const char *line, *word; size_t from; } inner[] = {
-		{"watch 2 kern", "kernels", 8}, {"watch 2 kernels sort=n", "sort=name", 16}, {"on nan se", "set", 7}, {"on nan set lr.wa", "lr.warmup", 11}, {"alias x kern", "kernels", 8}};
+		{"watch 2 kern", "kernels", 8}, {"watch 2 kernels sort=n", "sort=name", 16}, {"on nan pau", "pause", 7}, {"on nan set lr.wa", "lr.warmup", 11}, {"alias x kern", "kernels", 8}};
 	for (size_t i = 0; i < ARRAY_LEN(inner); i++) {
 		shell_complete(inner[i].line, strlen(inner[i].line), &now, a, &c);
 		if (c.n != 1 || strcmp(c.word[0], inner[i].word) || c.from != inner[i].from)
