@@ -3,27 +3,27 @@ say Welcome. In two minutes: a model of a million parameters learns to write, an
 new demo
 set sample.every 8
 wait step 1
-say Upper left: the loss. Every dot is a step, the line is their average. It should fall.
+say Upper left: the loss. Every dot is a step, the line is their average. Lower is better: it should fall.
 wait 6
 wait step 120
-say In the middle: where the milliseconds of a step go, kernel by kernel.
+say Here: where the milliseconds of a step go, kernel by kernel, the slowest first.
 zoom kernels
 wait step 200
 zoom off
-say What it writes now, still half words:
+say Right: what it writes by now. It knows words, not yet a story.
 sample 60 Once upon a time
 wait 3
-say The learning rate is changed while it runs; the curve gets a mark.
+say The learning rate is changed while it runs (:lr 1e-3). Look at the curve: it gets a mark.
 lr 1e-3
 wait step 320
-say And taken back.
+say And taken back (:undo).
 undo
 wait step 420
-say The loss alone, over the whole screen.
+say The loss alone, over the whole screen (z). The marks are what was changed.
 zoom loss
 wait step 520
 zoom off
-say A checkpoint: a file that every safetensors reader opens.
+say A checkpoint (:ckpt): a file that every safetensors reader opens. `anetui --resume` goes on from it.
 ckpt
 wait 3
 say The same programs on a simulated Neural Engine: fp16, its rules, its milliseconds beside ours.

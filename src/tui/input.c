@@ -22,7 +22,8 @@ int64_t ui_command(struct ui *u, struct shell *sh, const char *line)
 	ui_clock(clock);
 	u->shell_text = 0;
 	u->line = line;
-	view_message(&u->view, LOG_INFO, "");
+	if (sh == u->shell) /* a script's line leaves what the script has said */
+		view_message(&u->view, LOG_INFO, "");
 	int64_t rc = shell_line(sh, line, &e);
 	u->line = NULL;
 	u->dirty = u->look_now = 1;
@@ -98,7 +99,7 @@ static int host_screen(void *ctx, const char *path, struct err *e)
 	struct ui *u = ctx;
 	struct str s = {0};
 	frame_draw(&u->grid, &u->view, &u->layout);
-	picture_make(&u->grid, path, &s);
+	picture_make(&u->grid, u->view.theme, path, &s);
 	FILE *f = s.failed ? NULL : fopen(path, "we");
 	int rc = 0;
 	if (!f)

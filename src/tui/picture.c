@@ -1,4 +1,4 @@
-/* picture.c: the looks of theme.def without a terminal: 256 colours on black.
+/* picture.c: the looks of theme.def without a terminal: 256 colours on the ground that the theme is for.
  * SPDX-License-Identifier: MIT */
 #include "tui/picture.h"
 
@@ -65,19 +65,36 @@ static int is_blank(const struct cell *row, int from, int to)
 	return 1;
 }
 
-static void svg_run(struct str *out, const struct cell *row, int from, int to, int y)
+/* What a terminal with this theme has behind and before everything. */
+struct paper { unsigned ground, ink; };
+
+static struct paper paper_of(int theme)
 {
-	struct look look = theme_look(0, (enum attr)row[from].attr), *l = &look;
+	static const struct paper dark = {0x16181c, 0xd8d8d8}, light = {0xfbfbf8, 0x202020};
+	return strcmp(theme_name(theme), "light") ? dark : light;
+}
+
+static void svg_run(struct str *out, const struct cell *row, int from, int to, int y, int theme)
+{
+	struct paper paper = paper_of(theme);
+	struct look look = theme_look(theme, (enum attr)row[from].attr), *l = &look;
+	const char *flags = theme_is_mono(theme) ? l->mono : l->flags;
+	if (theme_is_mono(theme))
+		l->fg256 = l->bg256 = -1;
+	unsigned ink = l->fg256 >= 0 ? rgb(l->fg256) : paper.ink, ground = l->bg256 >= 0 ? rgb(l->bg256) : paper.ground;
 	/* Turned over: the ground in the colour of text. */
-	if (strchr(l->flags, 'r') && l->bg256 < 0)
-		l->bg256 = l->fg256 >= 0 ? l->fg256 : 253, l->fg256 = 16;
-	if (l->bg256 >= 0) {
+	if (strchr(flags, 'r')) {
+		unsigned keep = ink;
+		ink = ground;
+		ground = keep;
+	}
+	if (ground != paper.ground) {
 		str_puts(out, "<rect");
 		place(out, "x", EDGE + from * CELL_W);
 		place(out, "y", EDGE + y * CELL_H);
 		place(out, "width", (to - from) * CELL_W);
 		place(out, "height", CELL_H);
-		str_printf(out, " fill=\"#%06x\"/>", rgb(l->bg256));
+		str_printf(out, " fill=\"#%06x\"/>", ground);
 	}
 	if (is_blank(row, from, to))
 		return;
@@ -90,22 +107,23 @@ static void svg_run(struct str *out, const struct cell *row, int from, int to, i
 	place(out, "y", EDGE + y * CELL_H + BASE);
 	/* Whatever font draws braille and lines: a run is as wide as its cells. */
 	place(out, "textLength", (to - from) * CELL_W);
-	str_printf(out, " fill=\"#%06x\"%s>", l->fg256 >= 0 ? rgb(l->fg256) : 0xd8d8d8, strchr(l->flags, 'b') ? " font-weight=\"bold\"" : "");
+	str_printf(out, " fill=\"#%06x\"%s>", ink, strchr(flags, 'b') ? " font-weight=\"bold\"" : "");
 	for (int x = from; x < to; x++)
 		put_char(out, &row[x], 1);
 	str_puts(out, "</text>");
 }
 
-void picture_svg(const struct grid *g, struct str *out)
+void picture_svg(const struct grid *g, int theme, struct str *out)
 {
 	int w = g->w * CELL_W + 2 * EDGE, h = g->h * CELL_H + 2 * EDGE;
 	str_printf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"14\">\n", (w + 9) / 10, (h + 9) / 10);
-	str_puts(out, "<style>text{white-space:pre}</style>\n<rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"#16181c\"/>\n");
+	str_puts(out, "<style>text{white-space:pre}</style>\n<rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"#");
+	str_printf(out, "%06x\"/>\n", paper_of(theme).ground);
 	for (int y = 0; y < g->h; y++) {
 		const struct cell *row = g->cell + (size_t)y * (size_t)g->w;
 		for (int x = 0, end; x < g->w; x = end) {
 			end = run_end(row, g->w, x);
-			svg_run(out, row, x, end, y);
+			svg_run(out, row, x, end, y, theme);
 		}
 		str_putc(out, '\n');
 	}
@@ -114,19 +132,20 @@ void picture_svg(const struct grid *g, struct str *out)
 
 /* --- ANSI --- */
 
-void picture_ansi(const struct grid *g, struct str *out)
+void picture_ansi(const struct grid *g, int theme, struct str *out)
 {
 	for (int y = 0; y < g->h; y++) {
 		const struct cell *row = g->cell + (size_t)y * (size_t)g->w;
 		for (int x = 0, end; x < g->w; x = end) {
-			const struct look look = theme_look(0, (enum attr)row[x].attr), *l = &look;
+			const struct look look = theme_look(theme, (enum attr)row[x].attr), *l = &look;
+			int mono = theme_is_mono(theme);
 			end = run_end(row, g->w, x);
 			str_puts(out, "\033[0");
-			if (l->fg256 >= 0)
+			if (l->fg256 >= 0 && !mono)
 				str_printf(out, ";38;5;%d", l->fg256);
-			if (l->bg256 >= 0)
+			if (l->bg256 >= 0 && !mono)
 				str_printf(out, ";48;5;%d", l->bg256);
-			for (const char *f = l->flags; *f; f++)
+			for (const char *f = mono ? l->mono : l->flags; *f; f++)
 				str_printf(out, ";%d", *f == 'b' ? 1 : *f == 'd' ? 2 : *f == 'u' ? 4 : 7);
 			str_putc(out, 'm');
 			for (int k = x; k < end; k++)
@@ -136,13 +155,13 @@ void picture_ansi(const struct grid *g, struct str *out)
 	}
 }
 
-void picture_make(const struct grid *g, const char *path, struct str *out)
+void picture_make(const struct grid *g, int theme, const char *path, struct str *out)
 {
 	const char *dot = strrchr(path, '.');
 	if (dot && !strcmp(dot, ".svg"))
-		picture_svg(g, out);
+		picture_svg(g, theme, out);
 	else if (dot && (!strcmp(dot, ".ans") || !strcmp(dot, ".ansi")))
-		picture_ansi(g, out);
+		picture_ansi(g, theme, out);
 	else
 		grid_dump(g, out);
 }

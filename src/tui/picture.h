@@ -4,9 +4,9 @@
 
 #include "tui/cells.h"
 
-/* By the name's end: .svg, .ans or .ansi; anything else: text. */
-void picture_make(const struct grid *g, const char *path, struct str *out);
-void picture_svg(const struct grid *g, struct str *out);
-void picture_ansi(const struct grid *g, struct str *out);
+/* In the colours of a theme (theme.h), on the ground that it is for. By the name's end: .svg, .ans or .ansi; anything else: text. */
+void picture_make(const struct grid *g, int theme, const char *path, struct str *out);
+void picture_svg(const struct grid *g, int theme, struct str *out);
+void picture_ansi(const struct grid *g, int theme, struct str *out);
 
 #endif

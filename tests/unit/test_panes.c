@@ -38,7 +38,7 @@ static void draw(struct view *v, int w, int h, struct str *out)
 	frame_draw(&g, v, &l);
 	frame_draw(&g, v, &l);
 	if (in_colours)
-		picture_ansi(&g, out);
+		picture_ansi(&g, 0, out);
 	else
 		grid_dump(&g, out);
 	grid_done(&g);

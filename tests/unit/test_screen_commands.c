@@ -131,6 +131,20 @@ static void click(struct term *t, const char *text, int right)
 	term_type(t, keys);
 }
 
+/* A script's word to who looks on stands in the bottom line, too, until a command is typed: it is more than a line of the log. */
+static void what_a_script_says(void **s)
+{
+	(void)s;
+	const char *const words[] = {"-e", "say Look here.", "-e", "set clip 0.5", "-e", "zoom loss", NULL};
+	struct term *t = start(100, 30, words);
+	see_gone(t, "6 log");
+	see(t, "Look here.");
+	term_type(t, ":get clip\r");
+	see(t, "0.5");
+	see_gone(t, "Look here.");
+	term_free(t);
+}
+
 /* All settings on the screen: by keys, by mouse, as a command; each change is a `set`. */
 static void settings(void **s)
 {
@@ -345,7 +359,7 @@ static void a_run_that_outlives_its_terminal(void **s)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(watching), cmocka_unit_test(rules_and_names), cmocka_unit_test(settings), cmocka_unit_test(recording), cmocka_unit_test(what_starts_by_itself),
+		cmocka_unit_test(watching), cmocka_unit_test(rules_and_names), cmocka_unit_test(what_a_script_says), cmocka_unit_test(settings), cmocka_unit_test(recording), cmocka_unit_test(what_starts_by_itself),
 		cmocka_unit_test(a_run_that_outlives_its_terminal), cmocka_unit_test(a_newcomers_path),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
