@@ -12,6 +12,7 @@ announced() { sed -n 's/.*"event":"ckpt","file":"step-0*\([0-9]*\)\.ckpt".*/\1/p
 i=0 lost=0 skipped=0 failed=0 within=0
 said=$(announced)
 while [ "$i" -lt "$kills" ]; do
+	: >err # what the process before has said is not this one's, however long it takes to begin
 	"$ANETUI" --plain --resume --run k -e train >out 2>err </dev/null &
 	pid=$!
 	wait_for 60 grep -q 'resumed k at step' err

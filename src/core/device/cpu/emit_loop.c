@@ -315,7 +315,7 @@ static int finish(struct loop *l)
 	struct step *s = plan_step(p, STEP_EW, l->konst);
 	if (!s) {
 		free(w);
-		return ERR_NOMEM;
+		return err_nomem(p->err, "cpu: plan", sizeof *s);
 	}
 	s->u.ew = w;
 	if (w->column) {
