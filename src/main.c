@@ -172,7 +172,7 @@ static const char *shown_run(const struct options *o)
 static int run(const struct options *o, const struct script *s, const struct handover *from, struct err *e)
 {
 	const struct engine_options eo = {
-		.run_dir = o->run_dir, .resume = o->given[OPTION_RESUME], .wake = wake_engine, .from = from,
+		.run_dir = o->run_dir, .resume = o->given[OPTION_RESUME], .wake = wake_engine, .root = getenv("ANETUI_SENSORS"), .from = from,
 		.view = shown_run(o), .follow = is_attach(o),
 	};
 	char path[4200], *history = NULL;

@@ -178,6 +178,7 @@ struct engine_options {
 	int resume;            /* --resume: continue the newest run, or run_dir's */
 	void (*wake)(void *);  /* called from the worker when events are there after none were; must only write a byte. May be NULL */
 	void *wake_arg;
+	const char *root;      /* a folder that stands for / where sensors are read (tests); NULL: the real one. Must stay until engine_free */
 	const struct handover *from; /* what the process before this one has left, or NULL; run_dir and resume were its business. Must stay until engine_free */
 };
 

@@ -51,4 +51,28 @@ check "a file of somebody else is left alone" eval 'is 1 && in_err "record: mine
 plain --run again -e "$small" -e 'set seq 32' -e 'set batch 2' -e 'device sim chip=m1 budget=20' -e 'alias t train' -e 'on done sample 5 Once' -e 'record sim.cmd' -e 't 6' -e 'wait 0.2'
 check "alias, rule and record go through a new process" eval 'is 0 && [ "$(grep -c "^Once" out)" -eq 1 ] && grep -q "^train 6" sim.cmd && grep -q "^wait step 6" sim.cmd && in_err "of 20 compiles"'
 
+
+# --- what the machine tells, on an imitated /sys: it is well at first ---
+put() { mkdir -p "$(dirname "tree/sys/$1")" && echo "$2" >new && mv new "tree/sys/$1"; }
+put class/hwmon/hwmon1/name coretemp
+put class/hwmon/hwmon1/temp1_input 61000
+put class/hwmon/hwmon1/temp1_max 100000
+put class/power_supply/BAT0/type Battery
+put class/power_supply/BAT0/status Discharging
+put class/power_supply/BAT0/capacity 63
+{ echo "$small"; echo 'set seq 32'; echo 'set batch 2'; echo 'on heat set clip 0.25'; echo 'on battery quit'; echo 'train'; } >well.cmd
+: >err
+ANETUI_SENSORS=$PWD/tree "$ANETUI" --plain --run well -x well.cmd >out 2>err </dev/null &
+pid=$!
+wait_for 60 grep -q '"event":"step"' well/metrics.jsonl
+check "heat and battery: nothing happens while all is well" eval '[ $? -eq 0 ] && ! in_err "^on "'
+put class/hwmon/hwmon1/temp1_input 100000
+wait_for 60 grep -q '^on heat' err
+check "on heat: its command is run" eval '[ $? -eq 0 ] && in_err "^on heat: set clip 0.25"'
+wait_for 60 grep -q '"key":"clip"' well/metrics.jsonl
+check "... and is in the record" test $? -eq 0
+put class/power_supply/BAT0/capacity 19
+wait $pid
+status=$?
+check "on battery quit: saved, status 0" eval 'is 0 && in_err "^on battery: quit" && ls well/step-*.ckpt >/dev/null'
 done_testing
