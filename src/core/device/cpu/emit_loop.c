@@ -112,7 +112,9 @@ static void set_ins(struct loop *l, int i)
 		l->w->acc[s->acc].op = n->reduce;
 		l->w->acc[s->acc].half = n->half;
 		l->w->acc[s->acc].narrow = n->narrow;
-		reference(l, plan_target(p, n->out), &l->w->acc[s->acc].to);
+		const struct view *to = plan_target(p, n->out);
+		if (to) /* else the plan has failed */
+			reference(l, to, &l->w->acc[s->acc].to);
 	}
 }
 
