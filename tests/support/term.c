@@ -64,6 +64,7 @@ static void run_program(char *const argv[], char *const env[])
 	setpgid(0, 0);
 	tcsetpgrp(0, getpgrp());
 	signal(SIGHUP, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
 	signal(SIGTTOU, SIG_DFL);
 	signal(SIGTSTP, SIG_DFL);
 	for (int i = 0; env && env[i]; i++)
@@ -77,6 +78,7 @@ static void be_shell(int report, int order, char *const argv[], char *const env[
 	int status;
 	char go;
 	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	signal(SIGTTOU, SIG_IGN);
 	signal(SIGTSTP, SIG_IGN);
 	/* Not before the terminal was looked at: a busy machine lets the program change its modes first. */
