@@ -260,8 +260,6 @@ static int prompt_side_key(struct ui *u, const struct screen_key *k)
 		view_scroll_page(&u->view, k->name[2] == 'U' ? -1 : 1);
 	else if (!strcmp(k->name, "^L"))
 		u->redraw_all = 1;
-	else if (!strcmp(k->name, "^Z"))
-		ui_suspend(u);
 	else
 		return 0;
 	return 1;
@@ -345,6 +343,8 @@ void ui_key(struct ui *u, const struct screen_key *k)
 		u->pasting = k->kind == SCREEN_PASTE_BEGIN;
 	} else if (u->pasting) {
 		pasted(u, k);
+	} else if (!strcmp(k->name, "^Z")) {
+		ui_suspend(u); /* whatever is asked or typed */
 	} else if (u->stopping) {
 		if (!strcmp(k->name, "^C"))
 			ui_stop(u, STOP_NOW, "quit");

@@ -96,6 +96,23 @@ static int passing(const struct view *v, int n, uint64_t *at)
 	return count;
 }
 
+/* How far it scrolls: until the oldest lines that fill the pane are seen. */
+static int most_back(const struct view *v, int w, int h)
+{
+	const struct data *d = view_data(v);
+	uint64_t first = d->logged > LOG_LINES ? d->logged - LOG_LINES : 0, at;
+	int rows = 0, fit = 0;
+	for (uint64_t i = first; i < d->logged && rows < h; i++) {
+		const struct log_line *l = log_at(d, i);
+		size_t n = strlen(l->text);
+		if (!filter_passes(l->text, n, v->log_filter))
+			continue;
+		rows += MAX(text_lines(l->text, n, w), 1);
+		fit += rows <= h || !fit;
+	}
+	return MAX(passing(v, 1 << 30, &at) - fit, 0);
+}
+
 void pane_log_note(const struct view *v, int room, char note[NOTE])
 {
 	const struct data *d = view_data(v);
@@ -118,7 +135,7 @@ void pane_log(struct grid *g, struct view *v, struct rect r)
 	if (r.h < 1 || r.w < 1)
 		return;
 	v->page[PANE_LOG] = r.h;
-	v->most[PANE_LOG] = MAX(passing(v, 1 << 30, &at) - 1, 0);
+	v->most[PANE_LOG] = most_back(v, w, r.h);
 	int up = MAX(MIN(v->scroll[PANE_LOG], v->most[PANE_LOG]), 0), y = r.h;
 	for (int back = up + 1; y > 0 && passing(v, back, &at) == back; back++) {
 		const struct log_line *l = log_at(d, at);
