@@ -164,7 +164,7 @@ static int choose_data(struct worker *w, const char *name, struct err *e)
 	if (need && !shard) {
 		fresh = auto_tokenizer(w, source, e);
 		if (!fresh)
-			return e->code ? e->code : ERR_STATE;
+			return err_code_or(e, ERR_STATE);
 		w->tok = fresh;
 	}
 	struct data d;

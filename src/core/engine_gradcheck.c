@@ -107,7 +107,7 @@ static size_t entry_of(const struct check *c, const struct param *t, int k)
 static int against_differences(struct worker *w, struct check *c, struct err *e)
 {
 	const double h = 1e-4;
-	double loss, up, down;
+	double loss, up = 0, down = 0;
 	int rc = plain_loss(c->p, c->w, c->few_g, c->x, c->y, 1, c->few, &loss, NULL, e);
 	for (int i = 0; i < c->p->n && !rc; i++)
 		for (int k = 0; k < ENTRIES && !rc; k++) {

@@ -39,6 +39,22 @@ plain --resume -e 'train 8'
 check "with room again it goes on" eval 'is 0 && in_err "at step 4" && test -f runs/demo/step-00000012.ckpt'
 limited $(((size - 2000) / 512)) --resume -e '-ckpt mine' -e 'train 1' -e 'ckpt yours' -e 'train 1'
 check "ckpt that fails ends a script, unless it may" eval 'is 1 && in_err "mine.ckpt: File too large" && in_err "yours.ckpt: File too large" && in_err "^step 13/13" && ! in_err "^step 14"'
+
+# --- 64 limits, each below what a checkpoint needs ---
+rm -rf sizes && mkdir sizes && cp -r runs/demo sizes/run && rm -f sizes/run/step-0000001*.ckpt
+cp sizes/run/metrics.jsonl sizes/record
+i=0 wrong=
+while [ $i -lt 64 ]; do
+	cp sizes/record sizes/run/metrics.jsonl
+	limited $((i * (size - 2000) / 512 / 63)) --run sizes/run --resume -e 'train 1' -e 'ckpt mine' -e 'get step'
+	# With room for nothing not even the words come through: standard output and error are files, too.
+	[ $((i * (size - 2000) / 63)) -lt 4096 ] || { is 1 && in_err '^step 5/5' && in_err 'mine.ckpt: File too large (old checkpoint kept)' && ! in_err 'step 6'; } || wrong="$wrong $i:said"
+	[ $status -lt 128 ] || wrong="$wrong $i:$status"
+	cmp -s sizes/run/step-00000004.ckpt before.ckpt || wrong="$wrong $i:changed"
+	[ "$(ls sizes/run | tr '\n' ' ')" = "lock metrics.jsonl settings.cmd step-00000004.ckpt " ] || wrong="$wrong $i:left"
+	i=$((i + 1))
+done
+check "64 limits: training goes on, it is said, the old checkpoint is whole and alone:$wrong" [ -z "$wrong" ]
 limited 8 -e 'get' -e 'get' -e 'get'
 check "standard output in a file that may not grow: status 1 and a word, no signal" eval 'is 1 && in_err "standard output: File too large"'
 limited 100 -e "$small" -e 'set seq 32' -e 'sample 5 The'

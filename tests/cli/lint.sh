@@ -106,6 +106,11 @@ without_purpose() {
 	done
 }
 
+# What tests and runs leave in the folder that they are started in is no part of the project.
+stray() {
+	git -C "$ANETUI_ROOT" ls-files 2>/dev/null | sed 's|/.*||' | sort -u | grep -vxE '\.ci|\.gitignore|[A-Z]+(\.md)?|Makefile|assets|docs|src|tests|tools'
+}
+
 # Split so that this line does not find itself.
 unfinished() {
 	sources | xargs grep -nE "(TO""DO|FIX""ME|not impl""emented)"
@@ -119,6 +124,7 @@ careless() {
 verdict "every source has the SPDX line" without_spdx
 verdict "no source has more than 800 lines" too_long
 verdict "every C file begins with what it is" without_purpose
+verdict "nothing else stands beside the folders of the project" stray
 verdict "no unfinished business" unfinished
 verdict "no blanks at the end of a line, no fast math" careless
 

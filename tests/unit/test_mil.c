@@ -17,6 +17,7 @@
 #include "mil/build.h"
 #include "mil/mil.h"
 #include "mil/number.h"
+#include "mil/shape.h"
 
 static struct mil_graph *parse(const char *text)
 {
@@ -61,6 +62,19 @@ static const char everything[] =
 	"    tensor<fp16, [1, 4, 1, 2]> o = mul(x=cc,y=half);\n"
 	"  } -> (o, d);\n"
 	"}\n/* the end */";
+
+/* The number is somebody's text. */
+static void opset_of_any_length(void **state)
+{
+	(void)state;
+	char name[][32] = {"ios15", "ios18", "CoreML8", "CoreML2147483647", "ios99999999999999999999", "other"};
+	static const int least[] = {15, 18, 18, 18, 18, 18}, most[] = {15, 18, 18, 1 << 20, 1 << 20, 18};
+	for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+		struct mil_graph g = {.opset = name[i]};
+		int n = mil_opset_number(&g);
+		assert_true(n >= least[i] && n <= most[i]);
+	}
+}
 
 static void all_forms(void **state)
 {
@@ -329,7 +343,7 @@ static void words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_forms),      cmocka_unit_test(verbose_dialect), cmocka_unit_test(defaults), cmocka_unit_test(halves),
+		cmocka_unit_test(opset_of_any_length), cmocka_unit_test(all_forms),      cmocka_unit_test(verbose_dialect), cmocka_unit_test(defaults), cmocka_unit_test(halves),
 		cmocka_unit_test(half_rounding),  cmocka_unit_test(builder_floats),  cmocka_unit_test(builder_output),
 		cmocka_unit_test(damaged),        cmocka_unit_test(words),
 	};

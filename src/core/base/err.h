@@ -33,6 +33,9 @@ int err_nomem(struct err *e, const char *what, unsigned long long bytes);
 /* Puts "prefix: " before the message that is in `e`; returns e->code. For callers that know the file or command. */
 int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The code in `e`, or `otherwise` where there is none: what failed without saying why has failed all the same. */
+static inline int err_code_or(const struct err *e, enum err_code otherwise) { return e && e->code ? e->code : (int)otherwise; }
+
 void err_clear(struct err *e);
 
 #endif

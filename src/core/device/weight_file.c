@@ -143,7 +143,7 @@ static int add_value(struct weight_files *out, const struct mil_value *v, const 
 	const char *name = local_name(v, e);
 	const struct dev_weight *found = name ? device_weight(w, nw, v, e) : NULL;
 	if (!found)
-		return e ? e->code : ERR_DEVICE;
+		return err_code_or(e, ERR_DEVICE);
 	if (!before || strcmp(before->konst->blob, v->konst->blob)) {
 		struct weight_file *f = &out->file[out->n++];
 		if (!(f->path = mem_strdup(v->konst->blob)))

@@ -177,7 +177,7 @@ int gguf_tokenizer_read(const struct gguf_file *f, struct tokenizer **out, struc
 	if (!rc)
 		rc = read_special(f, &p, e);
 	if (!rc && !(*out = tokenizer_new(&p, f->path, e)))
-		rc = e ? e->code : ERR_FORMAT;
+		rc = err_code_or(e, ERR_FORMAT);
 	tokenizer_parts_done(&p);
 	return rc;
 }

@@ -229,7 +229,7 @@ struct params *hf_load(const char *path, struct err *e)
 	if (!rc)
 		rc = open_files(&f, e);
 	if (!rc && !(p = params_new(&c, e)))
-		rc = e ? e->code : ERR_NOMEM;
+		rc = err_code_or(e, ERR_NOMEM);
 	if (!rc)
 		rc = take_all(p, &f, e);
 	if (!rc)

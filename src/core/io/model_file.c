@@ -80,7 +80,7 @@ int model_file_load(struct model_import *out, const char *path, struct err *e)
 	const struct format *f = told(path, folder);
 	*out = (struct model_import){.format = f ? f->name : ""};
 	if (f && f->load == gguf_load && gguf_load_tokenizer(&out->tok, path, e))
-		return e ? e->code : ERR_FORMAT;
+		return err_code_or(e, ERR_FORMAT);
 	if (f)
 		out->params = f->load(path, e);
 	else if (folder)
@@ -91,7 +91,7 @@ int model_file_load(struct model_import *out, const char *path, struct err *e)
 		return 0;
 	tokenizer_free(out->tok);
 	out->tok = NULL;
-	return e ? e->code : ERR_FORMAT;
+	return err_code_or(e, ERR_FORMAT);
 }
 
 /* --- what formats share --- */

@@ -44,10 +44,11 @@ int mil_broadcast(struct mil_type *out, const struct mil_type *a, const struct m
 
 int mil_opset_number(const struct mil_graph *g)
 {
+	/* The name stands in a program: its number may be of any length. */
 	if (!strncmp(g->opset, "ios", 3))
-		return atoi(g->opset + 3);
+		return (int)MIN(strtoul(g->opset + 3, NULL, 10), 1000ul);
 	if (!strncmp(g->opset, "CoreML", 6))
-		return atoi(g->opset + 6) + 10;
+		return (int)MIN(strtoul(g->opset + 6, NULL, 10), 1000ul) + 10;
 	return 18;
 }
 

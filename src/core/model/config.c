@@ -281,7 +281,7 @@ int model_preset(struct model_config *c, const char *name, struct err *e)
 {
 	struct presets *p = presets_read(e);
 	if (!p)
-		return e ? e->code : ERR_IO;
+		return err_code_or(e, ERR_IO);
 	int i = 0;
 	while (i < p->n && strcmp(p->list[i].name, name))
 		i++;

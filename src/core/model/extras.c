@@ -141,7 +141,7 @@ static int unit_compile(struct model *m, struct unit *u, enum program_id id, int
 	if (u->kernel)
 		return 0;
 	err_prefix(e, "model: %s", u->program.name);
-	return e ? e->code : ERR_DEVICE;
+	return err_code_or(e, ERR_DEVICE);
 }
 
 static int unit_refreeze(const struct model *m, const struct unit *u, struct err *e)
@@ -205,7 +205,7 @@ static int unit_tensor(struct model *m, struct unit *u, const struct kernel_io *
 	if (columns)
 		unit_pieces(m, u, t, io->name, all, nall);
 	if (!t->surface)
-		return e ? e->code : ERR_DEVICE;
+		return err_code_or(e, ERR_DEVICE);
 	u->call.n++;
 	return 0;
 }
@@ -237,7 +237,7 @@ static int unit_bind(struct model *m, struct unit *u, const struct home *p, int 
 	if (u->call.binding)
 		return 0;
 	err_prefix(e, "model: %s", u->program.name);
-	return e ? e->code : ERR_DEVICE;
+	return err_code_or(e, ERR_DEVICE);
 }
 
 static void unit_done(struct unit *u)

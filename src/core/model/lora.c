@@ -75,7 +75,7 @@ int lora_adopt(struct params *p, const unsigned char *hit, int rank, double alph
 	l->low = params_of_table(&p->config, table, n * LORA_ROWS, fd, e);
 	if (!l->low) {
 		lora_free(l);
-		return e ? e->code : ERR_NOMEM;
+		return err_code_or(e, ERR_NOMEM);
 	}
 	p->lora = l;
 	return 0;

@@ -88,12 +88,12 @@ static int fill(struct model *m, struct err *e)
 		return r;
 	head_gather(m);
 	if (m->train && !(m->dw = dw_new(m->pool, device_caps(m->device)->overlaps, m->timing, e)))
-		return e ? e->code : ERR_NOMEM;
+		return err_code_or(e, ERR_NOMEM);
 	make_rows(m);
 	if ((r = model_make_calls(m, e)) || !m->o.extras)
 		return r;
 	m->extras = extras_new(m, e);
-	return m->extras ? 0 : e ? e->code : ERR_NOMEM;
+	return m->extras ? 0 : err_code_or(e, ERR_NOMEM);
 }
 
 struct model *model_new(struct device *d, struct params *p, struct pool *pool, int batch, int seq, const struct model_options *o,

@@ -151,7 +151,7 @@ static int compile(struct model *m, int l, enum program_id id, struct err *e)
 	m->layer[l].kernel[id] = device_compile_parts(m->device, p->text.s, p->text.len, w, p->nweight, part, n, e);
 	if (!m->layer[l].kernel[id]) {
 		err_prefix(e, "model: %s: layer %d", p->name, l);
-		return e ? e->code : ERR_DEVICE;
+		return err_code_or(e, ERR_DEVICE);
 	}
 	return 0;
 }
@@ -277,7 +277,7 @@ static int add_tensor(struct model *m, int l, enum program_id id, const struct k
 	else if (m->shared[id][c->n] || (m->shared[id][c->n] = device_surface(m->device, &io->type, e)))
 		t->surface = m->shared[id][c->n];
 	if (!t->surface)
-		return e ? e->code : ERR_DEVICE;
+		return err_code_or(e, ERR_DEVICE);
 	c->n++;
 	return 0;
 }
@@ -309,7 +309,7 @@ static int bind(struct model *m, int l, enum program_id id, struct err *e)
 	if (c->binding)
 		return 0;
 	err_prefix(e, "model: %s: layer %d", program_name(id), l);
-	return e ? e->code : ERR_DEVICE;
+	return err_code_or(e, ERR_DEVICE);
 }
 
 int model_make_calls(struct model *m, struct err *e)

@@ -104,5 +104,5 @@ int vocab_err_name(struct err *e, const char *name)
 		memcpy(rest, e->msg + n, sizeof rest - n);
 		err_set(e, (enum err_code)e->code, "%s%s: %s", what, name, rest);
 	}
-	return e ? e->code : ERR_FORMAT;
+	return err_code_or(e, ERR_FORMAT);
 }

@@ -355,7 +355,7 @@ static int load_params(struct reader *r, struct params **out, struct err *e)
 		return rc;
 	struct params *p = *out = params_new(&r->config, e);
 	if (!p)
-		return e ? e->code : ERR_NOMEM;
+		return err_code_or(e, ERR_NOMEM);
 	rc = make_lora(r, p, e);
 	if (!rc && st_meta(&r->f, ckpt_ema))
 		rc = ema_begin(p, e);

@@ -139,7 +139,7 @@ static int reshape(struct trainer *t, int batch, int seq, const struct model_opt
 	t->rows = device_caps(t->a.dev)->batch ? batch : 1;
 	t->model = model_new(t->a.dev, t->a.params, t->a.pool, t->rows, seq, how, t->a.timing, t->a.cancel, e);
 	if (!t->model)
-		return e && e->code ? e->code : ERR_DEVICE;
+		return err_code_or(e, ERR_DEVICE);
 	t->how = *how;
 	t->batch = batch;
 	t->seq = seq;

@@ -173,7 +173,7 @@ int plan_refreeze(const struct plan *p, float *const *mem, const struct dev_weig
 {
 	for (int i = 0; i < p->nfrozen; i++)
 		if (!find(&p->frozen[i], w, nw, e))
-			return e ? e->code : ERR_DEVICE;
+			return err_code_or(e, ERR_DEVICE);
 	for (int i = 0; i < p->nfrozen; i++)
 		copy_weight(p, &p->frozen[i], find(&p->frozen[i], w, nw, e), mem[p->frozen[i].buf]);
 	return 0;
