@@ -11,6 +11,7 @@ void free(void *p);
 void qsort(void *base, size_t n, size_t size, int (*compare)(const void *, const void *));
 int atoi(const char *s);
 long long llabs(long long v);
+unsigned long strtoul(const char *s, char **end, int base);
 long strtol(const char *s, char **end, int base);
 unsigned long long strtoull(const char *s, char **end, int base);
 double strtod(const char *s, char **end);

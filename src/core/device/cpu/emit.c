@@ -193,8 +193,11 @@ static void add_gemm(struct plan *p, const struct node *n, struct group *group)
 static void end_group(struct plan *p, struct group *group, int once)
 {
 	struct step *s = plan_step(p, STEP_GEMM, once);
-	if (!s)
+	if (!s) {
+		free(group->all.step);
+		free(group->all.call);
 		return;
+	}
 	s->u.gemm = group->all;
 	for (int i = 0; i < group->nseen; i++)
 		plan_touch(p, once, &group->seen[i]);
