@@ -147,6 +147,15 @@ static void test_library(void **state)
 	assert_string_equal(c.tried[c.lib].name, BLAS_BUILTIN);
 	names[0] = one, names[1] = one, names[2] = NULL;
 	assert_int_equal(choose(&h, NULL).nlib, 2);
+	/* Asked for by name, a library is taken however slow it is; the built-in product where it does not open. */
+	h.asked_for = 1;
+	builtin_gflops = 1e9;
+	names[0] = one, names[1] = NULL;
+	c = choose(&h, NULL);
+	assert_string_equal(c.tried[c.lib].name, one);
+	names[0] = "libno-such-library.so.9";
+	c = choose(&h, NULL);
+	assert_string_equal(c.tried[c.lib].name, BLAS_BUILTIN);
 }
 
 /* --- how many threads --- */

@@ -87,11 +87,21 @@ static int seen(const struct blas_choice *c, const struct blas_tried *t)
 	return 0;
 }
 
+static int libraries_there(const struct blas_choice *c)
+{
+	int n = 0;
+	for (int i = 0; i < c->nlib; i++)
+		n += c->tried[i].library[0] && strcmp(c->tried[i].name, BLAS_BUILTIN);
+	return n;
+}
+
 /* Opens them all; what is there under two names counts once. */
 static void open_all(struct blas_choice *c, struct blas *b, const struct blas_choice_how *how)
 {
 	for (int i = 0;; i++) {
 		const char *name = how->names[i] ? how->names[i] : BLAS_BUILTIN;
+		if (!how->names[i] && how->asked_for && libraries_there(c))
+			return;
 		struct blas_tried *t = &c->tried[c->nlib];
 		if (c->nlib == BLAS_LIBS - 1 && how->names[i])
 			continue; /* the last place is the built-in product's */
@@ -153,14 +163,6 @@ static void measure_counts(struct blas_choice *c, const struct blas *b, const st
 			c->threads = c->count[i].threads;
 	if (!c->threads)
 		c->threads = c->cpus;
-}
-
-static int libraries_there(const struct blas_choice *c)
-{
-	int n = 0;
-	for (int i = 0; i < c->nlib; i++)
-		n += c->tried[i].library[0] && strcmp(c->tried[i].name, BLAS_BUILTIN);
-	return n;
 }
 
 static void measure(struct blas_choice *c, const struct blas_choice_how *how)
@@ -269,6 +271,7 @@ void blas_choose_here(struct blas_choice *c, char *note, size_t nnote)
 	blas_prepare();
 	if (*wish)
 		how.names = strcmp(wish, BLAS_BUILTIN) ? one : none;
+	how.asked_for = how.names == one;
 	how.busy = machine_busy(how.cpus);
 	how.folder = file_cache_dir(folder, sizeof folder, NULL) ? NULL : folder;
 	blas_choose(c, &how, note, nnote);

@@ -43,6 +43,7 @@ struct blas_choice {
 /* What decides, and where it is remembered. */
 struct blas_choice_how {
 	const char *const *names;  /* libraries to look for, NULL at the end; the built-in product comes after them */
+	int asked_for;             /* somebody named them: the built-in product comes only where none opens, however fast it is */
 	const char *folder;        /* NULL: nothing is remembered */
 	int cpus;
 	int busy;                  /* do others use the machine now? */

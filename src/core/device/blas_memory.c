@@ -20,6 +20,7 @@ static int place(char *path, size_t n, const struct blas_choice *c, const struct
 	uint32_t crc = crc32c(0, c->processor, strlen(c->processor));
 	crc = crc32c(crc, c->simd, strlen(c->simd));
 	crc = crc32c(crc, &c->cpus, sizeof c->cpus);
+	crc = crc32c(crc, &how->asked_for, sizeof how->asked_for);
 	for (int i = 0; how->names[i]; i++)
 		crc = crc32c(crc, how->names[i], strlen(how->names[i]) + 1);
 	int k = snprintf(path, n, "%s/machine-%08x.json", how->folder, (unsigned)crc);
