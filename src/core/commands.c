@@ -19,7 +19,7 @@ const struct command_row *command_row(enum command_id id)
 }
 
 static const struct happening_row happenings[HAPPENING_N] = {
-#define HAPPENING(ID, name, help) {name, help},
+#define HAPPENING(ID, name, lasts, help) {name, lasts, help},
 #include "happenings.def"
 #undef HAPPENING
 };

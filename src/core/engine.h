@@ -48,12 +48,12 @@ const struct command_row *command_row(enum command_id id);
 
 /* What `on EVENT COMMAND` waits for: happenings.def. */
 enum happening {
-#define HAPPENING(ID, name, help) HAPPENING_##ID,
+#define HAPPENING(ID, name, lasts, help) HAPPENING_##ID,
 #include "happenings.def"
 #undef HAPPENING
 	HAPPENING_N
 };
-struct happening_row { const char *name, *help; };
+struct happening_row { const char *name; int lasts; const char *help; };
 const struct happening_row *happening_row(enum happening h);
 int happening_find(const char *name);   /* -1: there is none of that name */
 
@@ -81,6 +81,7 @@ enum engine_event_kind {
 	EV_SAMPLE,       /* a piece of it (whole characters), to standard output for id != 0 */
 	EV_SAMPLE_END,   /* text: "200 tokens in 1.9 s" */
 	EV_HAPPENED,     /* code is an enum happening, text what it was, obs.step when */
+	EV_OVER,         /* code is an enum happening that lasts: it has ended */
 	EV_STOPPED, /* the worker has ended; nothing follows */
 	EV_RESTART, /* the worker has ended, for this process compiles no more: engine_hand_over and exec(), or engine_go_on; nothing follows until then */
 };

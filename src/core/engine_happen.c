@@ -1,6 +1,6 @@
 /* engine_happen.c: the moments that `on EVENT COMMAND` waits for, seen where the numbers are made. What is done then is the other side's business.
  *
- * Each is told once when it begins and again only when it has been over in between: a disk that stays full rings once.
+ * Each is told once when it begins and again only when it has been over in between: a disk that stays full rings once. Whether it lasts is kept by who has the rules.
  * SPDX-License-Identifier: MIT */
 #include "engine_impl.h"
 
@@ -26,6 +26,15 @@ void worker_happened(struct worker *w, enum happening h, const char *fmt, ...)
 	vsnprintf(ev.text, sizeof ev.text, fmt, ap);
 	va_end(ap);
 	worker_emit(w, &ev, 1);
+}
+
+/* What lasts, as it is now: when it began it was told; its end is told here, so that a rule that is made in between knows. */
+static void note(struct worker *w, int *was, enum happening h, int now)
+{
+	struct engine_event ev = {.kind = EV_OVER, .code = (int)h, .t = run_seconds(&w->run), .obs = {.step = w->state.step}};
+	if (*was && !now)
+		worker_emit(w, &ev, 1);
+	*was = now;
 }
 
 /* Both averages are divided by the sum of their weights, so that they are unbiased from the first step on. */
@@ -92,7 +101,7 @@ static void look_at_disk(struct worker *w)
 		worker_log(w, LOG_WARN, "disk: %.400s: %s free, %d checkpoints take %s", w->run.dir, a, CKPTS_OF_ROOM, b);
 		worker_happened(w, HAPPENING_DISK, "%s free, %d checkpoints take %s", a, CKPTS_OF_ROOM, b);
 	}
-	w->happen.disk_low = low;
+	note(w, &w->happen.disk_low, HAPPENING_DISK, low);
 }
 
 static void look_at_machine(struct worker *w)
@@ -108,8 +117,8 @@ static void look_at_machine(struct worker *w)
 		worker_log(w, LOG_WARN, "battery: %.0f %% left", v->battery);
 		worker_happened(w, HAPPENING_BATTERY, "%.0f %% left", v->battery);
 	}
-	w->happen.hot = hot;
-	w->happen.low = low;
+	note(w, &w->happen.hot, HAPPENING_HEAT, hot);
+	note(w, &w->happen.low, HAPPENING_BATTERY, low);
 }
 
 void worker_look_around(struct worker *w, uint64_t now)

@@ -28,7 +28,7 @@ struct pending {
 	uint32_t id;
 	uint64_t step;      /* WAIT_STEP: done when this many updates are done; WAIT_SAVE: the number of the save */
 	double loss;        /* WAIT_LOSS */
-	uint64_t until_ns;  /* WAIT_TIME */
+	uint64_t until_ns;  /* WAIT_TIME: done then; of a step or a loss: then at the latest, 0: never */
 	int pause_then;     /* this command started training and ends it */
 	int until_stopped;  /* an interrupt is its regular end (train without a number, in a script) */
 };
@@ -212,7 +212,7 @@ void worker_happened(struct worker *w, enum happening h, const char *fmt, ...) _
 void worker_look_for_spike(struct worker *w, double loss);    /* of the step that was just made */
 void worker_forget_spikes(struct worker *w);                  /* another run, or another point of it */
 void worker_disk_failed(struct worker *w, const char *why);   /* something could not be written */
-void worker_look_around(struct worker *w, uint64_t now);      /* once in a while: the disk */
+void worker_look_around(struct worker *w, uint64_t now);      /* once in a while: temperature, battery, disk */
 int spike_seen(struct spike_watch *s, double loss, double *mean);
 
 /* --- engine_device.c: pool and device --- */

@@ -56,10 +56,12 @@ int worker_is_awaited(const struct worker *w)
 
 static int reached(const struct worker *w, const struct pending *p, uint64_t now)
 {
+	if (p->until_ns && now >= p->until_ns)
+		return 1;
 	switch (p->kind) {
 	case WAIT_STEP: return w->state.step >= p->step;
 	case WAIT_LOSS: return w->last.step && w->last.step == w->state.step && w->last.loss < p->loss;
-	case WAIT_TIME: return now >= p->until_ns;
+	case WAIT_TIME:
 	case WAIT_PAUSED:
 	case WAIT_SAVE: break;
 	}
@@ -144,28 +146,38 @@ int cmd_train(struct worker *w, const struct engine_cmd *c, int argc, char **arg
 	return 1;
 }
 
+static int parse_seconds(struct pending *p, const char *word, const char *wanted, struct err *e)
+{
+	double v;
+	if (str_number(word, &v) || !(v >= 0 && v <= 1e9))
+		return err_set(e, ERR_RANGE, "wait: %s: must be %s (0 to 1e9)", word, wanted);
+	p->until_ns = clock_ns() + (uint64_t)(v * 1e9);
+	return 0;
+}
+
+/* A step or a loss may have seconds behind it, which are enough too. */
 static int parse_wait(struct pending *p, int argc, char **argv, struct err *e)
 {
 	double v;
-	if (argc == 2 && !strcmp(argv[0], "step")) {
+	int words = 1;
+	if (argc >= 2 && !strcmp(argv[0], "step")) {
 		if (str_number(argv[1], &v) || !(v >= 0 && v <= 1e15) || v != floor(v))
 			return err_set(e, ERR_RANGE, "wait: %s: must be a step number", argv[1]);
 		p->kind = WAIT_STEP;
 		p->step = (uint64_t)v;
-	} else if (argc == 1 && !strncmp(argv[0], "loss<", 5)) {
+		words = 2;
+	} else if (!strncmp(argv[0], "loss<", 5)) {
 		if (str_number(argv[0] + 5, &v) || !(v > 0))
 			return err_set(e, ERR_RANGE, "wait: %s: loss<X takes a number above 0", argv[0]);
 		p->kind = WAIT_LOSS;
 		p->loss = v;
-	} else if (argc == 1) {
-		if (str_number(argv[0], &v) || !(v >= 0 && v <= 1e9))
-			return err_set(e, ERR_RANGE, "wait: %s: must be step N, loss<X or seconds (0 to 1e9)", argv[0]);
-		p->kind = WAIT_TIME;
-		p->until_ns = clock_ns() + (uint64_t)(v * 1e9);
 	} else {
-		return err_set(e, ERR_USAGE, "wait: usage: wait step N | loss<X | SECONDS");
+		p->kind = WAIT_TIME;
+		words = 0;
 	}
-	return 0;
+	if (argc > words + 1)
+		return err_set(e, ERR_USAGE, "wait: usage: wait step N [SECONDS] | loss<X [SECONDS] | SECONDS");
+	return argc == words ? 0 : parse_seconds(p, argv[words], words ? "seconds" : "step N, loss<X or seconds", e);
 }
 
 int cmd_wait(struct worker *w, const struct engine_cmd *c, int argc, char **argv, struct err *e)

@@ -24,6 +24,7 @@ struct lists {
 	double every;                        /* seconds; 0: nothing is watched */
 	char watched[AGENDA_LINE];
 	int watch_runs;
+	int holds[HAPPENING_N];              /* what lasts and is not over */
 };
 
 struct agenda {
@@ -232,16 +233,24 @@ int agenda_on(struct agenda *a, const char *event, const char *command, struct s
 	if (rc)
 		return rc;
 	struct rule *r = &a->l.rule[a->l.nrule++];
-	*r = (struct rule){.event = id};
+	*r = (struct rule){.event = id, .due = a->l.holds[id] != 0};
 	snprintf(r->command, sizeof r->command, "%s", command);
 	return 0;
 }
 
 void agenda_happened(struct agenda *a, enum happening h)
 {
+	if (a)
+		a->l.holds[h] = happening_row(h)->lasts;
 	for (int i = 0; a && i < a->l.nrule; i++)
 		if (a->l.rule[i].event == (int)h)
 			a->l.rule[i].due = 1;
+}
+
+void agenda_over(struct agenda *a, enum happening h)
+{
+	if (a)
+		a->l.holds[h] = 0;
 }
 
 int agenda_next_rule(struct agenda *a, char *line, const char **event)

@@ -137,6 +137,13 @@ static const struct entry statuses[] = {
 
 static const struct entry environment[] = {
 	{"ANETUI_ASSETS", "The folder of presets and word lists, in the place of the installed one."},
+	{"ANETUI_THEME", "The colours of the screen: dark, light, contrast, cb or mono."},
+	{"ANETUI_GLYPHS", "What curves are drawn with: braille, block or ascii; by itself what locale and terminal can show."},
+	{"ANETUI_SENSORS", "A folder that stands for / where temperature, battery and power are read: an imitated /sys, to try rules of on."},
+	{"ANETUI_NVML", "The library that is asked for the power of NVIDIA cards, in the place of libnvidia-ml.so.1."},
+	{"ANETUI_BLAS", "The library of matrix products, in the place of the fastest one that is found."},
+	{"ANETUI_BLAS_KERNELS", "The kernels that OpenBLAS is to take, whatever the processor can do."},
+	{"ANETUI_SIMD", "The widest of the program's own kernels: plain, 128, avx2 or avx512."},
 	{"NO_COLOR", "When not empty: no colours on the screen."},
 	{"TERM", "dumb or nothing: no screen."},
 	{"EDITRC", "Another file than ~/.editrc."},

@@ -119,6 +119,8 @@ static void take_event(struct plain *p, const struct engine_event *ev)
 		restart(p);
 	if (ev->kind == EV_HAPPENED)
 		agenda_happened(p->agenda, (enum happening)ev->code);
+	if (ev->kind == EV_OVER)
+		agenda_over(p->agenda, (enum happening)ev->code);
 	if (ev->kind == EV_DONE && ev->id == p->waiting) {
 		p->waiting = 0;
 		p->code = ev->code;

@@ -231,6 +231,7 @@ void plain_out_event(struct plain_out *o, const struct engine_event *ev)
 	case EV_MARK:
 	case EV_RESET:
 	case EV_HAPPENED: /* the rules of `on` */
+	case EV_OVER:
 		break;
 	}
 }

@@ -276,7 +276,7 @@ int relay_event(struct relay *r, const struct engine_event *ev)
 		post(r, a.to, a.gen, ev, a.theirs);
 		if (ev->kind == EV_DONE)
 			r->answer[k] = r->answer[--r->nanswer];
-	} else if (!is_answer && ev->kind != EV_HAPPENED) {
+	} else if (!is_answer && ev->kind != EV_HAPPENED && ev->kind != EV_OVER) {
 		post(r, -1, 0, ev, 0);
 	}
 	return k >= 0 && is_answer;

@@ -60,14 +60,14 @@ enum key_action key_find(const char *name, int *which)
 void keys_help(struct str *out)
 {
 	for (int a = 1; a < KEYS_N; a++)
-		str_printf(out, "%-14s %s\n", rows[a].keys, rows[a].help);
+		str_printf(out, "%-16s %s\n", rows[a].keys, rows[a].help);
 }
 
 void replay_keys_help(struct str *out)
 {
 	str_puts(out, "\nWhile a record is replayed:\n");
 	for (int i = 0; i < REPLAY_KEYS; i++)
-		str_printf(out, "%-14s %s\n", replay_rows[i].keys, replay_rows[i].help);
+		str_printf(out, "%-16s %s\n", replay_rows[i].keys, replay_rows[i].help);
 }
 
 /* A lone ^ or - means something else to roff. */

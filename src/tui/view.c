@@ -254,7 +254,7 @@ void view_event(struct view *v, const struct engine_event *ev, const char *clock
 			copy_text(s->note, sizeof s->note, ev->text);
 		}
 		break;
-	case EV_HAPPENED: case EV_STOPPED: case EV_RESTART: break;
+	case EV_HAPPENED: case EV_OVER: case EV_STOPPED: case EV_RESTART: break;
 	}
 }
 

@@ -21,14 +21,15 @@ WARM = 3.0  # seconds at the beginning that do not count
 
 
 class Screen:
-    """The program on a terminal of our own, 120 x 40; a thread takes what it writes."""
+    """The program on a terminal of our own; a thread takes what it writes."""
 
-    def __init__(self, run):
+    def __init__(self, run, w=120, h=40, glyphs=''):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ['TERM'] = 'xterm-256color'
+            os.environ['ANETUI_GLYPHS'] = glyphs
             # The program is to begin with the size that it keeps.
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 120, 0, 0))
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', h, w, 0, 0))
             os.execv(ANETUI, [ANETUI, '--no-rc', '--run', run] + QUIET)
         self.seen = threading.Condition()
         self.want, self.at, self.bytes, self.gone = None, None, 0, False
@@ -124,6 +125,28 @@ def thread_share(s, seconds):
     return verdict('the screen\'s thread', '%.2f %% of a core over %.0f s, %.1f KiB/s to the terminal (bar 2 %%)' % (share, took, (s.bytes - b) / took / 1024), share < 2)
 
 
+# KB/s at ten frames a second when every cell is another dot in every frame: what must not be needed.
+SCROLLED = {(80, 24): 49, (120, 40): 131, (200, 60): 338}
+
+
+def traffic(folder, seconds):
+    """Bytes to the terminal by size and glyphs, each from the start of a run on."""
+    good = True
+    for (w, h), bar in SCROLLED.items():
+        for glyphs in ('ascii', 'braille'):
+            s = Screen(os.path.join(folder, 'traffic-%d-%s' % (w, glyphs)), w, h, glyphs)
+            time.sleep(WARM)
+            b, t, each = s.bytes, time.perf_counter(), []
+            for _ in range(seconds):
+                before = s.bytes
+                time.sleep(1)
+                each.append((s.bytes - before) / 1e3)
+            mean = (s.bytes - b) / 1e3 / (time.perf_counter() - t)
+            s.stop()
+            good &= verdict('%dx%d %s' % (w, h, glyphs), '%.1f KB/s, %.1f in the busiest of %d seconds (bar %d)' % (mean, max(each), seconds, bar), mean < bar)
+    return good
+
+
 def latency(s, keys):
     """A letter that nothing else on the screen has, and back, at moments that nothing is in step with."""
     s.key(b':')
@@ -144,14 +167,16 @@ def latency(s, keys):
 
 
 def main():
-    n = {'pairs': 3, 'seconds': 20, 'keys': 200}
+    n = {'pairs': 3, 'seconds': 20, 'keys': 200, 'traffic': 0}
     for a in sys.argv[1:]:
         k, _, v = a.partition('=')
         if k not in n or not v.isdigit():
-            sys.exit('screen: %s: wanted pairs=N, seconds=N, keys=N' % a)
+            sys.exit('screen: %s: wanted pairs=N, seconds=N, keys=N, traffic=N' % a)
         n[k] = int(v)
     good = True
     with tempfile.TemporaryDirectory(prefix='anetui-screen-') as folder:
+        if n['traffic']:
+            sys.exit(0 if traffic(folder, n['traffic']) else 1)
         s = Screen(os.path.join(folder, 'look'))
         time.sleep(WARM + 2)
         good &= thread_share(s, n['seconds'])

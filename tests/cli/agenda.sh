@@ -75,4 +75,17 @@ put class/power_supply/BAT0/capacity 19
 wait $pid
 status=$?
 check "on battery quit: saved, status 0" eval 'is 0 && in_err "^on battery: quit" && ls well/step-*.ckpt >/dev/null'
+
+# --- hot and low before there is a rule: the line is written when the machine has been seen ---
+: >err
+{
+	echo "$small"
+	wait_for 60 grep -q '^battery: 19' err
+	echo 'on heat set clip 0.5'
+	wait_for 60 grep -q '^on heat' err
+	echo 'on battery quit'
+	wait_for 60 grep -q '^on battery' err
+} | ANETUI_SENSORS=$PWD/tree "$ANETUI" --plain --run late >out 2>err
+status=$?
+check "a rule that is made while it is hot, and one while the battery is low, are run at once" eval 'is 0 && in_err "^on heat: set clip 0.5" && in_err "^on battery: quit"'
 done_testing

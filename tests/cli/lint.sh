@@ -116,6 +116,13 @@ unfinished() {
 	sources | xargs grep -nE "(TO""DO|FIX""ME|not impl""emented)"
 }
 
+# What the environment can ask for stands in the manual; ANETUI_RESTART is between two processes.
+untold() {
+	grep -rhoE 'getenv\("ANETUI_[A-Z_]*"\)' src | grep -oE 'ANETUI_[A-Z_]*' | sort -u | while read -r v; do
+		grep -q "{\"$v\", " src/repl/man.c || echo "$v: not in the list of src/repl/man.c"
+	done
+}
+
 careless() {
 	sources | grep -E '\.[ch]$' | xargs grep -nE '[[:space:]]$'
 	grep -n 'fast-''math' Makefile
@@ -125,6 +132,7 @@ verdict "every source has the SPDX line" without_spdx
 verdict "no source has more than 800 lines" too_long
 verdict "every C file begins with what it is" without_purpose
 verdict "nothing else stands beside the folders of the project" stray
+verdict "every variable of the environment stands in the manual" untold
 verdict "no unfinished business" unfinished
 verdict "no blanks at the end of a line, no fast math" careless
 

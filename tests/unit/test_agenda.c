@@ -112,6 +112,31 @@ static void rules_become_due(void **state)
 	agenda_free(a);
 }
 
+/* What lasts was told when it began: a rule that comes later is due at once, until it is over. A moment is gone. */
+static void late_rules_of_what_lasts(void **state)
+{
+	(void)state;
+	struct agenda *a = agenda_new(&e);
+	char line[AGENDA_LINE];
+	const char *event;
+	agenda_happened(a, HAPPENING_HEAT);
+	agenda_happened(a, HAPPENING_SPIKE);
+	assert_int_equal(agenda_on(a, "spike", "pause", &out, &e), 0);
+	assert_int_equal(agenda_on(a, "battery", "pause", &out, &e), 0);
+	assert_int_equal(agenda_next_rule(a, line, &event), 0);
+	assert_int_equal(agenda_on(a, "heat", "set threads 1", &out, &e), 0);
+	assert_int_equal(agenda_next_rule(a, line, &event), 1);
+	assert_string_equal(line, "set threads 1");
+	assert_int_equal(agenda_next_rule(a, line, &event), 0);
+	agenda_over(a, HAPPENING_HEAT);
+	assert_int_equal(agenda_on(a, "heat", "pause", &out, &e), 0);
+	assert_int_equal(agenda_next_rule(a, line, &event), 0);
+	agenda_happened(a, HAPPENING_HEAT);
+	assert_int_equal(agenda_next_rule(a, line, &event), 1);
+	agenda_over(NULL, HAPPENING_HEAT);
+	agenda_free(a);
+}
+
 static void one_command_is_watched(void **state)
 {
 	(void)state;
@@ -285,7 +310,7 @@ static void a_spike_is_told_from_noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_stand_for_commands), cmocka_unit_test(rules_become_due), cmocka_unit_test(one_command_is_watched),
+		cmocka_unit_test(names_stand_for_commands), cmocka_unit_test(rules_become_due), cmocka_unit_test(late_rules_of_what_lasts), cmocka_unit_test(one_command_is_watched),
 		cmocka_unit_test(completion_and_hints_know_them), cmocka_unit_test(the_record_is_a_script), cmocka_unit_test(all_of_it_goes_through_a_restart),
 		cmocka_unit_test(a_spike_is_told_from_noise),
 	};

@@ -74,6 +74,28 @@ static void order_of_answers(void **state)
 	door_close(&d, 0);
 }
 
+/* A step or a loss that lies too far ahead: the seconds behind it are enough, and are its regular end. */
+static void no_longer_than_seconds(void **state)
+{
+	(void)state;
+	static struct door d;
+	door_open(&d, "w7", 0);
+	door_small_model(&d);
+	assert_int_equal(door_run(&d, CMD_WAIT, "step 1000000000 0.05"), 0);
+	uint32_t train = door_send(&d, CMD_TRAIN, "1000000", 1);
+	assert_int_equal(door_run(&d, CMD_WAIT, "loss<0.000001 0.05"), 0);
+	assert_int_equal(door_answers(&d, train), 0); /* who had begun to train goes on */
+	door_say(&d, CMD_PAUSE, "", 0);
+	assert_int_equal(door_await(&d, train), ERR_STATE);
+	assert_int_equal(door_run(&d, CMD_WAIT, "step 0 1000000"), 0);
+	assert_int_equal(door_run(&d, CMD_WAIT, "step 5 soon"), ERR_RANGE);
+	assert_int_equal(door_run(&d, CMD_WAIT, "loss<2 -1"), ERR_RANGE);
+	assert_int_equal(door_run(&d, CMD_WAIT, "step"), ERR_RANGE);
+	assert_int_equal(door_run(&d, CMD_WAIT, "5 6"), ERR_USAGE);
+	assert_int_equal(door_run(&d, CMD_WAIT, "loss<2 3 4"), ERR_USAGE);
+	door_close(&d, 0);
+}
+
 /* A queue that would take hours does not keep engine_free from coming back, and a save that was asked for is made. */
 static void freed_with_a_full_queue(void **state)
 {
@@ -174,7 +196,7 @@ static void long_and_broken_prompt(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ended_by_what_comes_in_between), cmocka_unit_test(order_of_answers), cmocka_unit_test(freed_with_a_full_queue),
+		cmocka_unit_test(ended_by_what_comes_in_between), cmocka_unit_test(order_of_answers), cmocka_unit_test(no_longer_than_seconds), cmocka_unit_test(freed_with_a_full_queue),
 		cmocka_unit_test(new_keeps_what_it_can_not_save), cmocka_unit_test(asleep), cmocka_unit_test(long_and_broken_prompt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
