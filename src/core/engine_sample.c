@@ -227,7 +227,7 @@ int cmd_sample(struct worker *w, int argc, char **argv, struct err *e)
 {
 	double n;
 	if (str_number(argv[0], &n) || !(n >= 1 && n <= 1e6) || n != floor(n))
-		return err_set(e, ERR_RANGE, "sample: %s: must be 1 to 1000000 tokens", argv[0]);
+		return err_set(e, ERR_RANGE, "sample: %.40s: must be 1 to 1000000 tokens (sample 200 Once upon a time)", argv[0]);
 	return sample(w, w->cmd_id, (uint64_t)n, argc > 1 ? argv[1] : "", e);
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "repl/shell.h"
@@ -137,10 +138,24 @@ static int clip(const char *s)
 	return (int)n;
 }
 
+/* The command for a word of other programs, or -1. */
+static int known_elsewhere(const char *name)
+{
+	static const struct { const char *word; int id; } others[] = {
+#define OTHER(word, COMMAND) {word, CMD_##COMMAND},
+#include "repl/others.def"
+#undef OTHER
+	};
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (!strcmp(others[i].word, name))
+			return others[i].id;
+	return -1;
+}
+
 static int fail_unknown(const char *name, struct err *e)
 {
-	int best = 0, best_d = 1000;
-	for (int i = 0; i < CMD_N; i++) {
+	int other = known_elsewhere(name), best = MAX(other, 0), best_d = 1000;
+	for (int i = 0; other < 0 && i < CMD_N; i++) {
 		/* Among equally near ones the one that begins alike. */
 		int d = 2 * str_distance(command_row(i)->name, name) - (command_row(i)->name[0] == name[0]);
 		if (d < best_d) {

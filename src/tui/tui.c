@@ -99,8 +99,13 @@ static void last_words(struct ui *u)
 {
 	engine_snapshot(u->engine, &u->snap);
 	ui_remember_run(u);
-	if (u->run_dir[0] && u->stopping != STOP_NOW && u->snap.view.kind == VIEW_NONE)
-		printf("anetui: %s: step %llu%s\n", u->run_dir, (unsigned long long)u->run_step, u->failure[0] ? "" : ", saved");
+	if (u->run_dir[0] && u->stopping != STOP_NOW && u->snap.view.kind == VIEW_NONE) {
+		int found = !strncmp(u->run_dir, "runs/", 5); /* the newest of those is what --resume takes by itself */
+		printf("anetui: %s: step %llu", u->run_dir, (unsigned long long)u->run_step);
+		if (!u->failure[0])
+			printf(", saved (anetui --resume%s%s goes on)", found ? "" : " --run ", found ? "" : u->run_dir);
+		putchar('\n');
+	}
 	fflush(stdout);
 	if (u->failure[0])
 		fprintf(stderr, "anetui: %s\n", u->failure);

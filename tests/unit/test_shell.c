@@ -87,7 +87,7 @@ static const struct { const char *line, *what; } lines[] = {
 	{"sample 3 むかし むかし", "sample|3|むかし むかし"}, {"step", "step"}, {"ste 3", "step|3"}, {"wait loss<2", "wait|loss<2"}, {"wait step 40", "wait|step|40"}, {"wait", "!wait: too few"},
 	{"mil run a.mil weights=w x=1.f32 out=o.f32", "mil|run|a.mil|weights=w|x=1.f32|out=o.f32"}, {"mil", "!mil: too few words"},
 	{"tain 4", "!command: tain: no such command (did you mean train?"}, {"quti", "!did you mean quit?"}, {"Train", "!did you mean train?"}, {"trainn", "!did you mean train?"},
-	{"sampel 4", "!did you mean sample?"}, {"\"train", "!command: \"train: quote not closed"}, {"-\"", "!command: \": quote not closed"}, {"\"\" 5", "!command: \"\": an empty name"}, {"\"train\" 5", "train|5"}, {"--train", "!command: -train: no such command"},
+	{"sampel 4", "!did you mean sample?"}, {"save", "!command: save: no such command (did you mean ckpt?"}, {"exit", "!did you mean quit?"}, {"learning_rate 1e-3", "!did you mean lr?"}, {"\"train", "!command: \"train: quote not closed"}, {"-\"", "!command: \": quote not closed"}, {"\"\" 5", "!command: \"\": an empty name"}, {"\"train\" 5", "train|5"}, {"--train", "!command: -train: no such command"},
 	{"xyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzy", "!command: xyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzyxyzzy: no"},
 	{"help", "help"}, {"help lr", "help|lr"}, {"h lr", "help|lr"}, {"? ", "!no such command"}, {"quit", "quit"}, {"q now", "quit|now"}, {"quit now please", "!one word too many: please"},
 	{"watch 2 kernels sort=ms", "watch|2|kernels sort=ms"}, {"watch 2", "watch|2"}, {"alias", "alias"}, {"alias t train  40", "alias|t|train  40"},
@@ -552,7 +552,7 @@ static void hints_are_shown(void **state)
 		{"set ", "KEY VALUE"}, {"set cl", " VALUE"}, {"set clip ", "now 1, 0 to 1e9 norm"}, {"set clip 0.", " now 1, 0 to 1e9 norm"}, {"set clpi ", "VALUE"},
 		{"set lr.shape ", "now cosine, constant, cosine, linear, wsd"}, {"set sample.stop ", "now empty, text, at most 127 bytes"},
 		{"sample ", "N [PROMPT]"}, {"sample 60 ", "[PROMPT]"}, {"mil ", "list | show NAME | export DIR [bare|verbose] | run FILE weights=DIR INPUT=FILE.f32 ... out=FILE.f32"}, {"mil show ", "NAME"},
-		{"mil list ", ""}, {"wait step ", "N"}, {"new ", "now demo  PRESET|DIR|FILE [tokenizer=FILE] [KEY=VALUE...]"}, {"new demo tokenizer=a layers=1 ", "[KEY=VALUE...]"},
+		{"mil list ", ""}, {"wait step ", "N [SECONDS]"}, {"new ", "now demo  PRESET|DIR|FILE [tokenizer=FILE] [KEY=VALUE...]"}, {"new demo tokenizer=a layers=1 ", "[KEY=VALUE...]"},
 		{"export ", "FORMAT PATH"}, {"tokenize a ", "OUT"},
 	};
 	struct err e;

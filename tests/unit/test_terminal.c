@@ -158,7 +158,7 @@ static void test_session(void **s)
 	int status = term_wait_end(t, LONG);
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
 		fail_msg("ended with %x:\n%s", (unsigned)status, term_screen(t));
-	see(t, "saved");
+	see(t, "saved (anetui --resume goes on)");
 	is_restored(t);
 	term_free(t);
 }
