@@ -157,7 +157,8 @@ void pane_kernels(struct grid *g, struct view *v, struct rect r)
 	if (!d->have_snap || r.h < 1)
 		return;
 	if (!d->snap.timing.micro) {
-		grid_text(g, r, 0, 0, ATTR_NOTE, r.w >= 34 ? "fills with the first micro-step" : "no micro-step yet");
+		int record = d->snap.view.kind == VIEW_REPLAY;
+		grid_text(g, r, 0, 0, ATTR_NOTE, record ? "no kernels in a record" : r.w >= 34 ? "fills with the first micro-step" : "no micro-step yet");
 		return;
 	}
 	kernels_make(&tab, v);

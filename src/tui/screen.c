@@ -197,6 +197,13 @@ static void set_modes(void)
 		snprintf(form, sizeof form, "\033O%s", cursor[i].bytes);
 		define_key(form, cursor[i].code);
 	}
+	/* tmux, PuTTY, rxvt and the Linux console, under whatever name: else such a key is Esc and three letters. */
+	static const struct { int number, code; } tilde[] = {{1, KEY_HOME}, {4, KEY_END}, {7, KEY_HOME}, {8, KEY_END}, {11, KEY_F(1)}, {12, KEY_F(2)}};
+	for (size_t i = 0; i < ARRAY_LEN(tilde); i++) {
+		char form[8];
+		snprintf(form, sizeof form, "\033[%d~", tilde[i].number);
+		define_key(form, tilde[i].code);
+	}
 	define_key("\033[200~", KEY_PASTE_ON);
 	define_key("\033[201~", KEY_PASTE_OFF);
 }

@@ -119,6 +119,24 @@ static void test_zoomed(void **s)
 	view_done(&v);
 }
 
+/* A record holds no kernels: waiting for them would be in vain. */
+static void test_replayed_kernels(void **s)
+{
+	(void)s;
+	struct view v;
+	struct str got = {0};
+	assert_int_equal(fakeview_empty(&v), 0);
+	v.zoom = PANE_KERNELS;
+	draw(&v, 80, 24, &got);
+	assert_non_null(strstr(got.s, "fills with the first micro-step"));
+	str_clear(&got);
+	v.live->snap.view.kind = VIEW_REPLAY;
+	draw(&v, 80, 24, &got);
+	assert_non_null(strstr(got.s, "no kernels in a record"));
+	str_done(&got);
+	view_done(&v);
+}
+
 /* A chip's time beside ours: status line, now, kernels; and what is missing says so. */
 static void test_chip(void **s)
 {
@@ -400,7 +418,7 @@ int main(void)
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "en_US.UTF-8");
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_chip), cmocka_unit_test(test_compiles), cmocka_unit_test(test_stage), cmocka_unit_test(test_prompt), cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_replayed_kernels), cmocka_unit_test(test_chip), cmocka_unit_test(test_compiles), cmocka_unit_test(test_stage), cmocka_unit_test(test_prompt), cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_every_size), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_answers), cmocka_unit_test(test_freeze), cmocka_unit_test(test_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -460,6 +460,26 @@ static void test_kernel_text(void **s)
 	term_free(t);
 }
 
+/* Keys as other terminals send them than the one whose name stands in TERM. */
+static void test_other_terminals(void **s)
+{
+	(void)s;
+	struct term *t = start_small(80, 24, 0);
+	see(t, "1337");
+	term_type(t, "\033[11~");
+	see(t, "this help");
+	term_type(t, "\033[4~");
+	see_gone(t, "this help");
+	see(t, "Esc closes");
+	term_type(t, "\033[1~");
+	see(t, "this help");
+	term_type(t, "\033");
+	see_gone(t, "Esc closes");
+	term_type(t, "\033[12~");
+	see(t, "by itself");
+	term_free(t);
+}
+
 /* Pasted text runs nothing, whatever it holds. */
 static void test_paste(void **s)
 {
@@ -532,7 +552,7 @@ int main(void)
 	cmocka_set_test_filter(getenv("ONLY_TEST")); /* test_mouse: that one alone */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_starts), cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_sigterm),
-		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste), cmocka_unit_test(test_mouse), cmocka_unit_test(test_looks), cmocka_unit_test(test_kernel_text),
+		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste), cmocka_unit_test(test_mouse), cmocka_unit_test(test_looks), cmocka_unit_test(test_kernel_text), cmocka_unit_test(test_other_terminals),
 		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_no_screen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
