@@ -150,6 +150,7 @@ $(O)/tests/test_blas_choice: | $(O)/tests/libblas-standin.so
 # Switches the sums off to see that the crash tests fail then.
 ifneq ($(UNAME),Darwin)
 $(O)/tests/test_crash: LDFLAGS += -Wl,--wrap=crc32c,--wrap=crc32c_join
+$(O)/tests/test_crash_load: LDFLAGS += -Wl,--wrap=open,--wrap=fstat,--wrap=stat,--wrap=statvfs,--wrap=fsync,--wrap=pread,--wrap=readdir
 endif
 
 # Memory that runs out: see tests/support/nomem.h.
@@ -188,7 +189,7 @@ fuzz: $(PROGRAM)
 fuzzers: $(FUZZ_BIN)
 
 # The tests of faults at full length: every call of a save, every request for memory, every place to resume at, 1,000 kills; and 100,000 steps.
-SOAK_TESTS = $(addprefix $(O)/tests/test_,crash nomem nomem_engine resume flat) tests/cli/kill9.sh
+SOAK_TESTS = $(addprefix $(O)/tests/test_,crash crash_load nomem nomem_engine resume flat) tests/cli/kill9.sh
 soak: $(PROGRAM) $(filter-out %.sh,$(SOAK_TESTS))
 	@ANETUI_SOAK=1 ANETUI_KILLS=1000 FLAT_STEPS=100000 TEST_TIMEOUT=7200 sh tests/run.sh $(O) $(PROGRAM) $(SOAK_TESTS)
 

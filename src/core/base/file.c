@@ -23,8 +23,10 @@
 
 static int open_regular(const char *path, const char *what, size_t *size, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd;
 	struct stat st;
+	while ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0 && errno == EINTR)
+		;
 	if (fd < 0 || fstat(fd, &st)) {
 		err_set(e, ERR_IO, "%s: %s: %s", what, path, strerror(errno));
 	} else if (!S_ISREG(st.st_mode)) {

@@ -189,14 +189,18 @@ static int has_suffix(const char *s, const char *suffix)
 	return n >= k && !strcmp(s + n - k, suffix);
 }
 
-/* A log, commands or checkpoints make a folder a run; an empty folder, or one with other things in it, is none. */
-static int holds_run(const char *dir)
+/* A log, commands or checkpoints make a folder a run; an empty folder, or one with other things in it, is none, and one that is not there neither. ERR_IO: nobody knows. */
+static int holds_run(const char *dir, struct err *e)
 {
 	DIR *d = opendir(dir);
 	struct dirent *x;
 	int found = 0;
-	while (d && !found && (x = readdir(d)))
+	if (!d && errno == ENOENT)
+		return 0;
+	while (d && !found && (errno = 0, x = readdir(d)))
 		found = !strcmp(x->d_name, "metrics.jsonl") || !strcmp(x->d_name, "settings.cmd") || has_suffix(x->d_name, ".ckpt");
+	if (!found && errno)
+		found = err_set(e, ERR_IO, "run: %s: reading the folder: %s", dir, strerror(errno));
 	if (d)
 		closedir(d);
 	return found;
@@ -250,8 +254,10 @@ static int try_create(struct run *r, const char *base, int suffix, struct err *e
 	int rc = set_dir(r, base, suffix, e);
 	if (rc)
 		return rc;
-	if (file_is_dir(r->dir) == 0 || holds_run(r->dir))
+	if (file_is_dir(r->dir) == 0)
 		return 1;
+	if ((rc = holds_run(r->dir, e)))
+		return rc;
 	if ((rc = file_mkdirs(r->dir, e)))
 		return rc;
 	struct err mine;
@@ -261,9 +267,9 @@ static int try_create(struct run *r, const char *base, int suffix, struct err *e
 		return err_set(e, (enum err_code)rc, "%s", mine.msg);
 	}
 	/* Another process may have made its run here between our look and our lock. */
-	if (holds_run(r->dir)) {
+	if ((rc = holds_run(r->dir, e))) {
 		run_close(r);
-		return 1;
+		return rc;
 	}
 	return open_locked(r, e);
 }
@@ -284,10 +290,11 @@ int run_create(struct run *r, const char *base, struct err *e)
 int run_open(struct run *r, const char *dir, struct err *e)
 {
 	int rc = set_dir(r, dir, 1, e);
-	if (!rc && file_is_dir(r->dir) != 1)
-		rc = err_set(e, ERR_IO, "run: %s: %s", r->dir, file_is_dir(r->dir) ? "no such folder" : "is no folder");
-	else if (!rc && !holds_run(r->dir))
-		rc = err_set(e, ERR_STATE, "run: %s: holds no run", r->dir);
+	int found = rc ? 0 : file_is_dir(r->dir);
+	if (!rc && found != 1)
+		rc = err_set(e, ERR_IO, "run: %s: %s", r->dir, !found ? "is no folder" : errno == ENOENT ? "no such folder" : strerror(errno));
+	if (!rc && (found = holds_run(r->dir, e)) <= 0)
+		rc = found ? found : err_set(e, ERR_STATE, "run: %s: holds no run", r->dir);
 	rc = rc ? rc : lock_take(r, e);
 	rc = rc ? rc : open_locked(r, e);
 	if (rc)

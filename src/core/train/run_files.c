@@ -53,14 +53,15 @@ static int list_read(struct numbered_list *l, const char *dir, struct err *e)
 	int rc = 0;
 	if (!d)
 		return err_set(e, ERR_IO, "run: %s: %s", dir, strerror(errno));
-	while (!rc && (x = readdir(d))) {
+	while (!rc && (errno = 0, x = readdir(d))) {
 		struct numbered c = {0};
-		struct stat st;
+		struct stat st = {0};
 		char path[2048];
 		if (parse_name(x->d_name, &c.step))
 			continue;
 		snprintf(path, sizeof path, "%s/%s", dir, x->d_name);
-		if (stat(path, &st) || !S_ISREG(st.st_mode))
+		/* One that can not be looked at is no reason to take an older one without a word: loading it tells. */
+		if (stat(path, &st) ? errno == ENOENT : !S_ISREG(st.st_mode))
 			continue;
 		memcpy(c.name, x->d_name, strlen(x->d_name) + 1); /* at most 29 */
 		c.mtime = (int64_t)st.st_mtime;
@@ -69,6 +70,8 @@ static int list_read(struct numbered_list *l, const char *dir, struct err *e)
 		else
 			l->v[l->n++] = c;
 	}
+	if (!rc && errno)
+		rc = err_set(e, ERR_IO, "run: %s: reading the folder: %s", dir, strerror(errno));
 	closedir(d);
 	return rc;
 }
@@ -105,19 +108,24 @@ static int newest_first(const void *a, const void *b)
 	return x->step < y->step ? 1 : x->step > y->step ? -1 : 0;
 }
 
-static size_t map_tail(struct file_map *m, const char *dir, const char **text)
+/* 0 or an error; a log that is not there is empty. */
+static int map_tail(struct file_map *m, const char *dir, const char **text, size_t *n, struct err *e)
 {
+	struct stat st;
 	char path[2048];
 	snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
 	*text = "";
-	if (file_map(m, path, "run", NULL) || !m->size)
-		return 0;
-	size_t n = MIN(m->size, TAIL_BYTES);
-	*text = (const char *)m->data + (m->size - n);
-	return n;
+	*n = 0;
+	int rc = file_map(m, path, "run", e);
+	if (rc)
+		return stat(path, &st) && errno == ENOENT ? 0 : rc;
+	*n = MIN(m->size, TAIL_BYTES);
+	if (*n)
+		*text = (const char *)m->data + (m->size - *n);
+	return 0;
 }
 
-/* The folder's numbered checkpoints, newest first (see run.h). */
+/* The folder's numbered checkpoints, newest first (see run.h). Without its log nobody knows which those are: numbers alone may lead to a branch that was left. */
 static int list_make(struct numbered_list *l, const char *dir, struct err *e)
 {
 	int rc = list_read(l, dir, e);
@@ -126,7 +134,9 @@ static int list_make(struct numbered_list *l, const char *dir, struct err *e)
 	struct file_map m;
 	const char *text;
 	int64_t last;
-	size_t n = map_tail(&m, dir, &text);
+	size_t n;
+	if ((rc = map_tail(&m, dir, &text, &n, e)))
+		return rc;
 	list_events(l, text, n, &last);
 	file_unmap(&m);
 	for (size_t i = 0; i < l->n; i++)
@@ -141,7 +151,7 @@ int run_rotate(const struct run *r, int keep, uint64_t milestone, const char *ve
 	int rc = list_make(&l, r->dir, e);
 	/* Whatever the order says: what was checked last stays. */
 	const char *name = verified ? strrchr(verified, '/') : NULL;
-	size_t latest = 0, begin = rc ? l.n : (size_t)MAX(keep, 1);
+	size_t latest = 0, begin = rc ? l.n : (size_t)MAX(keep, 1); /* an order that is not known deletes nothing */
 	for (size_t i = 1; !verified && i < l.n; i++)
 		if (l.v[i].mtime > l.v[latest].mtime)
 			latest = i;
@@ -162,19 +172,22 @@ int run_rotate(const struct run *r, int keep, uint64_t milestone, const char *ve
 static int newest(const char *dir, char *out, size_t n, struct str *notes, int (*fits)(void *ctx, const char *path, struct err *why), void *ctx, struct err *e)
 {
 	struct numbered_list l = {0};
+	struct err first = {0}, why = {0};
 	int rc = list_make(&l, dir, e), found = 0;
 	for (size_t i = 0; !rc && !found && i < l.n; i++) {
-		struct err why;
+		if (i == 1)
+			first = why;
 		if ((size_t)snprintf(out, n, "%s/%s", dir, l.v[i].name) >= n)
 			rc = err_set(e, ERR_RANGE, "run: %s: path too long", dir);
 		else if ((found = fits(ctx, out, &why)) < 0)
-			rc = err_set(e, (enum err_code)found, "%s", why.msg);
+			rc = i ? err_set(e, (enum err_code)found, "%.240s (passed over: %.230s)", why.msg, first.msg) : err_set(e, (enum err_code)found, "%s", why.msg);
 		else if (!found && notes)
 			str_printf(notes, "%s (skipped)\n", why.msg);
 	}
-	if (!rc && !found)
-		rc = err_set(e, ERR_STATE, "run: %s: %s", dir,
-			     l.n ? "none of its checkpoints is whole" : "no checkpoint to go on from");
+	if (!rc && !found && l.n)
+		rc = err_set(e, ERR_STATE, "run: %.100s: none of its checkpoints is whole (%.180s%s%.180s)", dir, l.n > 1 ? first.msg : "", l.n > 1 ? "; " : "", why.msg);
+	else if (!rc && !found)
+		rc = err_set(e, ERR_STATE, "run: %s: no checkpoint to go on from", dir);
 	free(l.v);
 	return rc;
 }
@@ -234,8 +247,10 @@ static void read_metrics(struct run_info *o, const char *dir)
 {
 	struct file_map m;
 	const char *text;
-	size_t end = map_tail(&m, dir, &text);
+	size_t end;
 	int have_step = 0, have_val = 0, done = 0;
+	if (map_tail(&m, dir, &text, &end, NULL))
+		return;
 	while (end && !done) {
 		size_t stop = end - (text[end - 1] == '\n'), begin = stop;
 		while (begin && text[begin - 1] != '\n')
