@@ -316,8 +316,9 @@ static void worker_init(struct worker *w, struct engine *g)
 	w->state.best_loss = NAN;
 	w->flushed = w->last.loss = w->last.watts = w->last.joules = w->last.val = w->last.bpb = NAN;
 	proc_init(&w->proc);
-	machine_init(&w->machine, g->opt.root ? g->opt.root : "");
-	w->power = g->opt.view ? NULL : power_open(g->opt.root ? g->opt.root : "");
+	const char *root = g->opt.root ? g->opt.root : "";
+	machine_init(&w->machine, root);
+	w->power = g->opt.view ? NULL : power_open(root);
 	w->nice_begun = pool_nice_now();
 }
 

@@ -281,6 +281,8 @@ void script_end(struct worker *w);
 void script_resume(struct worker *w, const char *ckpt);       /* goes on with the file that is there */
 
 /* --- engine_replay.c --- */
+struct metrics_row;
+struct engine_event worker_row_event(enum engine_event_kind kind, const struct metrics_row *r, int past); /* a line of a record, as the event that it was */
 void worker_replay(struct worker *w, uint64_t upto);          /* the open run's curve up to that step, as events and w->last */
 
 /* --- engine_save.c: checkpoints on their way --- */

@@ -71,42 +71,37 @@ static void keep_mark(struct record *r, const struct engine_event *ev)
 
 /* --- reading --- */
 
-static struct engine_event begin(enum engine_event_kind kind, const struct metrics_row *m)
+struct engine_event worker_row_event(enum engine_event_kind kind, const struct metrics_row *r, int past)
 {
-	struct engine_event ev = {.kind = kind, .past = 1, .obs = {.step = m->step, .t = m->t}};
+	struct engine_event ev = {.kind = kind, .past = past, .obs = {.step = r->step, .tokens = r->tokens, .t = r->t}};
 	struct step_obs *b = &ev.obs;
-	b->loss = b->grad_norm = b->lr = b->ms = b->micro_ms = b->watts = b->joules = b->val = b->bpb = NAN;
+	b->loss = (double)r->loss;
+	b->grad_norm = (double)r->grad_norm;
+	b->lr = (double)r->lr;
+	b->ms = (double)r->ms;
+	b->micro_ms = (double)r->micro_ms;
+	b->watts = (double)r->watts;
+	b->gap = kind == EV_STEP ? (double)r->gap : 0;
+	b->joules = b->val = b->bpb = NAN;
+	if (kind == EV_EVAL) {
+		b->val = b->loss;
+		b->bpb = b->grad_norm;
+		b->loss = b->grad_norm = NAN;
+	}
 	return ev;
 }
 
 static void read_step(struct record *r, const struct metrics_row *m)
 {
 	struct curve *c = &r->curve;
-	struct engine_event ev = begin(EV_STEP, m);
-	struct step_obs *b = &ev.obs;
-	b->tokens = m->tokens;
-	b->loss = (double)m->loss;
-	b->grad_norm = (double)m->grad_norm;
-	b->lr = (double)m->lr;
-	b->ms = (double)m->ms;
-	b->micro_ms = (double)m->micro_ms;
-	b->watts = (double)m->watts;
-	b->gap = (double)m->gap;
+	struct engine_event ev = worker_row_event(EV_STEP, m, 1);
 	r->last = ev;
 	if (c->n == CURVE_MAX)
 		thin_curve(c);
-	if (c->skipped + 1 >= c->stride || b->gap > 0)
+	if (c->skipped + 1 >= c->stride || ev.obs.gap > 0)
 		keep_step(c, &ev);
 	else
 		c->skipped++;
-}
-
-static void read_eval(struct record *r, const struct metrics_row *m)
-{
-	struct engine_event ev = begin(EV_EVAL, m);
-	ev.obs.val = (double)m->loss;
-	ev.obs.bpb = (double)m->grad_norm;
-	keep_eval(r, &ev);
 }
 
 static void value_text(const json_t *v, char *out, size_t n)
@@ -119,7 +114,7 @@ static void value_text(const json_t *v, char *out, size_t n)
 
 static void read_mark(struct record *r, const struct metrics_row *m)
 {
-	struct engine_event ev = begin(EV_MARK, m);
+	struct engine_event ev = worker_row_event(EV_MARK, m, 1);
 	json_t *o = m->text ? json_loads(m->text, 0, NULL) : NULL;
 	const char *key = json_string_value(json_object_get(o, "key"));
 	char old[200], new[200];
@@ -132,12 +127,14 @@ static void read_mark(struct record *r, const struct metrics_row *m)
 
 static void read_row(struct record *r, const struct metrics_row *m)
 {
-	if (m->kind == METRICS_STEP)
+	if (m->kind == METRICS_STEP) {
 		read_step(r, m);
-	else if (m->kind == METRICS_EVAL)
-		read_eval(r, m);
-	else if (m->kind == METRICS_SET)
+	} else if (m->kind == METRICS_EVAL) {
+		struct engine_event ev = worker_row_event(EV_EVAL, m, 1);
+		keep_eval(r, &ev);
+	} else if (m->kind == METRICS_SET) {
 		read_mark(r, m);
+	}
 }
 
 /* --- telling --- */

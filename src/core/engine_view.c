@@ -222,29 +222,9 @@ static void tell_age(struct viewer *v)
 
 /* --- rows as events ---------------------------------------------------------------------------------------------------- */
 
-static struct engine_event row_event(enum engine_event_kind kind, const struct metrics_row *r, int past)
-{
-	struct engine_event ev = {.kind = kind, .past = past, .obs = {.step = r->step, .tokens = r->tokens, .t = r->t}};
-	struct step_obs *b = &ev.obs;
-	b->loss = (double)r->loss;
-	b->grad_norm = (double)r->grad_norm;
-	b->lr = (double)r->lr;
-	b->ms = (double)r->ms;
-	b->micro_ms = (double)r->micro_ms;
-	b->watts = (double)r->watts;
-	b->gap = kind == EV_STEP ? (double)r->gap : 0;
-	b->joules = b->val = b->bpb = NAN;
-	if (kind == EV_EVAL) {
-		b->val = b->loss;
-		b->bpb = b->grad_norm;
-		b->loss = b->grad_norm = NAN;
-	}
-	return ev;
-}
-
 static void emit_text(struct worker *w, const struct metrics_row *r, enum engine_event_kind kind, int level, int past, const char *text)
 {
-	struct engine_event ev = row_event(kind, r, past);
+	struct engine_event ev = worker_row_event(kind, r, past);
 	ev.level = level;
 	ev.t = r->t;
 	snprintf(ev.text, sizeof ev.text, "%s", text);
@@ -320,7 +300,7 @@ void viewer_show(struct worker *w, size_t i)
 	take_row(v, r);
 	v->at = i + 1;
 	if (r->kind == METRICS_STEP || r->kind == METRICS_EVAL) {
-		struct engine_event ev = row_event(r->kind == METRICS_STEP ? EV_STEP : EV_EVAL, r, 0);
+		struct engine_event ev = worker_row_event(r->kind == METRICS_STEP ? EV_STEP : EV_EVAL, r, 0);
 		worker_emit(w, &ev, 1);
 	} else {
 		show_text_row(w, r, 0, 0);
@@ -352,7 +332,7 @@ static void show_curve(struct worker *w, size_t n)
 			seen++;
 			if (++in < stride && seen < steps)
 				continue;
-			struct engine_event ev = row_event(EV_STEP, r, 1);
+			struct engine_event ev = worker_row_event(EV_STEP, r, 1);
 			ev.obs.ms = ms > 0 ? ms : NAN;
 			ev.obs.gap = gap;
 			worker_emit(w, &ev, 1);
@@ -362,14 +342,14 @@ static void show_curve(struct worker *w, size_t n)
 			low = !low || r->loss <= low->loss ? r : low;
 			if (++e_in < each)
 				continue;
-			struct engine_event ev = row_event(EV_EVAL, low, 1);
+			struct engine_event ev = worker_row_event(EV_EVAL, low, 1);
 			worker_emit(w, &ev, 1);
 			low = NULL;
 			e_in = 0;
 		}
 	}
 	if (low) {
-		struct engine_event ev = row_event(EV_EVAL, low, 1);
+		struct engine_event ev = worker_row_event(EV_EVAL, low, 1);
 		worker_emit(w, &ev, 1);
 	}
 }

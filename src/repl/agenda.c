@@ -253,6 +253,14 @@ void agenda_over(struct agenda *a, enum happening h)
 		a->l.holds[h] = 0;
 }
 
+void agenda_event(struct agenda *a, const struct engine_event *ev)
+{
+	if (ev->kind == EV_HAPPENED)
+		agenda_happened(a, (enum happening)ev->code);
+	if (ev->kind == EV_OVER)
+		agenda_over(a, (enum happening)ev->code);
+}
+
 int agenda_next_rule(struct agenda *a, char *line, const char **event)
 {
 	for (int i = 0; a && i < a->l.nrule; i++) {

@@ -35,6 +35,8 @@ struct record *agenda_recorder(struct agenda *a);
 void agenda_happened(struct agenda *a, enum happening h);
 /* What lasts has ended. Until then a new rule for it is due at once. */
 void agenda_over(struct agenda *a, enum happening h);
+/* Either, when an event of the engine is that. */
+void agenda_event(struct agenda *a, const struct engine_event *ev);
 /* The next command of a rule whose event has happened, copied to line[AGENDA_LINE]: 1, or 0 when there is none. *event: its name. */
 int agenda_next_rule(struct agenda *a, char *line, const char **event);
 /* 1, and the line, when it is time for the watched command; from then on it is not due until agenda_watch_done. */

@@ -117,10 +117,7 @@ static void take_event(struct plain *p, const struct engine_event *ev)
 		p->stopped = 1;
 	if (ev->kind == EV_RESTART)
 		restart(p);
-	if (ev->kind == EV_HAPPENED)
-		agenda_happened(p->agenda, (enum happening)ev->code);
-	if (ev->kind == EV_OVER)
-		agenda_over(p->agenda, (enum happening)ev->code);
+	agenda_event(p->agenda, ev);
 	if (ev->kind == EV_DONE && ev->id == p->waiting) {
 		p->waiting = 0;
 		p->code = ev->code;

@@ -211,7 +211,7 @@ static void axis(struct ui *u)
 void ui_act(struct ui *u, enum key_action a, int which)
 {
 	struct view *v = &u->view;
-	if (v->setlist.open && !v->answer.open && ui_settings_act(u, a))
+	if (setlist_on_top(v) && ui_settings_act(u, a))
 		return;
 	switch (a) {
 	case KEYS_HELP: help(u); break;
@@ -306,7 +306,7 @@ void ui_mouse(struct ui *u, const struct screen_key *k)
 			p = i;
 	if (v->ask != ASK_NONE || u->stopping)
 		return;
-	if (v->setlist.open && !v->answer.open && !v->prompt.open && is_in(u->layout.body, k->x, k->y)) {
+	if (setlist_on_top(v) && !v->prompt.open && is_in(u->layout.body, k->x, k->y)) {
 		ui_settings_mouse(u, k);
 		return;
 	}

@@ -9,6 +9,7 @@
 #include "tui/fmt.h"
 #include "tui/keys.h"
 #include "tui/panes.h"
+#include "tui/setlist.h"
 
 /* --- the state line --- */
 
@@ -224,7 +225,7 @@ void bar_help(struct grid *g, struct view *v, struct rect r)
 		grid_text(g, r, 1, 0, ATTR_DIM, "Enter run   Tab complete   Up Down history   ^R search   ^C clear   Esc leave");
 		return;
 	}
-	if (v->setlist.open && !v->answer.open) {
+	if (setlist_on_top(v)) {
 		grid_text(g, r, 1, 0, ATTR_DIM, r.w >= 110 ? "Up Down choose   Left Right change   Enter change or type   u undo   d default   / filter   : command   Esc close"
 			: "Up Down choose  Left Right change  Enter type  u undo  d default  / filter");
 		return;
@@ -239,7 +240,7 @@ void bar_help(struct grid *g, struct view *v, struct rect r)
 enum key_action bar_help_at(const struct view *v, struct rect r, int x)
 {
 	struct help_key list[KEYS_N];
-	for (int i = 0; !(v->setlist.open && !v->answer.open) && i < help_keys(v, r.w, list); i++)
+	for (int i = 0; !setlist_on_top(v) && i < help_keys(v, r.w, list); i++)
 		if (x - r.x >= list[i].x && x - r.x < list[i].x + list[i].w)
 			return list[i].action;
 	return KEYS_NONE;

@@ -68,10 +68,7 @@ static void show_watched(struct ui *u)
 int ui_chore_event(struct ui *u, const struct engine_event *ev)
 {
 	char text[LOG_TEXT];
-	if (ev->kind == EV_HAPPENED)
-		agenda_happened(u->agenda, (enum happening)ev->code);
-	if (ev->kind == EV_OVER)
-		agenda_over(u->agenda, (enum happening)ev->code);
+	agenda_event(u->agenda, ev);
 	if (!u->watch_id || ev->id != u->watch_id || (ev->kind != EV_TEXT && ev->kind != EV_DONE))
 		return 0;
 	if (ev->kind == EV_TEXT) {

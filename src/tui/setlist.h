@@ -10,6 +10,8 @@ int setlist_make(const struct view *v, int list[SET_N]);
 /* Opens it with what has `filter` in it (NULL: all); a filter that is a key chooses that one. */
 void setlist_open(struct view *v, const char *filter);
 void setlist_close(struct view *v);
+/* 1: it is open and nothing lies over it, so keys are its own. */
+static inline int setlist_on_top(const struct view *v) { return v->setlist.open && !v->answer.open; }
 /* The choice goes by so many rows of the list, and stays at its ends. */
 void setlist_move(struct view *v, int by);
 /* After the filter has changed: what is chosen has to be in the list. */

@@ -2,8 +2,10 @@
  * SPDX-License-Identifier: MIT */
 #include "support/testdata.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -40,4 +42,18 @@ const char *scratch_write(const char *name, const void *data, size_t n)
 		abort();
 	}
 	return name;
+}
+
+void scratch_empty(const char *dir)
+{
+	char path[500];
+	DIR *d = opendir(dir);
+	for (struct dirent *x; d && (x = readdir(d));) {
+		snprintf(path, sizeof path, "%s/%s", dir, x->d_name);
+		if (strcmp(x->d_name, ".") && strcmp(x->d_name, ".."))
+			unlink(path);
+	}
+	if (d)
+		closedir(d);
+	rmdir(dir);
 }

@@ -11,5 +11,7 @@ int testdata_read(struct str *out, const char *name);
 const char *testdata_path(const char *name);
 /* Writes n bytes to `name` in the current folder (tests run in one of their own); returns name. */
 const char *scratch_write(const char *name, const void *data, size_t n);
+/* The folder and the files in it are gone; one that is not there is no fault. */
+void scratch_empty(const char *dir);
 
 #endif

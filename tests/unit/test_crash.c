@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "support/testdata.h"
 #include "support/tiny.h"
 #include "support/train_rig.h"
 #include "train/run.h"
@@ -288,22 +288,6 @@ static int go_on(int keep)
 	return bad;
 }
 
-static void empty(const char *dir)
-{
-	DIR *d = opendir(dir);
-	struct dirent *x;
-	char path[400];
-	while (d && (x = readdir(d))) {
-		snprintf(path, sizeof path, "%s/%s", dir, x->d_name);
-		if (x->d_name[0] != '.')
-			unlink(path);
-	}
-	if (d)
-		closedir(d);
-	else
-		mkdir(dir, 0777);
-}
-
 /* The run as it is before: step 1 and a best of step 1. */
 static void begin_run(void)
 {
@@ -312,8 +296,10 @@ static void begin_run(void)
 	enum mutation m = io.mutation;
 	io.on = 0;
 	io.mutation = m == NO_CRC ? NO_CRC : MUTATE_NOTHING;
-	empty(DIR_RUN);
-	empty(DIR_OLD);
+	scratch_empty(DIR_RUN);
+	scratch_empty(DIR_OLD);
+	mkdir(DIR_RUN, 0777);
+	mkdir(DIR_OLD, 0777);
 	numbered(name, 1);
 	must(save_as(name, 1, &e), &e);
 	must(save_as("best.ckpt", 1, &e), &e);

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "support/door.h"
 #include "support/nomem.h"
+#include "support/testdata.h"
 #include "train/run.h"
 
 #ifdef __linux__
@@ -36,19 +37,6 @@ static const struct line first[] = {
 static const struct line again[] = {{CMD_INFO, ""}, {CMD_TRAIN, "2"}, {CMD_CKPT, ""}, {CMD_SAMPLE, "4 Line"}, {CMD_EQUALS, DIR_RUN}};
 
 struct result { long requests, blocks; int announced, failed; };
-
-static void empty(const char *dir)
-{
-	char path[400];
-	DIR *d = opendir(dir);
-	for (struct dirent *x; d && (x = readdir(d));) {
-		snprintf(path, sizeof path, "%s/%s", dir, x->d_name);
-		unlink(path);
-	}
-	if (d)
-		closedir(d);
-	rmdir(dir);
-}
 
 static int one_line(const char *s)
 {
@@ -148,7 +136,7 @@ static void every_request(const struct line *line, size_t n, int resume)
 	long cases = 0, at = 0, requests = 0;
 	for (int forever = 0; forever <= 1; forever++)
 		for (at = 0; at <= requests; at = next(at), cases++) {
-			empty(DIR_RUN);
+			scratch_empty(DIR_RUN);
 			if (resume)
 				restore();
 			int before = newest(), fds = nomem_descriptors();
@@ -185,8 +173,8 @@ static int begin(void **unused)
 	setenv("XDG_CACHE_HOME", cache, 1);
 	door_text("lines.txt", 200);
 	char left[100];
-	empty(DIR_RUN);
-	empty(DIR_KEPT);
+	scratch_empty(DIR_RUN);
+	scratch_empty(DIR_KEPT);
 	once(first, ARRAY_LEN(first), 0, 0, 0, left); /* what is made once: library, choice of threads, caches */
 	return rename(DIR_RUN, DIR_KEPT);
 }

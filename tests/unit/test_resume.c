@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,26 +59,11 @@ static void take(struct end *o, struct door *d)
 		}
 }
 
-static void empty(const char *dir)
-{
-	char path[500];
-	struct dirent *x;
-	DIR *d = opendir(dir);
-	while (d && (x = readdir(d))) {
-		snprintf(path, sizeof path, "%s/%s", dir, x->d_name);
-		if (x->d_name[0] != '.')
-			unlink(path);
-	}
-	if (d)
-		closedir(d);
-}
-
 /* Every part with a state is in use: warm-up, clipping, accumulation, an evaluation, the data's order; loss scaling on sim. */
 static void straight(struct end *o, const char *device, const char *pipeline, int nthread)
 {
 	static struct door d;
-	empty(DIR_ALL);
-	rmdir(DIR_ALL);
+	scratch_empty(DIR_ALL);
 	door_open(&d, DIR_ALL, 0);
 	say(&d, CMD_SET, "threads %d", nthread);
 	say(&d, CMD_DEVICE, "%s", device);
@@ -110,7 +94,7 @@ static void copy(const char *name)
 static void part(int k)
 {
 	char name[40];
-	empty(DIR_PART);
+	scratch_empty(DIR_PART);
 	mkdir(DIR_PART, 0777);
 	snprintf(name, sizeof name, "step-%08d.ckpt", k);
 	copy(name);

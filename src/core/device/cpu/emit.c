@@ -192,10 +192,9 @@ static void add_gemm(struct plan *p, const struct node *n, struct group *group)
 
 static void end_group(struct plan *p, struct group *group, int once)
 {
-	struct step *s = plan_step(p, STEP_GEMM, once);
+	struct step *s = p->failed ? NULL : plan_step(p, STEP_GEMM, once);
 	if (!s) {
-		free(group->all.step);
-		free(group->all.call);
+		step_done(&(struct step){.kind = STEP_GEMM, .u.gemm = group->all});
 		return;
 	}
 	s->u.gemm = group->all;
@@ -389,10 +388,7 @@ static int emit_gemms(struct plan *p, int konst)
 		add_gemm(p, &p->node[member[k]], group);
 		p->cluster[p->node[member[k]].cluster].done = 1;
 	}
-	if (p->failed)
-		step_done(&(struct step){.kind = STEP_GEMM, .u.gemm = group->all});
-	else
-		end_group(p, group, konst);
+	end_group(p, group, konst);
 	free(group);
 	return 0;
 }
