@@ -178,7 +178,7 @@ static void tell_power(struct engine_snapshot *s)
 {
 	struct power_source_view *p = &s->power.source[0];
 	s->power.n = 1;
-	*p = (struct power_source_view){.name = "recorded", .kind = "record", .watts = s->power.watts, .joules = s->power.joules};
+	*p = (struct power_source_view){.name = "record", .kind = "record", .watts = s->power.watts, .joules = s->power.joules};
 	p->state = isfinite(p->watts) ? POWER_OK : POWER_NO_SENSOR;
 	if (p->state != POWER_OK)
 		snprintf(p->reason, sizeof p->reason, "no watts in the record");

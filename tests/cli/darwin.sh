@@ -1,5 +1,5 @@
 #!/bin/sh
-# darwin.sh: the ane device and what it stands on, compiled for macOS on arm64 without a Mac: clang, and headers written by hand. Runs nothing.
+# darwin.sh: the ane device, the power sources and what they stand on, compiled for macOS on arm64 without a Mac: clang, and headers written by hand. Runs nothing.
 # SPDX-License-Identifier: MIT
 . "$ANETUI_ROOT/tests/support/cli.sh"
 if ! command -v clang >/dev/null 2>&1; then
@@ -17,7 +17,7 @@ compile() {
 # The head of a 64-bit Mach-O file for arm64.
 is_macho() { [ "$(od -An -tx1 -N8 object.o | tr -d ' ')" = cffaedfe0c000001 ]; }
 cd "$ANETUI_ROOT" || exit 1
-files=$(echo src/core/device/ane/*.c src/core/device/weight_file.c src/core/device/device.c src/core/mil/*.c src/core/base/err.c src/core/base/str.c)
+files=$(echo src/core/device/ane/*.c src/core/device/weight_file.c src/core/device/device.c src/core/meter/power*.c src/core/mil/*.c src/core/base/err.c src/core/base/str.c)
 cd - >/dev/null || exit 1
 for f in $files; do
 	compile "$f"

@@ -138,6 +138,25 @@ static void test_stopped(void **state)
 	tree_end(&t);
 }
 
+/* Nor does a halt count as standing still: a counter is looked at for three seconds anew. */
+static void test_stopped_while_still(void **state)
+{
+	(void)state;
+	struct tree t;
+	tree_begin(&t);
+	zone(&t, "intel-rapl:0", "package-0", "0");
+	t.p = power_open(t.root);
+	at(&t, 0, 1);
+	at(&t, 2.5, 1);
+	clock_continued();
+	at(&t, 100, 1);
+	at(&t, 102, 1);
+	assert_state(&t, "package-0", NULL, POWER_PROBING, "waiting");
+	at(&t, 103.5, 1);
+	assert_state(&t, "package-0", NULL, POWER_FROZEN, "does not move");
+	tree_end(&t);
+}
+
 static void test_two_packages(void **state)
 {
 	(void)state;
@@ -710,7 +729,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_there),
-		cmocka_unit_test(test_stopped), cmocka_unit_test(test_two_packages),
+		cmocka_unit_test(test_stopped), cmocka_unit_test(test_stopped_while_still), cmocka_unit_test(test_two_packages),
 		cmocka_unit_test(test_only_mmio_counts),
 		cmocka_unit_test(test_frozen_and_back),
 		cmocka_unit_test(test_idle_never_shows_zero),

@@ -52,6 +52,8 @@ static void refuse(struct power_source *s)
 	own_path(self, sizeof self);
 	if (s->mend)
 		snprintf(s->view.fix, sizeof s->view.fix, "sudo setcap %s=ep %s", s->mend, self);
+	else if (s->cure)
+		snprintf(s->view.fix, sizeof s->view.fix, "%s", s->cure);
 }
 
 /* A failed reading: for good, or for a while. */
@@ -78,21 +80,55 @@ static void start_counter(struct power_source *s, uint64_t ticks, uint64_t now)
 {
 	s->have = 1;
 	s->last = ticks;
-	s->change_ns = now;
+	s->change_ns = s->told_ns = now;
+	s->still_ns = 0;
+	s->gained = s->untold;
+	s->untold = 0;
+	s->fresh = s->span > 0;
 	if (s->view.state != POWER_OK)
-		set_state(s, POWER_PROBING, "waiting for the counter to move");
+		set_state(s, POWER_PROBING, s->may_rest ? "has not moved yet: at rest, or not counted" : "waiting for the counter to move");
+}
+
+static void freeze(struct power_source *s)
+{
+	set_state(s, POWER_FROZEN, s->stuck);
+	if (s->unstick)
+		snprintf(s->view.fix, sizeof s->view.fix, "%s", s->unstick);
 }
 
 static void stand_still(struct power_source *s, uint64_t now, int busy)
 {
-	if (busy)
+	if (busy && !s->may_rest)
 		s->still_ns += now - s->read_ns;
 	if (s->still_ns >= STILL_S * SECOND) {
-		set_state(s, POWER_FROZEN, "counter does not move (VM?)");
+		freeze(s);
 	} else if (s->moved && now - s->change_ns >= STILL_S * SECOND && s->view.state != POWER_FROZEN) {
 		set_state(s, POWER_OK, s->remark);
 		s->view.watts = 0; /* it has moved before: the machine rests */
 	}
+}
+
+/* A slow counter moves once in several polls: its watts are those since they were last told. After a rest they are those of this poll. */
+static void move(struct power_source *s, double joules, uint64_t now)
+{
+	if (now - s->change_ns >= STILL_S * SECOND)
+		s->told_ns = s->read_ns;
+	s->change_ns = now;
+	s->still_ns = 0;
+	s->moved = 1;
+	if (s->fresh) {
+		s->fresh = 0;
+		s->told_ns = now;
+		return;
+	}
+	s->untold += joules;
+	if (now - s->told_ns < s->span)
+		return; /* the end of a burst alone would tell far too much or too little */
+	set_state(s, POWER_OK, s->remark);
+	s->gained = s->untold;
+	s->view.watts = s->gained / ((double)(now - s->told_ns) * 1e-9);
+	s->told_ns = now;
+	s->untold = 0;
 }
 
 static void take_counter(struct power_source *s, uint64_t ticks, uint64_t now, int busy)
@@ -107,14 +143,7 @@ static void take_counter(struct power_source *s, uint64_t ticks, uint64_t now, i
 		stand_still(s, now, busy);
 		return;
 	}
-	/* A slow counter moves once in several polls: its watts are those since the last movement. After a rest they are those of this poll. */
-	uint64_t since = now - s->change_ns >= STILL_S * SECOND ? s->read_ns : s->change_ns;
-	s->gained = (double)delta * s->unit;
-	s->change_ns = now;
-	s->still_ns = 0;
-	s->moved = 1;
-	set_state(s, POWER_OK, s->remark);
-	s->view.watts = s->gained / ((double)(now - since) * 1e-9);
+	move(s, (double)delta * s->unit, now);
 }
 
 static void take_watts(struct power_source *s, double watts, uint64_t now)
@@ -166,7 +195,7 @@ static enum power_scope best_scope(const struct power *p)
 {
 	for (int scope = POWER_SCOPE_PART + 1; scope < POWER_SCOPES; scope++)
 		for (int i = 0; i < p->n; i++)
-			if ((int)p->source[i].scope == scope && p->source[i].view.state == POWER_OK)
+			if ((int)p->source[i].scope == scope && p->source[i].view.state == POWER_OK && !p->source[i].may_rest)
 				return (enum power_scope)scope;
 	return POWER_SCOPE_PART;
 }
@@ -292,7 +321,7 @@ void power_report(const struct power *p, struct str *out)
 	int refused = 0;
 	for (int i = 0; i < v->n; i++) {
 		report_source(&v->source[i], out);
-		refused |= v->source[i].state == POWER_NO_PERMISSION;
+		refused |= v->source[i].state == POWER_NO_PERMISSION && i < p->n && p->source[i].mend;
 	}
 	if (refused)
 		str_puts(out, "note: the kernel closed these counters because power, read finely enough, tells about other programs' secrets (PLATYPUS, "

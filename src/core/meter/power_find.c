@@ -63,7 +63,7 @@ struct power_source *power_add(struct power *p, const char *name, const char *ki
 		return NULL;
 	}
 	struct power_source *s = &p->source[p->n++];
-	*s = (struct power_source){.scope = scope, .fd = -1, .unit = 1e-6, .remark = "", .need = "needs more rights"};
+	*s = (struct power_source){.scope = scope, .fd = -1, .unit = 1e-6, .remark = "", .need = "needs more rights", .stuck = "counter does not move (VM?)"};
 	snprintf(s->view.name, sizeof s->view.name, "%s", name);
 	snprintf(s->view.kind, sizeof s->view.kind, "%s", kind);
 	s->view.state = POWER_PROBING;
@@ -137,12 +137,11 @@ int power_list(struct power *p, const char *dir, const char *prefix, char (*name
 
 static void find_all(struct power *p)
 {
+	if (!p->root[0])
+		power_find_ioreport(p);
 #ifdef __APPLE__
-	if (!p->root[0]) {
-		power_add_none(p, "package", "ioreport", "the energy counters of macOS are not read by this build");
-		power_note(p, "macOS: no energy counter is read by this build");
-		return;
-	}
+	if (!p->root[0])
+		return; /* no /sys, and NVIDIA has no driver */
 #endif
 	/* What is added comes first, so that a full table loses parts, never packages. */
 	power_find_powercap(p);
@@ -182,6 +181,7 @@ void power_close(struct power *p)
 		if (p->source[i].fd >= 0)
 			close(p->source[i].fd);
 	power_close_nvml(p);
+	power_close_ioreport(p);
 	str_done(&p->probe);
 	free(p);
 }

@@ -19,7 +19,7 @@ struct power_sys {
 
 /* Who is added up. The first scope with a source that is ok makes the total: each of them sees the whole machine or its processors, so
  * adding two scopes would count the same joules twice. */
-enum power_scope { POWER_SCOPE_PART, POWER_SCOPE_POWERCAP, POWER_SCOPE_PERF, POWER_SCOPE_HWMON, POWER_SCOPE_BATTERY, POWER_SCOPES };
+enum power_scope { POWER_SCOPE_PART, POWER_SCOPE_POWERCAP, POWER_SCOPE_PERF, POWER_SCOPE_HWMON, POWER_SCOPE_IOREPORT, POWER_SCOPE_BATTERY, POWER_SCOPES };
 
 /* One reading. */
 struct power_sample {
@@ -34,7 +34,7 @@ struct power_source {
 	struct power_source_view view;
 	enum power_scope scope;
 	char path[POWER_PATH]; /* the file that is read, or the folder of a battery */
-	void *handle;          /* of a graphics card */
+	void *handle;          /* of a graphics card, a counter of IOReport */
 	int fd;                /* of a perf counter, -1: none */
 	int denied;            /* rc of an open that failed for good, 0: none */
 	int counter;           /* 1: ticks that go up, else watts */
@@ -44,6 +44,11 @@ struct power_source {
 	const char *remark;    /* shown beside the number; static, or "" */
 	const char *need;      /* what a refusal means: "energy_uj is root-only"; static */
 	const char *mend;      /* the capability that mends it; static, or NULL */
+	const char *cure;      /* or else how to mend it, in words; static, or NULL */
+	const char *stuck;     /* what standing still means: "counter does not move (VM?)"; static */
+	const char *unstick;   /* how to mend that; static, or NULL */
+	int may_rest;          /* 1: takes nothing while the machine works (graphics, Neural Engine): never frozen, and makes no total alone */
+	uint64_t span;         /* ns: watts are told over at least as long, for counters that move in bursts; 0: at every movement */
 	void (*read)(struct power *p, struct power_source *s, struct power_sample *out);
 
 	/* Written by power_poll. */
@@ -52,6 +57,9 @@ struct power_source {
 	double last_watts;
 	uint64_t read_ns, change_ns;
 	uint64_t still_ns;     /* busy time without a movement */
+	uint64_t told_ns;      /* since then no watts were told ... */
+	double untold;         /* ... nor counted these joules */
+	int fresh;             /* 1: the next movement holds joules of the time before the first reading */
 	uint64_t fail_ns;      /* of the first failure in a row, 0: none */
 	double gained;         /* joules that this poll added */
 };
@@ -67,6 +75,7 @@ struct power {
 	uint64_t poll_ns;
 	struct clock_seen seen;      /* up to then */
 	struct power_nvml *nvml; /* NVIDIA's library; NULL: not there */
+	struct power_ioreport *ioreport; /* Apple's; NULL: not there */
 	struct power_view view;
 };
 
@@ -94,5 +103,7 @@ void power_find_hwmon(struct power *p);
 void power_find_battery(struct power *p);
 void power_find_nvml(struct power *p);
 void power_close_nvml(struct power *p);
+void power_find_ioreport(struct power *p);
+void power_close_ioreport(struct power *p);
 
 #endif

@@ -12,6 +12,7 @@ struct dirent {
 	char d_name[1024];
 };
 
+DIR *opendir(const char *path);
 DIR *fdopendir(int fd);
 struct dirent *readdir(DIR *d);
 int closedir(DIR *d);

@@ -1,4 +1,4 @@
-/* stdio.h: hand-written, only what the ane device and what it stands on use; macOS' real headers need not be here.
+/* stdio.h: hand-written, only what the files that darwin.sh compiles use; macOS' real headers need not be here.
  * SPDX-License-Identifier: MIT */
 #ifndef DARWIN_STDIO_H
 #define DARWIN_STDIO_H

@@ -9,6 +9,7 @@ void *calloc(size_t n, size_t size);
 void *realloc(void *p, size_t n);
 void free(void *p);
 void qsort(void *base, size_t n, size_t size, int (*compare)(const void *, const void *));
+char *getenv(const char *name);
 int atoi(const char *s);
 long long llabs(long long v);
 unsigned long strtoul(const char *s, char **end, int base);

@@ -5,6 +5,8 @@
 #include <sys/types.h>
 
 int close(int fd);
+ssize_t read(int fd, void *s, size_t n);
+ssize_t readlink(const char *path, char *s, size_t n);
 ssize_t write(int fd, const void *s, size_t n);
 int unlinkat(int fd, const char *path, int flags);
 int rmdir(const char *path);
