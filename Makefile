@@ -80,7 +80,7 @@ else
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: all run check check-unit check-cli soak fuzz fuzzers deps install uninstall clean help soak-screen
+.PHONY: all run check check-unit check-cli check-asan check-valgrind soak fuzz fuzzers deps install uninstall clean help soak-screen
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -201,6 +201,15 @@ SOAK_TESTS = $(addprefix $(O)/tests/test_,crash crash_load nomem nomem_engine re
 soak: $(PROGRAM) $(filter-out %.sh,$(SOAK_TESTS))
 	@ANETUI_SOAK=1 ANETUI_KILLS=1000 FLAT_STEPS=100000 TEST_TIMEOUT=7200 sh tests/run.sh $(O) $(PROGRAM) $(SOAK_TESTS)
 
+# Every test under the address and undefined-behaviour sanitizers. OpenBLAS is built with neither: what it does in its own memory is not seen.
+check-asan:
+	@ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) BUILD=asan TEST_TIMEOUT=7200 check
+
+# Wrong accesses, lost memory and open descriptors under valgrind: a session, and tests of what reads and writes files.
+GRIND_TESTS = $(addprefix build/release/tests/test_,base ckpt config data engine formats gguf llama2c mil run safetensors save saver tokenizer_files upstream)
+check-valgrind: $(PROGRAM) $(GRIND_TESTS)
+	@ANETUI_GRIND="$(GRIND_TESTS)" TEST_TIMEOUT=7200 sh tests/run.sh $(O) $(PROGRAM) tests/cli/valgrind.sh
+
 COMPLETION_DIRS = bash-completion/completions zsh/site-functions fish/vendor_completions.d
 # Random keys, clicks and sizes at the screen, under the address sanitizer: SOAK keys (100,000), from SEED.
 soak-screen:
@@ -233,5 +242,7 @@ help:
 	@echo "make deps check      install what is missing (test tools too), build, run every test"
 	@echo "make fuzz            every parser against libFuzzer, FUZZ_SECONDS each ($(FUZZ_SECONDS))"
 	@echo "make soak            the crash tests at full length"
+	@echo "make check-asan      every test under ASan and UBSan (hours)"
+	@echo "make check-valgrind  a session and the tests of files under valgrind, open descriptors too"
 	@echo "make install         to DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away"
 	@echo "make clean           remove what was built"

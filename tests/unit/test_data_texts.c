@@ -329,6 +329,12 @@ static void there_and_back(void **state)
 	free(text);
 }
 
+#if defined(__SANITIZE_THREAD__)
+enum { HUGE_FITS = 0 }; /* its own tables leave no 12 TiB of addresses */
+#else
+enum { HUGE_FITS = 1 };
+#endif
+
 /* A disk that can not hold what is expected is told before anything is written. Inputs of a size that no disk here has: sparse. */
 static void no_room(void **state)
 {
@@ -343,7 +349,7 @@ static void no_room(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(id); i++)
 		id[i] = 'x' + 1;
 	int a = open("huge.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666), b = open("huge.bin", O_WRONLY | O_CREAT | O_TRUNC, 0666);
-	int made_it = a >= 0 && b >= 0 && write(a, text, sizeof text) == sizeof text && write(b, id, sizeof id) == sizeof id && !ftruncate(a, size) && !ftruncate(b, size) &&
+	int made_it = HUGE_FITS && a >= 0 && b >= 0 && write(a, text, sizeof text) == sizeof text && write(b, id, sizeof id) == sizeof id && !ftruncate(a, size) && !ftruncate(b, size) &&
 		lseek(b, 1 << 20, SEEK_DATA) < 0;
 	close(a);
 	close(b);
