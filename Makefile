@@ -147,6 +147,13 @@ $(O)/tests/test_ioreport: | $(O)/tests/libioreport.so $(O)/tests/libnvml.so
 
 $(O)/tests/test_ane $(O)/tests/test_ane_train: | $(O)/tests/libstandin.so
 
+# A disk that stands still, for the tests of signals during a save.
+DISK_STANDIN = $(if $(filter Darwin,$(UNAME)),,$(O)/tests/libdisk.so)
+$(O)/tests/libdisk.so: tests/disk/standin.c Makefile
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	@$(CC) $(filter-out $(SAN),$(CFLAGS_ALL)) -fPIC -shared -o $@ $< -ldl
+
 # A BLAS that counts its calls, for the tests of choosing one.
 $(O)/tests/libblas-standin.so: tests/blas/standin.c tests/blas/standin.h Makefile
 	@mkdir -p $(@D)
@@ -179,13 +186,13 @@ deps:
 	@sh tools/deps.sh $(if $(filter check check-unit check-cli,$(MAKECMDGOALS)),run check,run)
 
 # Every test; the exit status is the verdict, the last line `N passed, N failed, N skipped`.
-check: $(PROGRAM) $(UNIT_BIN)
+check: $(PROGRAM) $(UNIT_BIN) $(DISK_STANDIN)
 	@sh tests/run.sh $(O) $(PROGRAM) $(UNIT_BIN) $(CLI_TESTS)
 
 check-unit: $(UNIT_BIN)
 	@sh tests/run.sh $(O) - $(UNIT_BIN)
 
-check-cli: $(PROGRAM)
+check-cli: $(PROGRAM) $(DISK_STANDIN)
 	@sh tests/run.sh $(O) $(PROGRAM) $(CLI_TESTS)
 
 # Every fuzz target for so many seconds, two at a time.

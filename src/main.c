@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "engine.h"
 #include "repl/completions.h"
+#include "repl/fatal.h"
 #include "repl/options.h"
 #include "repl/plain.h"
 #include "repl/restart.h"
@@ -178,6 +179,7 @@ static int run(const struct options *o, const struct script *s, const struct han
 	char path[4200], *history = NULL;
 	if (wake_open(e))
 		return 1;
+	fatal_arm();
 	/* Both are told by the write that fails. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

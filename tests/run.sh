@@ -13,7 +13,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 [ -n "${ANETUI_TESTDATA:-}" ] || ANETUI_TESTDATA=$root/tests/data
 export ANETUI_TESTDATA
 export CMOCKA_MESSAGE_OUTPUT=TAP
-export ANETUI="$root/$program" ANETUI_ASSETS="$root/assets" ANETUI_ROOT="$root"
+export ANETUI="$root/$program" ANETUI_ASSETS="$root/assets" ANETUI_ROOT="$root" ANETUI_OUT="$root/$out"
 # A home of our own: no user's settings, caches or history are read or written.
 home=$(mktemp -d) || exit 1
 trap 'rm -rf "$home"' EXIT

@@ -466,3 +466,8 @@ void engine_cancel(struct engine *g)
 	pthread_cond_signal(&g->wake);
 	pthread_mutex_unlock(&g->lock);
 }
+
+void engine_give_up(struct engine *g)
+{
+	atomic_store(&g->give_up, 1);
+}

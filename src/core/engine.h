@@ -201,5 +201,8 @@ void engine_snapshot(struct engine *g, struct engine_snapshot *out);
 /* Ends what is running (train, wait, sample, eval, prepare) at the next program, token or step; what was waiting for its end, and what was sent
  * before and has not begun, gets EV_DONE with ERR_CANCEL. */
 void engine_cancel(struct engine *g);
+/* Saves that are under way or still to come are given up: an unfinished file goes, older ones stay, the command that waits gets ERR_CANCEL. For an end that does not
+ * wait for its last save; not to be taken back. */
+void engine_give_up(struct engine *g);
 
 #endif

@@ -81,6 +81,7 @@ int worker_adopt(struct worker *w, struct params *p, const struct train_state *s
 	w->state = *s;
 	memcpy(w->state.blas, blas, sizeof blas);
 	memcpy(w->state.device, device, sizeof device);
+	worker_best_look(w);
 	adopt_settings(w, &s->settings);
 	if (!same_blas(blas, s->blas))
 		worker_log(w, LOG_WARN, "resume: written with %s, now %s: the numbers will differ in their last digits", s->blas, blas);

@@ -47,8 +47,8 @@ struct spike_watch { double mean, deviation, weight; uint64_t n; int rest; };
 struct happen { struct spike_watch spike; int disk_low, hot, low; uint64_t looked_ns; };
 
 struct viewer;
-/* best.ckpt on its way: what was the best before, for the case that it fails. id 0: none is. */
-struct best_save { uint64_t id, step, step_before; double loss_before; };
+/* best.ckpt on its way. id 0: none is. */
+struct best_save { uint64_t id, step; };
 
 /* Owned by the worker thread alone. */
 struct worker {
@@ -153,6 +153,7 @@ struct engine {
 	/* both threads, atomically */
 	atomic_int cancel;
 	atomic_uint cancel_upto;     /* the newest command's id when the last interrupt came */
+	atomic_int give_up;          /* saves under way are */
 	atomic_int ending;           /* engine_free waits: no command is begun any more but CMD_STOP_* */
 	atomic_int queued;           /* commands sent and not yet answered */
 	atomic_int wake_pending;     /* 1: the caller has been woken and has not looked yet */
@@ -289,6 +290,7 @@ void worker_replay(struct worker *w, uint64_t upto);          /* the open run's 
 int worker_ckpt(struct worker *w, const char *name, struct err *e);       /* saves (name NULL: step-N) and waits for it */
 int worker_ckpt_begin(struct worker *w, const char *name, uint64_t *id, struct err *e); /* only begins; its end is seen by worker_saves_look */
 void worker_ckpt_best(struct worker *w, double loss);         /* begins best.ckpt: `loss` is the best one from now on, unless it can not be kept */
+void worker_best_look(struct worker *w);                      /* after a load: does the run's best.ckpt hold what the state says is the best? */
 void worker_saves_look(struct worker *w);                     /* what has ended is told; never waits */
 void worker_saves_finish(struct worker *w);                   /* waits until all have, and tells */
 void worker_before_change(void *worker);                      /* the lease: weights and moments may be written to when this returns */

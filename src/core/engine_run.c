@@ -191,6 +191,8 @@ int worker_end_run(struct worker *w, const char *reason, int save, struct err *e
 static void keep_best(struct worker *w, double loss)
 {
 	int first = !isfinite(w->state.best_loss);
+	if (!isfinite(loss))
+		return;
 	if (!first && !(loss < w->state.best_loss))
 		return;
 	/* At random weights everything else is better; what patience may go back to is better kept. */
@@ -198,8 +200,8 @@ static void keep_best(struct worker *w, double loss)
 		worker_ckpt_best(w, loss);
 		return;
 	}
-	w->state.best_loss = loss;
-	w->state.best_step = w->state.step;
+	w->state.best_loss = w->state.kept_loss = loss;
+	w->state.best_step = w->state.kept_step = w->state.step;
 }
 
 /* One more evaluation by itself: was it a new best? 1: no, and patience is at its end. */

@@ -2,9 +2,11 @@
  * SPDX-License-Identifier: MIT */
 #include "engine_impl.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 
@@ -38,10 +40,25 @@ static void tell_saved(struct worker *w, const struct save_result *r)
 /* What best.ckpt holds is what best_loss tells: a best one that could not be written was none. */
 static void best_failed(struct worker *w)
 {
-	if (w->state.best_step != w->best.step)
+	w->state.best_loss = w->state.kept_loss;
+	w->state.best_step = w->state.kept_step;
+}
+
+/* A checkpoint of the same step is begun before it is known whether best.ckpt came to be: whoever goes on from there looks. A disk that does not answer says nothing. */
+void worker_best_look(struct worker *w)
+{
+	char path[2048];
+	struct train_state s;
+	struct stat st;
+	if (!run_is_open(&w->run) || !isfinite(w->state.best_loss) || w->state.kept_loss == 0 || w->state.kept_step == w->state.best_step)
 		return;
-	w->state.best_loss = w->best.loss_before;
-	w->state.best_step = w->best.step_before;
+	run_ckpt_path(&w->run, "best", 0, path, sizeof path);
+	int none = stat(path, &st) ? errno == ENOENT : !S_ISREG(st.st_mode);
+	int rc = none ? ERR_FORMAT : ckpt_peek(path, &s, NULL);
+	if (rc ? rc != ERR_FORMAT : s.step >= w->state.best_step)
+		return;
+	worker_log(w, LOG_WARN, "%s: does not hold the best of step %llu: what is next to be better than before that is kept", path, (unsigned long long)w->state.best_step);
+	best_failed(w);
 }
 
 static void is_there(struct worker *w, const struct save_result *r)
@@ -69,7 +86,7 @@ static int took(struct worker *w, const struct save_result *r, uint64_t own, str
 	else
 		is_there(w, r);
 	if (r->id == w->best.id) {
-		if (r->err.code)
+		if (r->err.code && w->state.best_step == w->best.step)
 			best_failed(w);
 		w->best.id = 0;
 	}
@@ -79,7 +96,7 @@ static int took(struct worker *w, const struct save_result *r, uint64_t own, str
 		return 1;
 	}
 	if (!worker_end_save(w, r->id, r->err.code, r->err.code ? r->err.msg : "") && r->err.code)
-		worker_log(w, LOG_ERROR, "%s: training goes on", r->err.msg);
+		worker_log(w, LOG_ERROR, r->err.code == ERR_CANCEL ? "%s" : "%s: training goes on", r->err.msg);
 	return 0;
 }
 
@@ -131,7 +148,7 @@ static int begin(struct worker *w, const char *name, uint64_t *id, struct err *e
 		trainer_drop(w->trainer);
 	if ((rc = params_train(w->params, e)))
 		return rc;
-	if (!w->saver && !(w->saver = saver_new(e)))
+	if (!w->saver && !(w->saver = saver_new(&w->g->give_up, e)))
 		return ERR_NOMEM;
 	if (w->saves >= SAVES_MAX)
 		worker_saves_finish(w);
@@ -163,15 +180,14 @@ void worker_ckpt_best(struct worker *w, double loss)
 	uint64_t id;
 	if (w->best.id) /* one at a time: whether it was kept is known before the next */
 		worker_saves_finish(w);
-	double before = w->state.best_loss;
-	uint64_t step_before = w->state.best_step;
+	w->state.kept_loss = w->state.best_loss;
+	w->state.kept_step = w->state.best_step;
 	w->state.best_loss = loss;
 	w->state.best_step = w->state.step;
 	if (begin(w, "best", &id, &e)) {
-		w->state.best_loss = before;
-		w->state.best_step = step_before;
+		best_failed(w);
 		worker_log(w, LOG_ERROR, "%s: training goes on", e.msg);
 		return;
 	}
-	w->best = (struct best_save){.id = id, .step = w->state.step, .loss_before = before, .step_before = step_before};
+	w->best = (struct best_save){.id = id, .step = w->state.step};
 }

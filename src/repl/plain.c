@@ -187,12 +187,26 @@ static void interrupt(struct plain *p)
 		quit_by(p, SIGINT);
 }
 
+/* In the end a save is on its way. Who closes the terminal or asks for the end again does not want to lose it; ^C says that it is not waited for, and again, that nothing is. */
+static void interrupt_end(struct plain *p)
+{
+	engine_give_up(p->engine);
+	p->signal = SIGINT;
+	plain_out_line(p->out, "", "interrupted: the last save is given up (once more: ends at once)");
+	signal(SIGINT, SIG_DFL);
+}
+
 /* 1: there were some. */
 static int take_signals(struct plain *p)
 {
 	sigset_t got;
 	if (!wake_read(&got))
 		return 0;
+	if (p->phase == IN_END) {
+		if (sigismember(&got, SIGINT))
+			interrupt_end(p);
+		return 1;
+	}
 	if (sigismember(&got, SIGTERM))
 		quit_by(p, SIGTERM);
 	if (sigismember(&got, SIGHUP))
@@ -433,13 +447,8 @@ static int is_ignored(int sig)
 	return !sigaction(sig, NULL, &a) && a.sa_handler == SIG_IGN;
 }
 
-/* From here on another signal ends the program at once: a checkpoint is written beside the old one, so nothing is lost but the new one. */
 static void finish(struct plain *p)
 {
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	if (!p->hung_up && !is_ignored(SIGHUP))
-		signal(SIGHUP, SIG_DFL);
 	/* In a new process it is on its way already. */
 	if (p->phase != IN_END) {
 		shell_record_end(p->shell);
@@ -473,12 +482,10 @@ static int take_over(struct plain *p, const struct handover *h, struct err *e)
 
 static void handle_signals(struct plain *p)
 {
-	if (p->phase != IN_END) {
-		wake_on_signal(SIGINT);
-		wake_on_signal(SIGTERM);
-		if (!is_ignored(SIGHUP)) /* nohup */
-			wake_on_signal(SIGHUP);
-	}
+	wake_on_signal(SIGINT);
+	wake_on_signal(SIGTERM);
+	if (!is_ignored(SIGHUP)) /* nohup */
+		wake_on_signal(SIGHUP);
 	wake_on_signal_restart(SIGCONT); /* what was measured across a stop is no speed: base/clock.h */
 	restart_signals_on(p->o->from);
 }

@@ -8,6 +8,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "repl/fatal.h"
+
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 enum { FATAL_N = sizeof fatal / sizeof fatal[0], STACK = 1 << 16 };
 
@@ -51,16 +53,15 @@ static void pour_out(void)
 		put(guard.err_fd, buf, (size_t)n);
 }
 
-static void on_fatal(int sig)
+static void on_fatal(int sig, siginfo_t *info, void *context)
 {
-	static const char text[] = "\nanetui: fatal signal ";
-	char number[3] = {(char)('0' + sig / 10), (char)('0' + sig % 10), '\n'};
+	(void)context;
 	int was_live = guard.live;
 	restore();
 	if (was_live) {
 		pour_out();
-		put(guard.err_fd, text, sizeof text - 1);
-		put(guard.err_fd, number, sizeof number);
+		put(guard.err_fd, "\n", 1);
+		fatal_say(guard.err_fd, sig, info->si_addr);
 	}
 	/* SA_RESETHAND has put the default back: this ends the process as if nobody had looked. */
 	raise(sig);
@@ -94,8 +95,8 @@ void rescue_arm(const char *reset, int err_fd)
 	for (int i = 0; i < FATAL_N; i++) {
 		struct sigaction a;
 		memset(&a, 0, sizeof a);
-		a.sa_handler = on_fatal;
-		a.sa_flags = SA_ONSTACK | (int)SA_RESETHAND;
+		a.sa_sigaction = on_fatal;
+		a.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND;
 		sigemptyset(&a.sa_mask);
 		sigaction(fatal[i], &a, NULL);
 	}

@@ -51,6 +51,8 @@ static void some_state(struct train_state *s)
 	s->tokens = 1234567890123;
 	s->seconds = 1.0 / 7;
 	s->best_loss = 2.0 / 3;
+	s->kept_loss = 4.0 / 3;
+	s->kept_step = 11;
 	s->best_step = 9007199254740993; /* no double holds it */
 	s->cursor.order = DATA_SHUFFLE;
 	s->cursor.seed = 77;
@@ -109,6 +111,7 @@ static void same_tensors(const struct params *a, const struct params *b)
 static void same_state(const struct train_state *a, const struct train_state *b)
 {
 	assert_true(a->step == b->step && a->tokens == b->tokens && a->seconds == b->seconds && a->best_step == b->best_step);
+	assert_true(a->kept_loss == b->kept_loss && a->kept_step == b->kept_step);
 	assert_true(a->best_loss == b->best_loss || (isnan(a->best_loss) && isnan(b->best_loss)));
 	assert_true(a->cursor.order == b->cursor.order && a->cursor.seed == b->cursor.seed && a->cursor.index == b->cursor.index &&
 		    a->cursor.epoch == b->cursor.epoch);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -97,6 +98,41 @@ static void nothing_better_nothing_best(void **state)
 	door_say(&d, CMD_TRAIN, "3", 0);
 	assert_int_equal(d.neval, 4);
 	assert_false(exists("c2/best.ckpt"));
+	door_close(&d, 0);
+}
+
+/* best.ckpt can not be written for a while, and a numbered checkpoint of the same step is: the next evaluation that is as good makes it, here and in a session that goes on. */
+static void a_best_that_was_not_kept_comes_back(void **state)
+{
+	(void)state;
+	static struct door d;
+	open_small(&d, "c12");
+	door_say(&d, CMD_SET, "ckpt.every 2", 0);
+	door_say(&d, CMD_SET, "eval.every 2", 0);
+	door_say(&d, CMD_LR, "3e-3 constant warmup=0", 0);
+	door_say(&d, CMD_TRAIN, "1", 0);
+	assert_int_equal(mkdir("c12/best.ckpt", 0777), 0);
+	door_say(&d, CMD_TRAIN, "3", 0);
+	assert_int_equal(count(d.log.s, "best.ckpt: exists and is no file: training goes on"), 2);
+	assert_true(exists("c12/step-00000004.ckpt"));
+	door_close(&d, 0);
+	door_open(&d, "c12", 1);
+	assert_int_equal(rmdir("c12/best.ckpt"), 0);
+	door_say(&d, CMD_EVAL, "", 0);
+	door_say(&d, CMD_VERIFY, "c12/best.ckpt", 0);
+	assert_int_equal(count(d.log.s, "best.ckpt: does not hold the best of step 4"), 1);
+	/* The same without an end in between. */
+	assert_true(!unlink("c12/best.ckpt") && !mkdir("c12/best.ckpt", 0777));
+	door_say(&d, CMD_TRAIN, "2", 0);
+	assert_int_equal(count(d.log.s, "best.ckpt: exists and is no file: training goes on"), 1);
+	assert_int_equal(rmdir("c12/best.ckpt"), 0);
+	door_say(&d, CMD_EVAL, "", 0);
+	door_say(&d, CMD_VERIFY, "c12/best.ckpt", 0);
+	door_close(&d, 0);
+	/* What holds it is left alone. */
+	door_open(&d, "c12", 1);
+	door_say(&d, CMD_INFO, "", 0);
+	assert_int_equal(count(d.log.s ? d.log.s : "", "does not hold"), 0);
 	door_close(&d, 0);
 }
 
@@ -308,7 +344,7 @@ static void numbers_fit_together(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_run_and_its_record), cmocka_unit_test(nothing_better_nothing_best), cmocka_unit_test(load_keeps_what_was_set),
+		cmocka_unit_test(a_run_and_its_record), cmocka_unit_test(nothing_better_nothing_best), cmocka_unit_test(a_best_that_was_not_kept_comes_back), cmocka_unit_test(load_keeps_what_was_set),
 		cmocka_unit_test(changed_data_are_noticed), cmocka_unit_test(undo_step_by_step), cmocka_unit_test(failed_data_change_nothing),
 		cmocka_unit_test(samples_differ_and_stop), cmocka_unit_test(samples_do_not_disturb), cmocka_unit_test(interrupt_ends_one_thing),
 		cmocka_unit_test(numbers_fit_together),

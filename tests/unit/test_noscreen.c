@@ -106,6 +106,11 @@ int engine_go_on(struct engine *g, const char *why, struct err *e)
 	(void)e;
 	return 0;
 }
+void engine_give_up(struct engine *g)
+{
+	(void)g;
+	str_puts(&seen, "give up;");
+}
 void engine_cancel(struct engine *g)
 {
 	(void)g;

@@ -54,7 +54,7 @@ static void one_set_of_weights(void **unused)
 	(void)unused;
 	struct err e;
 	struct params *p = tiny_params(&shape, 1, 1);
-	struct saver *sv = saver_new(&e);
+	struct saver *sv = saver_new(NULL, &e);
 	struct save_result r;
 	uint64_t id;
 	char path[40];
@@ -90,7 +90,7 @@ static void failures_are_told(void **unused)
 	(void)unused;
 	struct err e;
 	struct params *p = tiny_params(&shape, 1, 1);
-	struct saver *sv = saver_new(&e);
+	struct saver *sv = saver_new(NULL, &e);
 	struct train_state s = state_of(3);
 	struct save_result r;
 	uint64_t id;

@@ -56,6 +56,7 @@ void engine_snapshot(struct engine *g, struct engine_snapshot *out)
 	*out = now;
 }
 void engine_cancel(struct engine *g) { (void)g; }
+void engine_give_up(struct engine *g) { (void)g; }
 
 /* Only when nothing else brings the real one. */
 __attribute__((weak)) const char *program_name(enum program_id id)

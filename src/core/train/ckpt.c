@@ -41,6 +41,7 @@ struct plan {
 
 struct ckpt_file {
 	char path[4096];
+	const atomic_int *given_up;
 	struct plan plan;
 };
 
@@ -209,8 +210,16 @@ static int all_finite(const float *x, size_t n)
 	return !(any & 0x80000000u);
 }
 
-static int write_item(struct save *sv, const struct plan *pl, int i, const char *path, struct err *e)
+static int check_wanted(const struct ckpt_file *f, struct err *e)
 {
+	if (!f->given_up || !atomic_load(f->given_up))
+		return 0;
+	return err_set(e, ERR_CANCEL, "ckpt: %s: given up, not saved (older checkpoints are as they were)", f->path);
+}
+
+static int write_item(struct save *sv, const struct ckpt_file *f, int i, struct err *e)
+{
+	const struct plan *pl = &f->plan;
 	const struct item *it = &pl->item[i];
 	const unsigned char *p = it->data;
 	size_t left = (size_t)(pl->tensor[i].end - pl->tensor[i].begin);
@@ -218,10 +227,10 @@ static int write_item(struct save *sv, const struct plan *pl, int i, const char 
 	while (left) {
 		size_t n = MIN(left, (size_t)BLOCK);
 		if (it->floats && !all_finite((const float *)(const void *)p, n / sizeof(float)))
-			return err_set(e, ERR_STATE, "ckpt: %s: weights are not finite (tensor %s), not saved", path, it->name);
+			return err_set(e, ERR_STATE, "ckpt: %s: weights are not finite (tensor %s), not saved", f->path, it->name);
 		crc = crc32c(crc, p, n);
-		int rc = save_write(sv, p, n, e);
-		if (rc)
+		int rc = check_wanted(f, e);
+		if (rc || (rc = save_write(sv, p, n, e)))
 			return rc;
 		p += n;
 		left -= n;
@@ -237,12 +246,14 @@ static int write_all(struct save *sv, struct ckpt_file *f, void (*all_read)(void
 	pl->crc[0] = crc32c(0, pl->header.s, pl->header.len);
 	int rc = save_write(sv, pl->header.s, pl->header.len, e);
 	for (int i = 0; !rc && i < pl->n; i++)
-		rc = write_item(sv, pl, i, f->path, e);
+		rc = write_item(sv, f, i, e);
 	if (!rc && all_read)
 		all_read(ctx);
 	rc = rc ? rc : save_sync(sv, e);
+	rc = rc ? rc : check_wanted(f, e);
 	if (!rc && (rc = ckpt_verify_as(save_temp(sv), f->path, e)))
 		err_set(e, (enum err_code)rc, "%s: read back after writing", e ? e->msg : "");
+	rc = rc ? rc : check_wanted(f, e);
 	return rc ? rc : save_commit(sv, e);
 }
 
@@ -264,10 +275,11 @@ uint64_t ckpt_bytes(const struct ckpt_file *f)
 	return f->plan.header.len + f->plan.tensor[f->plan.n - 1].end;
 }
 
-int ckpt_write(struct ckpt_file *f, void (*all_read)(void *), void *ctx, struct err *e)
+int ckpt_write(struct ckpt_file *f, const atomic_int *given_up, void (*all_read)(void *), void *ctx, struct err *e)
 {
 	struct save sv;
 	struct err mine;
+	f->given_up = given_up;
 	int rc = save_begin(&sv, f->path, ckpt_bytes(f), &mine);
 	rc = rc ? rc : write_all(&sv, f, all_read, ctx, &mine);
 	save_abort(&sv);
@@ -293,7 +305,7 @@ int ckpt_save(const char *path, const struct params *p, const struct train_state
 		return err_set(e, mine.code, "%s", mine.msg);
 	if (bytes)
 		*bytes = ckpt_bytes(f);
-	int rc = ckpt_write(f, NULL, NULL, e);
+	int rc = ckpt_write(f, NULL, NULL, NULL, e);
 	ckpt_end(f);
 	return rc;
 }

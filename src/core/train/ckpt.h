@@ -18,6 +18,8 @@
 #ifndef ANETUI_TRAIN_CKPT_H
 #define ANETUI_TRAIN_CKPT_H
 
+#include <stdatomic.h>
+
 #include "base/err.h"
 #include "base/pool.h"
 #include "model/params.h"
@@ -32,6 +34,8 @@ struct train_state {
 	double seconds;              /* training time so far */
 	double best_loss;            /* lowest validation loss; NAN before the first */
 	uint64_t best_step;
+	double kept_loss;            /* the best before that one: best_loss again when best.ckpt turns out not to hold it. The same where it was never to be kept; 0: older files */
+	uint64_t kept_step;
 	struct data_cursor cursor;
 	uint64_t sample_count;       /* samples taken: seeds of the next */
 	uint64_t skipped;            /* updates left out: an overflow on the device, or a loss or gradient that was not finite (nan = skip) */
@@ -53,16 +57,18 @@ struct train_state {
 int ckpt_save(const char *path, const struct params *p, const struct train_state *s, const struct tokenizer *t,
 	      uint64_t *bytes, struct err *e);
 /* The same in two parts. ckpt_begin writes down all but the floats of weights, moments, adapters and average (state, tokenizer and table may change afterwards), and touches no disk; NULL: error.
- * ckpt_write may be another thread's: until it calls all_read(ctx) (may be NULL) or returns, nobody may write to those floats or free them. ckpt_end is given NULL or what ckpt_begin gave. */
+ * ckpt_write may be another thread's; once *given_up (may be NULL) is not 0 it ends with ERR_CANCEL, as if nothing had been begun, or the file has its name already. Until it calls all_read(ctx) (may be NULL) or returns, nobody may write to those floats or free them. ckpt_end is given NULL or what ckpt_begin gave. */
 struct ckpt_file;
 struct ckpt_file *ckpt_begin(const char *path, const struct params *p, const struct train_state *s, const struct tokenizer *t, struct err *e);
 uint64_t ckpt_bytes(const struct ckpt_file *f);
-int ckpt_write(struct ckpt_file *f, void (*all_read)(void *), void *ctx, struct err *e);
+int ckpt_write(struct ckpt_file *f, const atomic_int *given_up, void (*all_read)(void *), void *ctx, struct err *e);
 void ckpt_end(struct ckpt_file *f);
 /* Reads everything anew: params with moments (when the file has them) and the tokenizer (NULL when it has none). Checks CRCs, shapes, config. */
 int ckpt_load(const char *path, struct params **p, struct train_state *s, struct tokenizer **t, struct err *e);
 /* The same by all threads of a pool. */
 int ckpt_load_on(struct pool *pool, const char *path, struct params **p, struct train_state *s, struct tokenizer **t, struct err *e);
+/* Only what stands in the metadata: structure and the header's sum are checked, the tensors are not looked at. */
+int ckpt_peek(const char *path, struct train_state *s, struct err *e);
 /* Only the checks: structure, every CRC, metadata. Needs no memory for the model. */
 int ckpt_verify(const char *path, struct err *e);
 

@@ -49,7 +49,7 @@ static const struct field later_config[] = {
 static const struct field later_fields[] = {
 #define F(name, kind) {"state." #name, kind, offsetof(struct train_state, name), sizeof ((struct train_state *)0)->name}
 	F(loss_scale, DOUBLE), F(scale_good, U64), F(device, TEXT), F(data_how, TEXT), F(tokenizer_hash, U64), F(patience_loss, DOUBLE),
-	F(patience_used, U64),
+	F(patience_used, U64), F(kept_loss, DOUBLE), F(kept_step, U64),
 #undef F
 };
 

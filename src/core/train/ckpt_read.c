@@ -122,6 +122,15 @@ int ckpt_verify(const char *path, struct err *e)
 	return ckpt_verify_as(path, path, e);
 }
 
+int ckpt_peek(const char *path, struct train_state *s, struct err *e)
+{
+	struct reader r;
+	int rc = reader_open(&r, path, path, e);
+	*s = r.state;
+	reader_done(&r);
+	return rc;
+}
+
 static void shape_text(struct str *b, int rank, const uint64_t *dim)
 {
 	str_putc(b, '[');

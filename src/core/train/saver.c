@@ -25,6 +25,7 @@ struct save_job {
 
 struct saver {
 	pthread_t thread;
+	const atomic_int *given_up;
 	int threaded;             /* 0: none was to be had. The owner's */
 	uint64_t count;           /* saves begun. The owner's */
 
@@ -52,7 +53,7 @@ static void carry_out(struct save_job *j)
 {
 	uint64_t start = clock_ns();
 	j->result.err = (struct err){0};
-	int rc = ckpt_write(j->file, all_read, j, &j->result.err);
+	int rc = ckpt_write(j->file, j->saver->given_up, all_read, j, &j->result.err);
 	uint64_t end = clock_ns();
 	j->result.err.code = (enum err_code)rc;
 	j->result.ns = end - j->begun_ns;
@@ -89,13 +90,14 @@ static void *saver_loop(void *arg)
 	return NULL;
 }
 
-struct saver *saver_new(struct err *e)
+struct saver *saver_new(const atomic_int *given_up, struct err *e)
 {
 	struct saver *s = mem_zalloc(1, sizeof *s);
 	if (!s) {
 		err_nomem(e, "ckpt: saver", sizeof *s);
 		return NULL;
 	}
+	s->given_up = given_up;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	s->threaded = !thread_start(&s->thread, saver_loop, s);

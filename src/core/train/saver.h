@@ -32,7 +32,8 @@ struct save_result {
 	struct err err;           /* code 0: it is whole, read back, and on the disk under its name */
 };
 
-struct saver *saver_new(struct err *e);
+/* Once *given_up (may be NULL; stays until saver_free) is not 0, saves end as soon as they can, with ERR_CANCEL, older files as they were. */
+struct saver *saver_new(const atomic_int *given_up, struct err *e);
 /* Waits until all is written. */
 void saver_free(struct saver *s);
 
