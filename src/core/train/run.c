@@ -53,7 +53,8 @@ static int lock_take(struct run *r, struct err *e)
 {
 	char path[1100];
 	snprintf(path, sizeof path, "%s/lock", r->dir);
-	r->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	while ((r->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666)) < 0 && errno == EINTR)
+		;
 	if (r->lock_fd < 0)
 		return err_set(e, ERR_IO, "run: %s: %s", path, strerror(errno));
 	int rc;
@@ -105,7 +106,8 @@ static int metrics_open(struct run *r, struct err *e)
 	char path[1100], last[8192];
 	struct file_map m = {0};
 	snprintf(path, sizeof path, "%s/metrics.jsonl", r->dir);
-	r->metrics_fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	while ((r->metrics_fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) < 0 && errno == EINTR)
+		;
 	if (r->metrics_fd < 0)
 		return err_set(e, ERR_IO, "run: %s: %s", path, strerror(errno));
 	int rc = file_map(&m, path, "run", e);

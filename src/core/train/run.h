@@ -49,7 +49,8 @@ struct run_loaded {
 	struct tokenizer *tok;
 };
 /* The same, and loads it (ckpt_load_on), in one pass over the file: *path is the one that was taken. One that is whole and can not be loaded all the same (memory, another
- * tokenizer) is an error: an older one would not do either. */
+ * tokenizer) is an error: an older one would not do either. Where reading failed for a moment only (the file is whole when it is looked at again) it is read once more, with a
+ * line in `notes`; where it fails again, the older one is taken. */
 int run_load_newest(const char *dir, char *path, size_t n, struct str *notes, struct run_loaded *out, struct err *e);
 /* The newest run below `base`'s parent ("runs"): by the time of its metrics. */
 int run_newest(const char *runs_dir, char *out, size_t n, struct err *e);

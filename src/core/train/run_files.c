@@ -168,21 +168,27 @@ int run_rotate(const struct run *r, int keep, uint64_t milestone, const char *ve
 	return rc;
 }
 
-/* The newest that `fits`: 1 taken, 0 passed over (why), negative: an error that ends it. */
+/* The newest that `fits`: 1 taken (why may say what was in the way), 0 passed over (why), negative: an error that ends it. */
 static int newest(const char *dir, char *out, size_t n, struct str *notes, int (*fits)(void *ctx, const char *path, struct err *why), void *ctx, struct err *e)
 {
 	struct numbered_list l = {0};
 	struct err first = {0}, why = {0};
 	int rc = list_make(&l, dir, e), found = 0;
+	if (rc == ERR_IO) { /* for a moment, perhaps */
+		free(l.v);
+		l = (struct numbered_list){0};
+		rc = list_make(&l, dir, e);
+	}
 	for (size_t i = 0; !rc && !found && i < l.n; i++) {
 		if (i == 1)
 			first = why;
+		why = (struct err){0};
 		if ((size_t)snprintf(out, n, "%s/%s", dir, l.v[i].name) >= n)
 			rc = err_set(e, ERR_RANGE, "run: %s: path too long", dir);
 		else if ((found = fits(ctx, out, &why)) < 0)
 			rc = i ? err_set(e, (enum err_code)found, "%.240s (passed over: %.230s)", why.msg, first.msg) : err_set(e, (enum err_code)found, "%s", why.msg);
-		else if (!found && notes)
-			str_printf(notes, "%s (skipped)\n", why.msg);
+		else if (why.msg[0] && notes)
+			str_printf(notes, "%s (%s)\n", why.msg, found ? "read again, and whole" : "skipped");
 	}
 	if (!rc && !found && l.n)
 		rc = err_set(e, ERR_STATE, "run: %.100s: none of its checkpoints is whole (%.180s%s%.180s)", dir, l.n > 1 ? first.msg : "", l.n > 1 ? "; " : "", why.msg);
@@ -203,18 +209,24 @@ int run_newest_ckpt(const char *dir, char *out, size_t n, struct str *notes, str
 	return newest(dir, out, n, notes, verifies, NULL, e);
 }
 
-/* Only a file that is damaged is passed over. */
+/* Only a file that is damaged or can not be read is passed over. One that is whole when it is looked at again was not to be read for a moment: once more, then. */
 static int loads(void *ctx, const char *path, struct err *why)
 {
 	struct run_loaded *l = ctx;
-	struct err damage;
+	struct err again;
 	int rc = ckpt_load_on(l->pool, path, &l->params, &l->state, &l->tok, why);
 	if (!rc)
 		return 1;
-	if ((rc != ERR_FORMAT && rc != ERR_IO) || !ckpt_verify(path, &damage))
+	if (rc != ERR_FORMAT && rc != ERR_IO)
 		return rc;
-	*why = damage;
-	return 0;
+	if (ckpt_verify(path, &again)) {
+		*why = again;
+		return 0;
+	}
+	if (!(rc = ckpt_load_on(l->pool, path, &l->params, &l->state, &l->tok, &again)))
+		return 1;
+	*why = again;
+	return rc == ERR_IO ? 0 : rc;
 }
 
 int run_load_newest(const char *dir, char *path, size_t n, struct str *notes, struct run_loaded *out, struct err *e)
