@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 #include "train/optim.h"
 
 enum { BEFORE_STEP, BETWEEN_MICRO_STEPS };
-enum block { W, M, V, G, ROPE, LOSS_SCALE, LR };
+enum block { W, M, V, G, ROPE, LOSS_SCALE, LR, TAP, LOSS };
 #define HUGE_F 3e38f
 
 /* What is put where, and what the message must say of it. Ids 2, 6, 10 ... do not occur in the data. */
@@ -30,40 +31,95 @@ static const struct spot {
 	int layer, at;      /* at -1: everywhere */
 	float value;
 	int moment;
-	const char *what, *tensor;
+	const char *what, *tensor; /* NULL: none is bad */
+	enum program_id id;        /* TAP: right after this program of the layer, into what stands there */
+	enum place place;
 } spots[] = {
-	{W, PARAM_EMBED, -1, -1, NAN, BEFORE_STEP, "loss", "weights of model.embed_tokens.weight"},
-	{W, PARAM_WQ, 0, 3, NAN, BEFORE_STEP, "loss", "weights of model.layers.0.self_attn.q_proj.weight"},
-	{W, PARAM_WK, 1, 40, INFINITY, BEFORE_STEP, "loss", "weights of model.layers.1.self_attn.k_proj.weight"},
-	{W, PARAM_WO, 0, 0, -INFINITY, BEFORE_STEP, "loss", "weights of model.layers.0.self_attn.o_proj.weight"},
-	{W, PARAM_W2, 1, 7, NAN, BEFORE_STEP, "loss", "weights of model.layers.1.mlp.down_proj.weight"},
-	{W, PARAM_NORM_ATT, 1, 31, NAN, BEFORE_STEP, "loss", "weights of model.layers.1.input_layernorm.weight"},
-	{W, PARAM_NORM_OUT, -1, 0, INFINITY, BEFORE_STEP, "loss", "weights of model.norm.weight"},
-	{W, PARAM_HEAD, -1, 100, NAN, BEFORE_STEP, "loss", "weights of lm_head.weight"},
-	{W, PARAM_EMBED, -1, 2 * 32, NAN, BEFORE_STEP, "update", "weights of model.embed_tokens.weight"}, /* nobody reads that row */
-	{W, PARAM_W1, 1, -1, HUGE_F, BEFORE_STEP, "loss", "h1 of layer 1, token "},
-	{W, PARAM_NORM_FFN, 0, -1, HUGE_F, BEFORE_STEP, "loss", "x2norm of layer 0, token "},
-	{W, PARAM_W3, 0, -1, HUGE_F, BEFORE_STEP, "loss", "h3 of layer 0, token "},
-	{W, PARAM_NORM_OUT, -1, -1, HUGE_F, BEFORE_STEP, "loss", "logits, token "},
-	{ROPE, PARAM_WQ, 0, 9, NAN, BEFORE_STEP, "loss", "q of layer 0, token "},
-	{G, PARAM_EMBED, -1, 5, NAN, BETWEEN_MICRO_STEPS, "gradient norm", "gradient of model.embed_tokens.weight"},
-	{G, PARAM_WV, 0, 17, INFINITY, BETWEEN_MICRO_STEPS, "gradient norm", "gradient of model.layers.0.self_attn.v_proj.weight"},
-	{G, PARAM_NORM_OUT, -1, 1, -INFINITY, BETWEEN_MICRO_STEPS, "gradient norm", "gradient of model.norm.weight"},
-	{G, PARAM_HEAD, -1, 1951, NAN, BETWEEN_MICRO_STEPS, "gradient norm", "gradient of lm_head.weight"},
-	{G, PARAM_W3, 1, 12, 1e30f, BETWEEN_MICRO_STEPS, "update", "update of model.layers.1.mlp.up_proj.weight"}, /* finite, but its square is not; clip is 0 */
-	{LOSS_SCALE, PARAM_WQ, 0, 0, INFINITY, BEFORE_STEP, "gradient norm", "gradient of lm_head.weight"},
-	{M, PARAM_WK, 0, 5, NAN, BEFORE_STEP, "update", "first moment of model.layers.0.self_attn.k_proj.weight"},
-	{M, PARAM_NORM_FFN, 1, 0, INFINITY, BEFORE_STEP, "update", "first moment of model.layers.1.post_attention_layernorm.weight"},
-	{V, PARAM_HEAD, -1, 3, NAN, BEFORE_STEP, "update", "second moment of lm_head.weight"},
-	{V, PARAM_W1, 0, 0, INFINITY, BEFORE_STEP, "update", "second moment of model.layers.0.mlp.gate_proj.weight"},
-	{LR, PARAM_WQ, 0, 0, INFINITY, BEFORE_STEP, "update", "update of model.embed_tokens.weight"},
+	{W, PARAM_EMBED, -1, -1, NAN, BEFORE_STEP, "loss", "weights of model.embed_tokens.weight", 0, 0},
+	{W, PARAM_WQ, 0, 3, NAN, BEFORE_STEP, "loss", "weights of model.layers.0.self_attn.q_proj.weight", 0, 0},
+	{W, PARAM_WK, 1, 40, INFINITY, BEFORE_STEP, "loss", "weights of model.layers.1.self_attn.k_proj.weight", 0, 0},
+	{W, PARAM_WO, 0, 0, -INFINITY, BEFORE_STEP, "loss", "weights of model.layers.0.self_attn.o_proj.weight", 0, 0},
+	{W, PARAM_W2, 1, 7, NAN, BEFORE_STEP, "loss", "weights of model.layers.1.mlp.down_proj.weight", 0, 0},
+	{W, PARAM_NORM_ATT, 1, 31, NAN, BEFORE_STEP, "loss", "weights of model.layers.1.input_layernorm.weight", 0, 0},
+	{W, PARAM_NORM_OUT, -1, 0, INFINITY, BEFORE_STEP, "loss", "weights of model.norm.weight", 0, 0},
+	{W, PARAM_HEAD, -1, 100, NAN, BEFORE_STEP, "loss", "weights of lm_head.weight", 0, 0},
+	{W, PARAM_EMBED, -1, 2 * 32, NAN, BEFORE_STEP, "update", "weights of model.embed_tokens.weight", 0, 0}, /* nobody reads that row */
+	{W, PARAM_W1, 1, -1, HUGE_F, BEFORE_STEP, "loss", "h1 of layer 1, token ", 0, 0},
+	{W, PARAM_NORM_FFN, 0, -1, HUGE_F, BEFORE_STEP, "loss", "x2norm of layer 0, token ", 0, 0},
+	{W, PARAM_W3, 0, -1, HUGE_F, BEFORE_STEP, "loss", "h3 of layer 0, token ", 0, 0},
+	{W, PARAM_NORM_OUT, -1, -1, HUGE_F, BEFORE_STEP, "loss", "logits, token ", 0, 0},
+	{ROPE, PARAM_WQ, 0, 9, NAN, BEFORE_STEP, "loss", "q of layer 0, token ", 0, 0},
+	{G, PARAM_EMBED, -1, 5, NAN, BETWEEN_MICRO_STEPS, "gradient norm", "gradient of model.embed_tokens.weight", 0, 0},
+	{G, PARAM_WV, 0, 17, INFINITY, BETWEEN_MICRO_STEPS, "gradient norm", "gradient of model.layers.0.self_attn.v_proj.weight", 0, 0},
+	{G, PARAM_NORM_OUT, -1, 1, -INFINITY, BETWEEN_MICRO_STEPS, "gradient norm", "gradient of model.norm.weight", 0, 0},
+	{G, PARAM_HEAD, -1, 1951, NAN, BETWEEN_MICRO_STEPS, "gradient norm", "gradient of lm_head.weight", 0, 0},
+	{G, PARAM_W3, 1, 12, 1e30f, BETWEEN_MICRO_STEPS, "update", "update of model.layers.1.mlp.up_proj.weight", 0, 0}, /* finite, but its square is not; clip is 0 */
+	{LOSS_SCALE, PARAM_WQ, 0, 0, INFINITY, BEFORE_STEP, "gradient norm", "gradient of lm_head.weight", 0, 0},
+	{M, PARAM_WK, 0, 5, NAN, BEFORE_STEP, "update", "first moment of model.layers.0.self_attn.k_proj.weight", 0, 0},
+	{M, PARAM_NORM_FFN, 1, 0, INFINITY, BEFORE_STEP, "update", "first moment of model.layers.1.post_attention_layernorm.weight", 0, 0},
+	{V, PARAM_HEAD, -1, 3, NAN, BEFORE_STEP, "update", "second moment of lm_head.weight", 0, 0},
+	{V, PARAM_W1, 0, 0, INFINITY, BEFORE_STEP, "update", "second moment of model.layers.0.mlp.gate_proj.weight", 0, 0},
+	{LR, PARAM_WQ, 0, 0, INFINITY, BEFORE_STEP, "update", "update of model.embed_tokens.weight", 0, 0},
+	{LOSS_SCALE, PARAM_WQ, 0, 0, HUGE_F, BEFORE_STEP, "gradient norm", "gradient of model.layers.1.mlp.up_proj.weight", 0, 0},
+#ifdef __linux__
+	{TAP, PARAM_WQ, 0, 3, NAN, BEFORE_STEP, "loss", "x2 of layer 0, token 3 ", PROGRAM_FWD_ATTN, PLACE_X2},
+	{TAP, PARAM_WQ, 1, 1, INFINITY, BETWEEN_MICRO_STEPS, "loss", "x2 of layer 1, token 1 ", PROGRAM_FWD_ATTN, PLACE_X2},
+	{TAP, PARAM_WQ, 0, 0, -INFINITY, BEFORE_STEP, "loss", "y of layer 0, token 0 ", PROGRAM_FWD_FFN, PLACE_Y},
+	{TAP, PARAM_W2, 0, 0, NAN, BEFORE_STEP, "gradient norm", "gradient of model.layers.0.mlp.down_proj.weight", PROGRAM_FWD_FFN, PLACE_GATE},
+	{TAP, PARAM_W1, 1, 2, INFINITY, BETWEEN_MICRO_STEPS, "gradient norm", "gradient of model.layers.1.mlp.gate_proj.weight", PROGRAM_FFN_BWD, PLACE_DH1},
+	{TAP, PARAM_WQ, 0, 2, NAN, BEFORE_STEP, "gradient norm", "gradient of model.layers.0.self_attn.q_proj.weight", PROGRAM_SDPA_BWD2, PLACE_DQ},
+	{LOSS, PARAM_WQ, 0, 0, NAN, BEFORE_STEP, "loss", NULL, 0, 0},
+	{LOSS, PARAM_WQ, 0, 0, INFINITY, BETWEEN_MICRO_STEPS, "loss", NULL, 0, 0},
+#endif
 };
+
+/* The linker leads the programs of a layer, and the micro-step, through here: what they leave is spoiled once. */
+static _Atomic(const struct spot *) spoils;
+
+int __real_pass_run(struct model *m, int layer, enum program_id id, struct err *e);
+int __real_model_micro_step(struct model *m, const int *x, const int *y, float scale, double *loss, struct err *e);
+int __wrap_pass_run(struct model *m, int layer, enum program_id id, struct err *e);
+int __wrap_model_micro_step(struct model *m, const int *x, const int *y, float scale, double *loss, struct err *e);
+
+#ifdef __linux__
+static const struct spot *spoil_now(enum block block)
+{
+	const struct spot *p = atomic_load(&spoils);
+	return p && p->block == block ? p : NULL;
+}
+
+int __wrap_pass_run(struct model *m, int layer, enum program_id id, struct err *e)
+{
+	int rc = __real_pass_run(m, layer, id, e);
+	const struct spot *p = spoil_now(TAP);
+	if (!rc && p && p->id == id && p->layer == layer) {
+		m->layer[layer].place[p->place][p->at] = p->value;
+		atomic_store(&spoils, NULL);
+	}
+	return rc;
+}
+
+int __wrap_model_micro_step(struct model *m, const int *x, const int *y, float scale, double *loss, struct err *e)
+{
+	int rc = __real_model_micro_step(m, x, y, scale, loss, e);
+	const struct spot *p = spoil_now(LOSS), *g = spoil_now(G);
+	if (!rc && p)
+		*loss = (double)p->value;
+	if (!rc && g)
+		m->p->g[params_find(m->p, g->kind, g->layer)->offset + (size_t)g->at] = g->value;
+	if (p || g)
+		atomic_store(&spoils, NULL);
+	return rc;
+}
+#endif
 
 static void put(struct rig *g, const struct spot *p)
 {
 	const struct param *t = params_find(g->p, p->kind, p->layer);
 	float *block[] = {[W] = g->p->w, [M] = g->p->m, [V] = g->p->v, [G] = g->p->g};
-	if (p->block == ROPE)
+	if (p->block == TAP || p->block == LOSS)
+		atomic_store(&spoils, p);
+	else if (p->block == ROPE)
 		((struct model *)(uintptr_t)trainer_model(g->t))->rope_cos[p->at] = p->value;
 	else if (p->block == LOSS_SCALE || p->block == LR)
 		g->set.num[p->block == LR ? SET_LR_MAX : SET_LOSS_SCALE] = (double)p->value;
@@ -121,8 +177,9 @@ static void stops_and_names_it(void **state)
 		char want[200];
 		float *kept;
 		int rc = broken(&g, p, 0, &kept, &out, &e);
-		snprintf(want, sizeof want, "train: %s is not finite at step %llu; first bad tensor: %s", p->what, (unsigned long long)g.state.step, p->tensor);
-		if (rc != ERR_STATE || strncmp(e.msg, want, strlen(want)) || !strstr(e.msg, "; data: random, sequences "))
+		snprintf(want, sizeof want, "train: %s is not finite at step %llu%s%s", p->what, (unsigned long long)g.state.step, p->tensor ? "; first bad tensor: " : "",
+			 p->tensor ? p->tensor : "");
+		if (rc != ERR_STATE || strncmp(e.msg, want, strlen(want)) || (!p->tensor && strstr(e.msg, "bad tensor")) || !strstr(e.msg, "; data: random, sequences "))
 			fail_msg("spot %zu: %d %s\nwanted: %s", i, rc, e.msg, want);
 		assert_same(g.p, kept, want);
 		assert_int_equal(trainer_begun(g.t), 0);
@@ -140,6 +197,25 @@ static void stops_and_names_it(void **state)
 	}
 }
 
+/* nan = rewind: as stop, and the caller is told to go back, and behind which data. */
+static void wants_to_go_back(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(spots); i++) {
+		struct rig g;
+		struct trainer_step out;
+		struct err e = {0};
+		float *kept;
+		int rc = broken(&g, &spots[i], 2, &kept, &out, &e);
+		if (rc != ERR_STATE || !out.rewinds || out.updated || !memcmp(&out.after, &g.state.cursor, sizeof out.after))
+			fail_msg("spot %zu: %d %s", i, rc, e.msg);
+		assert_same(g.p, kept, spots[i].what);
+		no_gradients(g.p);
+		free(kept);
+		rig_stop(&g);
+	}
+}
+
 static void skips_without_a_change(void **state)
 {
 	(void)state;
@@ -151,7 +227,7 @@ static void skips_without_a_change(void **state)
 		int rc = broken(&g, &spots[i], 1, &kept, &out, &e);
 		if (rc || !out.updated || !out.skipped || g.state.skipped != 1)
 			fail_msg("spot %zu: %d %s", i, rc, e.msg);
-		assert_same(g.p, kept, spots[i].tensor);
+		assert_same(g.p, kept, spots[i].what);
 		free(kept);
 		rig_stop(&g);
 	}
@@ -255,6 +331,45 @@ static void goes_back(void **state)
 	door_close(&d, 0);
 }
 
+/* Of each kind one, in a run: back to step 4, and on to step 9 behind the data that broke it. What is spoiled in passing does not come back. */
+static void goes_back_from_every_kind(void **state)
+{
+	(void)state;
+#ifdef __linux__
+	static const struct spot kinds[] = {
+		{M, PARAM_WK, 0, 5, NAN, BEFORE_STEP, NULL, NULL, 0, 0}, {V, PARAM_HEAD, -1, 3, INFINITY, BEFORE_STEP, NULL, NULL, 0, 0},
+		{G, PARAM_WV, 0, 17, INFINITY, BEFORE_STEP, NULL, NULL, 0, 0}, {TAP, PARAM_WQ, 0, 3, NAN, BEFORE_STEP, NULL, NULL, PROGRAM_FWD_ATTN, PLACE_X2},
+		{LOSS, PARAM_WQ, 0, 0, NAN, BEFORE_STEP, NULL, NULL, 0, 0},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		static struct door d;
+		const struct spot *p = &kinds[i];
+		char dir[8] = {'k', (char)('0' + i), 0};
+		door_open(&d, dir, 0);
+		door_small_model(&d);
+		door_say(&d, CMD_SET, "nan rewind", 0);
+		door_say(&d, CMD_TRAIN, "4", 0);
+		door_say(&d, CMD_CKPT, "", 0);
+		door_say(&d, CMD_TRAIN, "2", 0);
+		struct params *w = d.g->w.params;
+		if (p->block == M || p->block == V)
+			(p->block == M ? w->m : w->v)[params_find(w, p->kind == PARAM_HEAD ? PARAM_EMBED : p->kind, p->layer)->offset + (size_t)p->at] = p->value;
+		else
+			atomic_store(&spoils, p);
+		door_say(&d, CMD_TRAIN, "3", 0);
+		w = d.g->w.params;
+		assert_true(d.g->w.state.step == 9 && d.g->w.state.skipped == 1 && !atomic_load(&spoils));
+		/* Where all sizes were known to be harmless, a moment is looked at when it has been used. */
+		assert_non_null(strstr(d.log.s, p->block == M || p->block == V ? "rewind: from step 7 back to 4" : "rewind: from step 6 back to 4"));
+		for (size_t k = 0; k < w->total; k++)
+			assert_true(isfinite(w->w[k]) && isfinite(w->m[k]) && isfinite(w->v[k]));
+		door_close(&d, 0);
+	}
+#else
+	skip();
+#endif
+}
+
 static void nowhere_to_go_back_to(void **state)
 {
 	(void)state;
@@ -268,9 +383,9 @@ static void nowhere_to_go_back_to(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stops_and_names_it), cmocka_unit_test(skips_without_a_change), cmocka_unit_test(seen_one_step_later),
+		cmocka_unit_test(stops_and_names_it), cmocka_unit_test(wants_to_go_back), cmocka_unit_test(skips_without_a_change), cmocka_unit_test(seen_one_step_later),
 		cmocka_unit_test(sizes_and_numbers_agree), cmocka_unit_test(a_stopped_run_keeps_its_checkpoint), cmocka_unit_test(goes_back),
-		cmocka_unit_test(nowhere_to_go_back_to),
+		cmocka_unit_test(goes_back_from_every_kind), cmocka_unit_test(nowhere_to_go_back_to),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
