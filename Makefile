@@ -165,6 +165,7 @@ $(O)/tests/test_blas_choice: | $(O)/tests/libblas-standin.so
 # Switches the sums off to see that the crash tests fail then.
 ifneq ($(UNAME),Darwin)
 $(O)/tests/test_crash: LDFLAGS += -Wl,--wrap=crc32c,--wrap=crc32c_join
+$(O)/tests/test_saver: LDFLAGS += -Wl,--wrap=crc32c
 $(O)/tests/test_nonfinite: LDFLAGS += -Wl,--wrap=pass_run,--wrap=model_micro_step
 $(O)/tests/test_crash_load: LDFLAGS += -Wl,--wrap=open,--wrap=fstat,--wrap=stat,--wrap=statvfs,--wrap=fsync,--wrap=pread,--wrap=readdir
 endif

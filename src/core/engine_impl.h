@@ -249,6 +249,7 @@ int cmd_detokenize(struct worker *w, int argc, char **argv, struct err *e);
 /* Would a model of that shape fit, with these settings, in the place of the one in use? One line that tells every part, when not. */
 int worker_plan_new(const struct worker *w, const struct model_config *c, const struct settings *s, struct err *e);
 int worker_plan_train(const struct worker *w, struct err *e); /* does what training takes beside what is there fit? */
+uint64_t worker_room(const struct worker *w);                 /* bytes that may be taken for a while beside all that is planned; 0: none, or nobody knows */
 void worker_say_memory(struct worker *w);                     /* the table of `info` */
 
 /* --- engine_run.c: run folder, training, evaluation --- */

@@ -65,6 +65,12 @@ int worker_plan_train(const struct worker *w, struct err *e)
 	return refuse(&p, &q->config, &w->settings, need + there, have + there, e);
 }
 
+/* What is planned is there when training runs: of the rest a half, for others are on this machine too. */
+uint64_t worker_room(const struct worker *w)
+{
+	return w->trainer ? mem_available() / 2 : 0;
+}
+
 void worker_say_memory(struct worker *w)
 {
 	const struct model_config *c = &w->params->config;

@@ -132,7 +132,7 @@ void worker_before_change(void *worker)
 	if (!saver_reads(w->saver))
 		return;
 	worker_state(w, ENGINE_SAVING, NULL);
-	saver_wait_read(w->saver);
+	saver_wait_read(w->saver, worker_room(w));
 	worker_rest_state(w);
 }
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crc32c.h"
 #include "base/file.h"
 #include "support/tiny.h"
 #include "support/train_rig.h"
@@ -61,7 +62,7 @@ static void one_set_of_weights(void **unused)
 	assert_non_null(sv);
 	assert_int_equal(saver_take(sv, 1, &r), 0);
 	for (int k = 1; k <= 12; k++) {
-		saver_wait_read(sv);
+		saver_wait_read(sv, k % 2 ? 0 : UINT64_MAX);
 		fill(p, (float)k);
 		struct train_state s = state_of((uint64_t)k);
 		snprintf(path, sizeof path, "lease-%d.ckpt", k);
@@ -69,7 +70,7 @@ static void one_set_of_weights(void **unused)
 		assert_true(id == (uint64_t)k);
 		memset(&s, 0x5a, sizeof s); /* the state is the caller's again at once */
 	}
-	saver_wait_read(sv);
+	saver_wait_read(sv, 0);
 	assert_false(saver_reads(sv));
 	params_free(p); /* and now the model is */
 	for (int k = 1; k <= 12; k++) {
@@ -97,7 +98,7 @@ static void failures_are_told(void **unused)
 	fill(p, 2);
 	must(saver_begin(sv, "no/such/folder.ckpt", p, &s, NULL, &id, &e), &e);
 	must(saver_begin(sv, "after.ckpt", p, &s, NULL, &id, &e), &e);
-	saver_wait_read(sv);
+	saver_wait_read(sv, 0);
 	p->w[p->table[1].offset] = (float)NAN;
 	must(saver_begin(sv, "nan.ckpt", p, &s, NULL, &id, &e), &e);
 	assert_int_equal(saver_take(sv, 1, &r), 1);
@@ -113,11 +114,69 @@ static void failures_are_told(void **unused)
 	saver_free(sv); /* waits */
 	params_free(p);
 	assert_int_equal(saver_begin(NULL, "x.ckpt", NULL, &s, NULL, &id, &e), ERR_NOMEM);
-	assert_int_equal(saver_wait_read(NULL) + (uint64_t)saver_reads(NULL), 0);
+	assert_int_equal(saver_wait_read(NULL, 1) + (uint64_t)saver_reads(NULL), 0);
+}
+
+/* Between two blocks of a file the rest is copied, and the owner writes over the model as soon as it hears that all was read: the file is as if nobody had. */
+static const struct tiny flat = {.dim = 16, .hidden = 32, .layers = 1, .heads = 1, .kv_heads = 1, .head_dim = 16, .vocab = 20000, .tied = 1, .alpha = 1, .batch = 1, .seq = 8};
+static struct ckpt_file *copied;
+static struct params *model;
+static long blocks, copy_at, read_at;
+
+uint32_t __real_crc32c(uint32_t crc, const void *data, size_t n);
+uint32_t __wrap_crc32c(uint32_t crc, const void *data, size_t n);
+
+uint32_t __wrap_crc32c(uint32_t crc, const void *data, size_t n)
+{
+	if (copied && ++blocks == copy_at)
+		assert_int_equal(ckpt_copy(copied, UINT64_MAX), 0);
+	return __real_crc32c(crc, data, n);
+}
+
+static void now_write(void *unused)
+{
+	(void)unused;
+	read_at = blocks;
+	fill(model, -1);
+}
+
+static void a_copy_from_any_block_on(void **unused)
+{
+	(void)unused;
+#ifdef __linux__
+	struct err e;
+	struct train_state s = state_of(3);
+	long all = 0;
+	model = tiny_params(&flat, 1, 1);
+	for (copy_at = 0; copy_at <= all; copy_at += 1 + copy_at / 8) {
+		fill(model, 2);
+		copied = ckpt_begin("copied.ckpt", model, &s, NULL, &e);
+		assert_non_null(copied);
+		blocks = 0;
+		read_at = -1;
+		if (!copy_at)
+			must(ckpt_copy(copied, UINT64_MAX), &e);
+		assert_int_equal(ckpt_copy(copied, 1000), ERR_NOMEM); /* no room, or there is one */
+		struct ckpt_file *f = copied;
+		must(ckpt_write(f, NULL, now_write, NULL, &e), &e);
+		copied = NULL;
+		ckpt_end(f);
+		assert_true(model->w[0] == -1 && read_at >= copy_at && (read_at <= copy_at + 2 || read_at >= all));
+		expect_all("copied.ckpt", 3, 2);
+		if (!all) /* header and blocks; behind them the file is read back */
+			for (int i = 0; i < model->n; i++)
+				all += 3 * (long)((model->table[i].count * sizeof(float) + (1 << 20) - 1) >> 20);
+		unlink("copied.ckpt");
+	}
+	assert_true(all > 30);
+	params_free(model);
+#else
+	skip();
+#endif
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(one_set_of_weights), cmocka_unit_test(failures_are_told)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(one_set_of_weights), cmocka_unit_test(a_copy_from_any_block_on), cmocka_unit_test(failures_are_told)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/save.h"
 #include "base/str.h"
 #include "io/safetensors.h"
@@ -42,6 +43,15 @@ struct plan {
 struct ckpt_file {
 	char path[4096];
 	const atomic_int *given_up;
+	atomic_int at;          /* the item that is written now, or was */
+	/* What ckpt_copy has made, behind has_copy; from there on only ckpt_write looks at it. */
+	atomic_int has_copy;
+	unsigned char *copy;    /* of the items from copy_from on, those of floats, one after the other */
+	size_t copy_bytes;
+	int copy_from;
+	/* ckpt_write's */
+	void (*all_read)(void *);
+	void *all_read_ctx;
 	struct plan plan;
 };
 
@@ -217,22 +227,70 @@ static int check_wanted(const struct ckpt_file *f, struct err *e)
 	return err_set(e, ERR_CANCEL, "ckpt: %s: given up, not saved (older checkpoints are as they were)", f->path);
 }
 
-static int write_item(struct save *sv, const struct ckpt_file *f, int i, struct err *e)
+static size_t item_bytes(const struct plan *pl, int i)
+{
+	return (size_t)(pl->tensor[i].end - pl->tensor[i].begin);
+}
+
+int ckpt_copy(struct ckpt_file *f, uint64_t room)
 {
 	const struct plan *pl = &f->plan;
+	int from = atomic_load(&f->at);
+	size_t bytes = 0;
+	for (int i = from; i < pl->n; i++)
+		bytes += pl->item[i].floats ? item_bytes(pl, i) : 0;
+	unsigned char *to = bytes && bytes <= room && !f->copy ? pages_new(bytes) : NULL;
+	if (!to)
+		return ERR_NOMEM;
+	pages_touch(to, bytes);
+	f->copy = to;
+	f->copy_bytes = bytes;
+	f->copy_from = from;
+	for (int i = from; i < pl->n; i++)
+		if (pl->item[i].floats) {
+			memcpy(to, pl->item[i].data, item_bytes(pl, i));
+			to += item_bytes(pl, i);
+		}
+	atomic_store(&f->has_copy, 1);
+	return 0;
+}
+
+static void tell_all_read(struct ckpt_file *f)
+{
+	if (f->all_read)
+		f->all_read(f->all_read_ctx);
+	f->all_read = NULL;
+}
+
+/* Where the rest of item i is read, `done` bytes of it being written: a copy that has been made meanwhile is taken from here on. */
+static const unsigned char *rest_of(struct ckpt_file *f, int i, size_t done)
+{
+	const struct plan *pl = &f->plan;
+	if (!pl->item[i].floats || !atomic_load(&f->has_copy))
+		return (const unsigned char *)pl->item[i].data + done;
+	size_t at = done;
+	for (int k = f->copy_from; k < i; k++)
+		at += pl->item[k].floats ? item_bytes(pl, k) : 0;
+	tell_all_read(f);
+	return f->copy + at;
+}
+
+static int write_item(struct save *sv, struct ckpt_file *f, int i, struct err *e)
+{
+	struct plan *pl = &f->plan;
 	const struct item *it = &pl->item[i];
-	const unsigned char *p = it->data;
-	size_t left = (size_t)(pl->tensor[i].end - pl->tensor[i].begin);
+	size_t left = item_bytes(pl, i), bytes = left;
 	uint32_t crc = 0;
+	atomic_store(&f->at, i);
 	while (left) {
 		size_t n = MIN(left, (size_t)BLOCK);
+		const unsigned char *p = rest_of(f, i, bytes - left);
 		if (it->floats && !all_finite((const float *)(const void *)p, n / sizeof(float)))
 			return err_set(e, ERR_STATE, "ckpt: %s: weights are not finite (tensor %s), not saved", f->path, it->name);
 		crc = crc32c(crc, p, n);
 		int rc = check_wanted(f, e);
 		if (rc || (rc = save_write(sv, p, n, e)))
 			return rc;
-		p += n;
 		left -= n;
 	}
 	if (i + 1 < pl->n)
@@ -240,15 +298,15 @@ static int write_item(struct save *sv, const struct ckpt_file *f, int i, struct 
 	return 0;
 }
 
-static int write_all(struct save *sv, struct ckpt_file *f, void (*all_read)(void *), void *ctx, struct err *e)
+static int write_all(struct save *sv, struct ckpt_file *f, struct err *e)
 {
 	const struct plan *pl = &f->plan;
 	pl->crc[0] = crc32c(0, pl->header.s, pl->header.len);
 	int rc = save_write(sv, pl->header.s, pl->header.len, e);
 	for (int i = 0; !rc && i < pl->n; i++)
 		rc = write_item(sv, f, i, e);
-	if (!rc && all_read)
-		all_read(ctx);
+	if (!rc)
+		tell_all_read(f);
 	rc = rc ? rc : save_sync(sv, e);
 	rc = rc ? rc : check_wanted(f, e);
 	if (!rc && (rc = ckpt_verify_as(save_temp(sv), f->path, e)))
@@ -280,8 +338,10 @@ int ckpt_write(struct ckpt_file *f, const atomic_int *given_up, void (*all_read)
 	struct save sv;
 	struct err mine;
 	f->given_up = given_up;
+	f->all_read = all_read;
+	f->all_read_ctx = ctx;
 	int rc = save_begin(&sv, f->path, ckpt_bytes(f), &mine);
-	rc = rc ? rc : write_all(&sv, f, all_read, ctx, &mine);
+	rc = rc ? rc : write_all(&sv, f, &mine);
 	save_abort(&sv);
 	if (!rc)
 		return 0;
@@ -292,8 +352,10 @@ int ckpt_write(struct ckpt_file *f, const atomic_int *given_up, void (*all_read)
 
 void ckpt_end(struct ckpt_file *f)
 {
-	if (f)
+	if (f) {
 		plan_done(&f->plan);
+		pages_free(f->copy, f->copy_bytes);
+	}
 	free(f);
 }
 

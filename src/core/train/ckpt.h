@@ -61,6 +61,9 @@ int ckpt_save(const char *path, const struct params *p, const struct train_state
 struct ckpt_file;
 struct ckpt_file *ckpt_begin(const char *path, const struct params *p, const struct train_state *s, const struct tokenizer *t, struct err *e);
 uint64_t ckpt_bytes(const struct ckpt_file *f);
+/* Copies the floats that ckpt_write has not come to, so that it needs the originals no longer than for the block (1 MiB) that it writes at the moment: it calls all_read soon, and the file becomes the same.
+ * By who owns the floats, once, before ckpt_write or beside it. 0, or ERR_NOMEM: more than `room` bytes, or no memory, or there is nothing left to copy; all goes on as it was. */
+int ckpt_copy(struct ckpt_file *f, uint64_t room);
 int ckpt_write(struct ckpt_file *f, const atomic_int *given_up, void (*all_read)(void *), void *ctx, struct err *e);
 void ckpt_end(struct ckpt_file *f);
 /* Reads everything anew: params with moments (when the file has them) and the tokenizer (NULL when it has none). Checks CRCs, shapes, config. */

@@ -20,6 +20,7 @@ struct save_job {
 	uint64_t begun_ns;
 	/* under the lock */
 	enum save_state state;
+	int held;                 /* it needs the model itself */
 	struct save_result result; /* err and ns belong to the saver until SAVE_DONE, the rest to the owner */
 };
 
@@ -40,6 +41,7 @@ static void move_to(struct save_job *j, enum save_state state)
 {
 	pthread_mutex_lock(&j->saver->lock);
 	j->state = state;
+	j->held = 0;
 	pthread_cond_broadcast(&j->saver->changed);
 	pthread_mutex_unlock(&j->saver->lock);
 }
@@ -152,6 +154,7 @@ int saver_begin(struct saver *s, const char *path, const struct params *p, const
 	j->result.step = st->step;
 	j->result.bytes = ckpt_bytes(j->file);
 	j->state = s->threaded ? SAVE_WAITS : SAVE_READS;
+	j->held = 1;
 	j->result.stall_ns = clock_ns() - start;
 	append(s, j);
 	if (!s->threaded) {
@@ -166,7 +169,7 @@ static struct save_job *holder(struct saver *s)
 {
 	struct save_job *found = NULL;
 	for (struct save_job *j = s->first; j; j = j->next)
-		if (j->state < SAVE_SETTLES)
+		if (j->held)
 			found = j;
 	return found;
 }
@@ -181,14 +184,40 @@ int saver_reads(struct saver *s)
 	return held;
 }
 
+/* Copies what those that hold the lease have not read yet. The saver may begin, read or end one meanwhile, but only the owner takes jobs away, and that is who is here. */
+static void copy_unread(struct saver *s, uint64_t room)
+{
+	pthread_mutex_lock(&s->lock);
+	struct save_job *j = s->first;
+	pthread_mutex_unlock(&s->lock);
+	for (; j; j = j->next) {
+		pthread_mutex_lock(&s->lock);
+		int held = j->held;
+		pthread_mutex_unlock(&s->lock);
+		uint64_t bytes = ckpt_bytes(j->file);
+		if (!held || bytes > room || ckpt_copy(j->file, room))
+			continue;
+		room -= bytes;
+		pthread_mutex_lock(&s->lock);
+		/* Begun only now, it will find the copy. */
+		if (j->state == SAVE_WAITS)
+			j->held = 0;
+		pthread_mutex_unlock(&s->lock);
+	}
+}
+
 /* The wait is the youngest's: it is the one whose end was waited for. */
-uint64_t saver_wait_read(struct saver *s)
+uint64_t saver_wait_read(struct saver *s, uint64_t room)
 {
 	uint64_t start = clock_ns(), ns = 0;
 	if (!s)
 		return 0;
 	pthread_mutex_lock(&s->lock);
 	struct save_job *j = holder(s);
+	pthread_mutex_unlock(&s->lock);
+	if (j && room)
+		copy_unread(s, room);
+	pthread_mutex_lock(&s->lock);
 	while (holder(s))
 		pthread_cond_wait(&s->changed, &s->lock);
 	pthread_mutex_unlock(&s->lock);

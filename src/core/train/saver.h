@@ -5,8 +5,8 @@
  * owner may read them too, but neither write nor free them until saver_wait_read has returned. That is the whole agreement. A save goes through these states,
  * forwards only:
  *
- *     SAVE_WAITS    begun, the saver has not come to it   | the lease is held
- *     SAVE_READS    its tensors are summed and written    | the lease is held
+ *     SAVE_WAITS    begun, the saver has not come to it   | the lease is held, unless the owner has made a copy
+ *     SAVE_READS    its tensors are summed and written    | the lease is held, until the saver goes on with that copy
  *     SAVE_SETTLES  fsync, reading back, rename, folder   | free: nothing of the model is looked at any more
  *     SAVE_DONE     written or failed                     | free; the owner takes it with saver_take
  *
@@ -39,8 +39,8 @@ void saver_free(struct saver *s);
 
 /* Begins a save of the state `st` (of its step). *id numbers it, from 1. An error: nothing was begun. `s` NULL is an error. */
 int saver_begin(struct saver *s, const char *path, const struct params *p, const struct train_state *st, const struct tokenizer *t, uint64_t *id, struct err *e);
-/* Returns when no save holds the lease; the nanoseconds that this took. `s` may be NULL. */
-uint64_t saver_wait_read(struct saver *s);
+/* Returns when no save holds the lease; the nanoseconds that this took. What has not been read yet is copied where that takes no more than `room` bytes, which is faster than any disk; 0: nothing is. `s` may be NULL. */
+uint64_t saver_wait_read(struct saver *s, uint64_t room);
 /* 1: does a save hold the lease? (For those who would rather do something else.) */
 int saver_reads(struct saver *s);
 /* 1: the oldest save that is done, in their order; 0: there is none. `wait`: if one was begun its end is waited for. */
