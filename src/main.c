@@ -74,6 +74,12 @@ static int is_attach(const struct options *o)
 	return o->ncommand && !strcmp(o->command[0], "attach");
 }
 
+/* The run that is only to be looked at: of --replay, or of `attach [RUN]`. */
+static const char *shown_run(const struct options *o)
+{
+	return o->replay ? o->replay : is_attach(o) ? (o->ncommand > 1 ? o->command[1] : o->run_dir ? o->run_dir : "") : NULL;
+}
+
 /* The screen, unless something speaks for doing without: the options, a redirection, or a terminal that can do no more than lines. */
 static int wants_screen(const struct options *o)
 {
@@ -87,7 +93,7 @@ static int wants_screen(const struct options *o)
 	return 0;
 }
 
-/* The file anetuirc when there is one; settings; -e and -x in their order; the command. */
+/* The file anetuirc when there is one (for a view of a run: the looks in it); settings; -e and -x in their order; the command. */
 static int collect(struct script *s, const struct options *o, struct err *e)
 {
 	char rc_file[4200];
@@ -96,6 +102,8 @@ static int collect(struct script *s, const struct options *o, struct err *e)
 		strcat(rc_file, "/anetuirc");
 		if (!access(rc_file, F_OK))
 			rc = script_add_file(s, rc_file, e);
+		if (!rc && shown_run(o))
+			script_filter(s, 0, shell_is_looks);
 	}
 	for (int i = 0; i < o->nscript && !rc; i++)
 		if (o->script[i].id == OPTION_SET)
@@ -162,12 +170,6 @@ static int run_plain(struct engine *g, const struct options *o, const struct scr
 		.from = from,
 	};
 	return plain_run(g, &p);
-}
-
-/* The run that is only to be looked at: of --replay, or of `attach [RUN]`. */
-static const char *shown_run(const struct options *o)
-{
-	return o->replay ? o->replay : is_attach(o) ? (o->ncommand > 1 ? o->command[1] : o->run_dir ? o->run_dir : "") : NULL;
 }
 
 static int run(const struct options *o, const struct script *s, const struct handover *from, struct err *e)

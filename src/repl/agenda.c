@@ -348,6 +348,15 @@ void agenda_watch_done(struct agenda *a, uint64_t now)
 	a->watch_ns = now + (uint64_t)(a->l.every * 1e9);
 }
 
+uint32_t agenda_watch_begun(struct agenda *a, int64_t rc)
+{
+	if (rc < 0)
+		agenda_watch_end(a);
+	if (rc == 0)
+		agenda_watch_done(a, clock_ns());
+	return rc > 0 ? (uint32_t)rc : 0;
+}
+
 void agenda_watch_end(struct agenda *a)
 {
 	a->l.every = 0;

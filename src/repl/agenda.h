@@ -41,6 +41,8 @@ void agenda_event(struct agenda *a, const struct engine_event *ev);
 int agenda_next_rule(struct agenda *a, char *line, const char **event);
 /* 1, and the line, when it is time for the watched command; from then on it is not due until agenda_watch_done. */
 int agenda_watch_due(struct agenda *a, uint64_t now, char *line);
+/* What the shell said when it was begun: the id that is waited for, or 0: it was finished at once, or failed, which ends the watch. */
+uint32_t agenda_watch_begun(struct agenda *a, int64_t rc);
 void agenda_watch_done(struct agenda *a, uint64_t now);
 void agenda_watch_end(struct agenda *a);
 int agenda_watching(const struct agenda *a);

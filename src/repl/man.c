@@ -122,7 +122,7 @@ static const struct entry files[] = {
 	{"runs/NAME/metrics.jsonl", "One JSON object a line: start, step, eval, set, ckpt, sample, error, stop."},
 	{"runs/NAME/attach.sock", "While the run trains: where anetui attach comes in."},
 	{"runs/NAME/step-00000400.ckpt, best.ckpt", "Checkpoints: safetensors files with weights, moments and all else that resuming needs."},
-	{"$XDG_CONFIG_HOME/anetui/anetuirc", "Commands that are run before all others (~/.config without the variable)."},
+	{"$XDG_CONFIG_HOME/anetui/anetuirc", "Commands that are run before all others (~/.config without the variable). With attach and --replay those of looks alone (theme, layout, zoom, ref, alias, say): a look at a run changes nothing in it."},
 	{"$XDG_STATE_HOME/anetui/history", "Lines that were typed (~/.local/state without the variable). A line that begins with a blank is not kept."},
 	{"$XDG_CACHE_HOME/anetui", "Corpora and tokenizers, named by their content, and what was measured of this machine; may be deleted at any time."},
 	{"~/.editrc", "Key bindings of the line editor, see editrc(5)."},

@@ -219,36 +219,41 @@ static int take_signals(struct plain *p)
 static int64_t begin_chore(struct plain *p, const char *what, const char *line)
 {
 	struct err e;
+	char text[EVENT_TEXT];
 	int64_t rc = shell_due(p->shell, line, &e);
-	if (rc < 0)
+	if (rc < 0) {
 		plain_out_line(p->out, what, e.msg);
+		snprintf(text, sizeof text, "%s: %.400s", what, e.msg);
+		relay_log(p->relay, LOG_ERROR, text);
+	}
 	return rc;
+}
+
+/* What a rule does is told to those who are attached, too: it may be theirs. */
+static void run_rule(struct plain *p, const char *event, const char *line)
+{
+	char what[16], text[AGENDA_LINE + 32];
+	snprintf(what, sizeof what, "on %s", event);
+	snprintf(text, sizeof text, "%s: %s", what, line);
+	plain_out_line(p->out, what, line);
+	relay_log(p->relay, LOG_INFO, text);
+	begin_chore(p, what, line);
 }
 
 /* Runs what is due: rules of `on`, and the watched command. */
 static void chores(struct plain *p)
 {
-	char line[AGENDA_LINE], what[16];
+	char line[AGENDA_LINE];
 	const char *event;
 	enum quit_kind before = p->quit;
-	if (relay_turn(p->relay) && p->quit == QUIT_NOT)
+	if (relay_turn(p->relay, p->agenda) && p->quit == QUIT_NOT)
 		p->quit = QUIT_SAVE;
-	while (p->phase != IN_END && p->quit == QUIT_NOT && agenda_next_rule(p->agenda, line, &event)) {
-		snprintf(what, sizeof what, "on %s", event);
-		plain_out_line(p->out, what, line);
-		begin_chore(p, what, line);
-	}
+	while (p->phase != IN_END && p->quit == QUIT_NOT && agenda_next_rule(p->agenda, line, &event))
+		run_rule(p, event, line);
 	if (before == QUIT_NOT && p->quit != QUIT_NOT) /* a rule, or who is attached, wants so: nothing is waited for any more */
 		engine_cancel(p->engine);
-	if (p->phase == IN_END || p->quit != QUIT_NOT || !agenda_watch_due(p->agenda, clock_ns(), line))
-		return;
-	int64_t rc = begin_chore(p, "watch", line);
-	if (rc > 0)
-		p->watch_id = (uint32_t)rc;
-	else if (rc < 0)
-		agenda_watch_end(p->agenda);
-	else
-		agenda_watch_done(p->agenda, clock_ns());
+	if (p->phase != IN_END && p->quit == QUIT_NOT && agenda_watch_due(p->agenda, clock_ns(), line))
+		p->watch_id = agenda_watch_begun(p->agenda, begin_chore(p, "watch", line));
 }
 
 /* Waits at most a second for something to happen, or until `fd` can be read (then 1), and deals with it. */

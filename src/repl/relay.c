@@ -16,7 +16,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/thread.h"
+#include "base/utf8.h"
 #include "link.h"
+#include "repl/agenda.h"
 #include "repl/wake.h"
 
 enum { CLIENTS = 4, COMMANDS = 32, ANSWERS = 256, SNAPSHOT_MS = 250, EVENTS_MAX = 8192 };
@@ -282,11 +284,54 @@ int relay_event(struct relay *r, const struct engine_event *ev)
 	return k >= 0 && is_answer;
 }
 
-static void refuse(struct relay *r, const struct wish *w, int code, const char *why)
+void relay_log(struct relay *r, int level, const char *text)
+{
+	struct engine_event ev = {.kind = EV_LOG, .level = level};
+	snprintf(ev.text, sizeof ev.text, "%s", text);
+	if (r)
+		post(r, -1, 0, &ev, 0);
+}
+
+static void answer(struct relay *r, const struct wish *w, int code, const char *why)
 {
 	struct engine_event ev = {.kind = EV_DONE, .code = code};
 	snprintf(ev.text, sizeof ev.text, "%s", why);
 	post(r, w->from, w->gen, &ev, w->cmd.id);
+}
+
+static void answer_text(struct relay *r, const struct wish *w, const struct str *s)
+{
+	for (size_t at = 0, n; at < s->len; at += n) {
+		struct engine_event ev = {.kind = EV_TEXT};
+		n = utf8_chunk(s->s + at, s->len - at, sizeof ev.text - 1);
+		memcpy(ev.text, s->s + at, n);
+		post(r, w->from, w->gen, &ev, w->cmd.id);
+	}
+}
+
+/* Word i, or NULL. */
+static const char *word(const struct engine_cmd *c, int i)
+{
+	size_t at = 0;
+	for (int k = 0; k < i && at < sizeof c->words; k++)
+		at += strlen(c->words + at) + 1;
+	return i < c->argc && at < sizeof c->words ? c->words + at : NULL;
+}
+
+/* A rule is kept here and acts here: whoever gave it may be gone when it happens. */
+static void take_rule(struct relay *r, struct agenda *a, struct wish *w)
+{
+	struct str out = {0};
+	struct err e = {0};
+	w->cmd.words[ENGINE_WORDS - 1] = 0;
+	const char *event = word(&w->cmd, 0), *command = word(&w->cmd, 1);
+	int rc = agenda_on(a, event, command, &out, &e);
+	if (!rc && command && strcmp(command, "off"))
+		str_printf(&out, "on %s: kept by the process that trains, also when nobody is attached (`on %s off` takes it away)\n", event, event);
+	if (!out.failed)
+		answer_text(r, w, &out);
+	answer(r, w, rc, rc ? e.msg : "");
+	str_done(&out);
 }
 
 static void send_wish(struct relay *r, struct wish *w)
@@ -294,20 +339,20 @@ static void send_wish(struct relay *r, struct wish *w)
 	struct err e = {0};
 	uint32_t theirs = w->cmd.id;
 	if (w->cmd.op < 0 || w->cmd.op >= CMD_N || w->cmd.argc < 0 || r->nanswer == ANSWERS) {
-		refuse(r, w, ERR_STATE, "attach: too many commands at once");
+		answer(r, w, ERR_STATE, "attach: too many commands at once");
 		return;
 	}
 	w->cmd.id = engine_next_id(r->engine);
 	w->cmd.words[ENGINE_WORDS - 1] = 0;
 	if (engine_send(r->engine, &w->cmd, &e)) {
 		w->cmd.id = theirs;
-		refuse(r, w, e.code, e.msg);
+		answer(r, w, e.code, e.msg);
 		return;
 	}
 	r->answer[r->nanswer++] = (struct answer){w->cmd.id, theirs, w->from, w->gen};
 }
 
-int relay_turn(struct relay *r)
+int relay_turn(struct relay *r, struct agenda *a)
 {
 	struct wish *w = NULL;
 	int n = 0, end = 0;
@@ -322,8 +367,10 @@ int relay_turn(struct relay *r)
 	pthread_mutex_unlock(&r->lock);
 	for (int i = 0; i < n; i++) {
 		if (w[i].cmd.op == CMD_STOP_RUN) {
-			refuse(r, &w[i], 0, "");
+			answer(r, &w[i], 0, "");
 			end = 1;
+		} else if (w[i].cmd.op == CMD_ON) {
+			take_rule(r, a, &w[i]);
 		} else {
 			send_wish(r, &w[i]);
 		}

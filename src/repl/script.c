@@ -34,6 +34,19 @@ int script_add(struct script *s, const char *text, const char *where, struct err
 	return 0;
 }
 
+void script_filter(struct script *s, int from, int (*keep)(const char *text))
+{
+	int n = from;
+	for (int i = from; i < s->n; i++)
+		if (keep(s->line[i].text)) {
+			s->line[n++] = s->line[i];
+		} else {
+			free(s->line[i].text);
+			free(s->line[i].where);
+		}
+	s->n = n;
+}
+
 void script_hand_over(const struct script *s, struct handover *h)
 {
 	struct str all = {0};

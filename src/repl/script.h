@@ -24,6 +24,8 @@ void script_hand_over(const struct script *s, struct handover *h);
 int script_take_over(struct script *s, const struct handover *h, struct err *e);
 /* As script_add; but `rerun RUN` is the commands of that run's settings.cmd, and the question whether the weights are then the recorded ones. */
 int script_add_command(struct script *s, const char *text, struct err *e);
+/* Leaves out the lines from `from` on that are not to be kept. */
+void script_filter(struct script *s, int from, int (*keep)(const char *text));
 /* Every line of a file. Refuses what is no text. */
 int script_add_file(struct script *s, const char *path, struct err *e);
 

@@ -134,6 +134,24 @@ static int do_agenda(struct shell *s, const struct command_row *row, struct err 
 	return rc;
 }
 
+/* A rule belongs to the process that trains. When that is another one it goes there, with the aliases of this side put in. */
+static int64_t do_on(struct shell *s, const struct command_row *row, struct err *e)
+{
+	char command[AGENDA_LINE];
+	engine_snapshot(s->engine, &s->snap);
+	if (s->snap.view.kind == VIEW_NONE)
+		return do_agenda(s, row, e);
+	if (s->snap.view.kind == VIEW_REPLAY)
+		return err_set(e, ERR_STATE, "on: this is the record of a run: nothing happens here that a rule could wait for");
+	if (s->line.argc > 1) {
+		int rc = agenda_expand(s->host.agenda, s->line.argv[1], command, sizeof command, e);
+		if (rc)
+			return rc;
+		s->line.argv[1] = command;
+	}
+	return send_to_engine(s, e);
+}
+
 static int do_say(struct shell *s, const char *word)
 {
 	struct str line = {0};
@@ -179,8 +197,9 @@ static int64_t do_here(struct shell *s, const struct command_row *row, struct er
 		return host_call(row, h->ref, h->ctx, word, e);
 	case CMD_SCREEN:
 		return host_call(row, h->screen, h->ctx, word, e);
-	case CMD_ALIAS:
 	case CMD_ON:
+		return do_on(s, row, e);
+	case CMD_ALIAS:
 	case CMD_WATCH:
 	case CMD_RECORD:
 		return do_agenda(s, row, e);
@@ -249,15 +268,26 @@ void shell_record_end(struct shell *s)
 	record_is_over(s, &e);
 }
 
-int shell_leaves_start(const char *line)
+static int is_one_of(const char *line, const int *ids, size_t n)
 {
-	static const int leave[] = {CMD_DATA, CMD_DEVICE, CMD_PIPELINE, CMD_FREEZE, CMD_LR, CMD_SET, CMD_GET, CMD_UNDO, CMD_POWER, CMD_RUNS, CMD_WATCH, CMD_REF, CMD_RECORD,
-				    CMD_HELP, CMD_SAY, CMD_ALIAS, CMD_ON, CMD_LAYOUT, CMD_THEME, CMD_ZOOM, CMD_SETTINGS};
 	struct parsed p;
 	if (shell_parse(&p, line, NULL))
 		return 0;
 	int known = p.id < 0;
-	for (size_t i = 0; i < ARRAY_LEN(leave); i++)
-		known |= p.id == leave[i];
+	for (size_t i = 0; i < n; i++)
+		known |= p.id == ids[i];
 	return known;
+}
+
+int shell_is_looks(const char *line)
+{
+	static const int looks[] = {CMD_HELP, CMD_SAY, CMD_ALIAS, CMD_LAYOUT, CMD_THEME, CMD_ZOOM, CMD_REF};
+	return is_one_of(line, looks, ARRAY_LEN(looks));
+}
+
+int shell_leaves_start(const char *line)
+{
+	static const int leave[] = {CMD_DATA, CMD_DEVICE, CMD_PIPELINE, CMD_FREEZE, CMD_LR, CMD_SET, CMD_GET, CMD_UNDO, CMD_POWER, CMD_RUNS, CMD_WATCH, CMD_REF, CMD_RECORD,
+				    CMD_HELP, CMD_SAY, CMD_ALIAS, CMD_ON, CMD_LAYOUT, CMD_THEME, CMD_ZOOM, CMD_SETTINGS};
+	return is_one_of(line, leave, ARRAY_LEN(leave));
 }

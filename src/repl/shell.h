@@ -52,6 +52,9 @@ void shell_join(struct str *line, int n, const char *const *words);
 /* Does the line only choose how things are (settings, device, data, looks), so that what would have begun by itself still begins? Lines that can not be read do not. */
 int shell_leaves_start(const char *line);
 
+/* Does the line only choose how things look and what they are called? A view of somebody else's run takes no other line of anetuirc: attached it would change that run. */
+int shell_is_looks(const char *line);
+
 /* Completion of the word before `cursor` (a byte offset): candidates, each the whole word; the first `from` byte that they replace. */
 struct completion { int n; size_t from; char word[64][128]; int more; };  /* more: candidates that found no room */
 void shell_complete(const char *line, size_t cursor, const struct engine_snapshot *snap, const struct agenda *agenda, struct completion *out);

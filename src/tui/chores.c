@@ -20,6 +20,7 @@ static int64_t begin(struct ui *u, const char *what, const char *line)
 	if (rc < 0) {
 		snprintf(text, sizeof text, "%s: %.200s", what, e.msg);
 		ui_log(u, LOG_ERROR, text);
+		relay_log(u->relay, LOG_ERROR, text);
 		view_message(&u->view, LOG_ERROR, text);
 	} else if (u->shell_text) {
 		char clock[12];
@@ -37,6 +38,7 @@ static void rules(struct ui *u)
 		snprintf(what, sizeof what, "on %s", event);
 		snprintf(text, sizeof text, "%s: %.200s", what, line);
 		ui_log(u, LOG_INFO, text);
+		relay_log(u->relay, LOG_INFO, text);
 		begin(u, what, line);
 	}
 }
@@ -92,7 +94,7 @@ int ui_chore_event(struct ui *u, const struct engine_event *ev)
 void ui_chores(struct ui *u)
 {
 	char line[AGENDA_LINE];
-	if (relay_turn(u->relay)) {
+	if (relay_turn(u->relay, u->agenda)) {
 		ui_log(u, LOG_INFO, "quit: asked for by who is attached");
 		ui_stop(u, STOP_SAVE, "quit");
 	}
@@ -107,11 +109,5 @@ void ui_chores(struct ui *u)
 	if (!agenda_watch_due(u->agenda, clock_ns(), line))
 		return;
 	str_clear(&u->watch_text);
-	int64_t rc = begin(u, "watch", line);
-	if (rc > 0)
-		u->watch_id = (uint32_t)rc;
-	else if (rc < 0)
-		agenda_watch_end(u->agenda);
-	else
-		agenda_watch_done(u->agenda, clock_ns());
+	u->watch_id = agenda_watch_begun(u->agenda, begin(u, "watch", line));
 }

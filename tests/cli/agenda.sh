@@ -22,6 +22,15 @@ script 'on nan quit' 'set lr.warmup 0' 'set adam.decay 1' 'lr 10 constant' 'trai
 check "on nan: the loss breaks, the rule runs" eval 'in_err "^on nan: quit"'
 script 'set nan skip' 'on nan pause' 'set lr.warmup 0' 'set adam.decay 1' 'lr 10 constant' '-train 400'
 check "on nan, such steps skipped" eval 'is 0 && in_err "^on nan: pause"'
+script 'on spike set seed 7' 'train 25' 'lr 3 constant warmup=0' '-train 5' 'get seed'
+check "on spike: the loss jumps, the rule runs" eval 'is 0 && in_err "spike: loss" && err_lines 1 "^on spike: set seed 7" && in_out "^seed 7"'
+(
+	ulimit -f 100 # a checkpoint is longer, all else is not
+	script --run full 'on disk set seed 7' 'train 2' '-ckpt' '-ckpt' 'get seed' 'quit now'
+	exit "$status"
+)
+status=$?
+check "on disk: a checkpoint can not be written, the rule runs once" eval 'is 0 && in_err "File too large" && err_lines 1 "^on disk: set seed 7" && in_out "^seed 7"'
 script 'on nna pause'
 check "an event that there is not: status 2, the list" eval 'is 2 && in_err "must be one of nan, spike"'
 script 'on done verify nothing.ckpt' 'train 2' 'wait 0.2'

@@ -24,7 +24,11 @@ attach() {
 	status=$?
 }
 
-begin runs/one
+# A machine that is hot: an event that lasts.
+mkdir -p tree/sys/class/hwmon/hwmon1
+echo coretemp >tree/sys/class/hwmon/hwmon1/name
+echo 100000 | tee tree/sys/class/hwmon/hwmon1/temp1_input >tree/sys/class/hwmon/hwmon1/temp1_max
+ANETUI_SENSORS=$PWD/tree begin runs/one
 check "the door is its owner's alone" test "$(ls -l runs/one/attach.sock | cut -c1-10)" = srw-------
 attach -e 'get seed' -e 'lr 1e-4' -e 'set clip 0.25' -e 'kernels' -e 'sample 5 Once' attach one
 check "questions are answered, changes are made there" eval 'is 0 && in_out 1337 && in_out "unaccounted" && grep -q "\"key\":\"clip\",\"old\":1,\"new\":0.25" runs/one/metrics.jsonl && kill -0 $pid'
@@ -32,6 +36,15 @@ check "a sample comes to who asked" in_out '^Once'
 check "the first process does not hear the answers" eval '! grep -q unaccounted first.out && ! grep -q "^seed" first.out'
 attach -e 'set nothing 1' attach runs/one
 check "a failure is told there: status 2" eval 'is 2 && in_err "nothing: " && kill -0 $pid'
+wait_for 60 grep -q 'warning: heat: ' first.err
+attach -e 'alias mild set clip 0.125' -e 'on heat mild' -e 'on' -e 'get seed' attach one
+check "a rule goes to the process that trains, and acts there" eval 'is 0 && in_out "^on heat: kept by the process that trains" && in_out "^on heat  *set clip 0.125" && in_err "^on heat: set clip 0.125" && wait_for 60 grep -q "\"key\":\"clip\",\"old\":0.25,\"new\":0.125" runs/one/metrics.jsonl'
+attach -e '-on heta pause' -e '-on heat puase' -e 'on heat' -e 'on heat off' -e 'on' attach one
+check "a rule that is none is told; one is taken away again" eval 'is 0 && in_err "heta: must be one of nan, spike" && in_err "did you mean pause" && in_out "^on heat  *set clip" && in_out "^no rule"'
+mkdir -p rc/anetui
+printf '%s\n' 'set clip 7' 'on heat set clip 6' 'alias seed get seed' >rc/anetui/anetuirc
+XDG_CONFIG_HOME=$PWD/rc attach -e seed -e 'on' -e 'get clip' attach one
+check "of anetuirc a view takes what changes nothing in the run" eval 'is 0 && in_out 1337 && in_out "^no rule" && in_out "^clip 0.125"'
 timeout -k 1 100 "$ANETUI" --plain -e 'wait step 100000000000' attach runs/one >wait.out 2>wait.err </dev/null &
 wpid=$!
 wait_for 60 grep -q "begun at step" wait.err
@@ -57,8 +70,13 @@ plain --replay runs/one -e 'replay speed 100000' -e 'replay go'
 check "a replay, to its end" eval 'is 0 && in_err "^begun at step 0" && in_err "^set: clip 1 -> 0.25" && in_err "^stopped at step"'
 plain --replay one -e 'train'
 check "a replay trains nothing: status 1" eval 'is 1 && in_err "nothing is trained here"'
+plain --replay runs/one -e '-on nan pause' -e '-replay to' -e 'replay 100'
+check "a record is asked what it can not do: each is said in a line that helps, status 2" eval 'is 2 && in_err "^on: this is the record of a run" && in_err "replay: to: a number is missing" && in_err "100: a step or a speed? (.replay to 100., .replay speed 100.)"'
 plain --replay runs/one --resume
 check "--replay with --resume: status 2" eval 'is 2'
+
+plain --run runs/one --resume -e 'get seed'
+check "a run that is gone on with: its samples of before are not printed once more" eval 'is 0 && in_out 1337 && ! in_out Once && ! in_err Once'
 
 # --- the terminal is lost, the run goes on ---
 if command -v setsid >/dev/null 2>&1; then
