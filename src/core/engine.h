@@ -102,7 +102,7 @@ struct engine_event {
 	enum engine_event_kind kind;
 	uint32_t id;
 	int code, level;
-	int past;                       /* 1: EV_STEP, EV_EVAL, EV_MARK out of the record of a run that is gone on with */
+	int past;                       /* 1: EV_STEP, EV_EVAL, EV_MARK, EV_SAMPLE* out of the record of a run that is gone on with */
 	double t;
 	struct step_obs obs;
 	char text[EVENT_TEXT];          /* longer answers and samples come as several events */

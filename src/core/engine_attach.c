@@ -95,6 +95,12 @@ static void take_event(struct worker *w, struct engine_event *ev)
 		if (ev->past || ev->obs.t <= v->shown_t)
 			return;
 		break;
+	case EV_SAMPLE_BEGIN:
+	case EV_SAMPLE:
+	case EV_SAMPLE_END:
+		if (ev->past)
+			return;
+		break;
 	default:
 		break;
 	}

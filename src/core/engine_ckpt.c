@@ -149,7 +149,7 @@ int cmd_load(struct worker *w, int argc, char **argv, struct err *e)
 	int rc = worker_adopt(w, p, &s, tok, e);
 	if (run_is_open(&w->run)) {
 		worker_announce_run(w);
-		worker_replay(w, w->state.step);
+		worker_replay(w, w->state.step, 0);
 		worker_event_start(w, 1);
 		script_settings(w);
 	} else {
@@ -228,7 +228,7 @@ int worker_resume(struct worker *w, struct err *e)
 		return rc;
 	}
 	worker_announce_run(w);
-	worker_replay(w, l.state.step);
+	worker_replay(w, l.state.step, 1);
 	struct step_obs last = w->last;
 	rc = worker_adopt(w, l.params, &l.state, l.tok, e);
 	if (last.step)

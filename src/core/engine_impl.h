@@ -285,7 +285,9 @@ void script_resume(struct worker *w, const char *ckpt);       /* goes on with th
 /* --- engine_replay.c --- */
 struct metrics_row;
 struct engine_event worker_row_event(enum engine_event_kind kind, const struct metrics_row *r, int past); /* a line of a record, as the event that it was */
-void worker_replay(struct worker *w, uint64_t upto);          /* the open run's curve up to that step, as events and w->last */
+void worker_row_sample(struct worker *w, const struct metrics_row *r, int past); /* a sample's, as its events */
+/* The open run's curve up to that step, as events and w->last; samples 1: and the latest of those. */
+void worker_replay(struct worker *w, uint64_t upto, int samples);
 
 /* --- engine_save.c: checkpoints on their way --- */
 int worker_ckpt(struct worker *w, const char *name, struct err *e);       /* saves (name NULL: step-N) and waits for it */

@@ -1,4 +1,4 @@
-/* engine_replay.c: the record of a run (train/metrics.h reads it) told to the screen: its curve, validations and marks. Changes nothing.
+/* engine_replay.c: the record of a run (train/metrics.h reads it) told to the screen: its curve, validations, marks and samples. Changes nothing.
  *
  * A long curve is thinned, so that it fits into the event ring and half of it is not lost.
  * SPDX-License-Identifier: MIT */
@@ -11,10 +11,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "train/metrics.h"
 
 /* Together they leave room in the event ring. */
-enum { CURVE_MAX = 4096, EVALS_MAX = 512, MARKS_MAX = 128 };
+enum { CURVE_MAX = 4096, EVALS_MAX = 512, MARKS_MAX = 128, SAMPLES_MAX = 24, SAMPLE_MAX = 8192 };
 
 struct curve {
 	struct engine_event ev[CURVE_MAX + 1];
@@ -160,7 +161,40 @@ static void tell(struct worker *w, struct record *r)
 	}
 }
 
-void worker_replay(struct worker *w, uint64_t upto)
+/* Of what is past the end is enough: the screen keeps no more. */
+void worker_row_sample(struct worker *w, const struct metrics_row *r, int past)
+{
+	json_t *o = r->text ? json_loads(r->text, 0, NULL) : NULL;
+	const char *text = json_string_value(json_object_get(o, "text"));
+	struct engine_event ev = worker_row_event(EV_SAMPLE_BEGIN, r, past);
+	size_t n = text ? strlen(text) : 0, at = past && n > SAMPLE_MAX ? n - SAMPLE_MAX : 0;
+	while (at && at < n && ((unsigned char)text[at] & 0xc0) == 0x80)
+		at++;
+	if (text)
+		worker_emit(w, &ev, 1);
+	for (size_t k; at < n; at += k) {
+		struct engine_event piece = {.kind = EV_SAMPLE, .past = past};
+		k = utf8_chunk(text + at, n - at, sizeof piece.text - 1);
+		memcpy(piece.text, text + at, k);
+		worker_emit(w, &piece, 1);
+	}
+	ev.kind = EV_SAMPLE_END;
+	if (text)
+		worker_emit(w, &ev, 1);
+	json_decref(o);
+}
+
+static void tell_samples(struct worker *w, const struct metrics *m, uint64_t upto)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < m->n; i++)
+		left += m->row[i].kind == METRICS_SAMPLE && m->row[i].step <= upto;
+	for (size_t i = 0; i < m->n; i++)
+		if (m->row[i].kind == METRICS_SAMPLE && m->row[i].step <= upto && left-- <= SAMPLES_MAX)
+			worker_row_sample(w, &m->row[i], 1);
+}
+
+void worker_replay(struct worker *w, uint64_t upto, int samples)
 {
 	struct metrics m;
 	struct record *r = mem_zalloc(1, sizeof *r);
@@ -170,6 +204,8 @@ void worker_replay(struct worker *w, uint64_t upto)
 			if (m.row[i].step <= upto)
 				read_row(r, &m.row[i]);
 		tell(w, r);
+		if (samples)
+			tell_samples(w, &m, upto);
 	}
 	if (r)
 		metrics_done(&m);

@@ -39,7 +39,7 @@ int worker_rewind(struct worker *w, const struct trainer_step *r, struct err *e)
 	w->state.cursor = r->after;
 	w->state.skipped = skipped + 1;
 	worker_announce_run(w);
-	worker_replay(w, w->state.step);
+	worker_replay(w, w->state.step, 0);
 	worker_event_start(w, 1);
 	worker_log(w, LOG_WARN, "rewind: from step %llu back to %llu (%s), on behind those data", (unsigned long long)broke, (unsigned long long)w->state.step, path);
 	return 1;

@@ -231,19 +231,6 @@ static void emit_text(struct worker *w, const struct metrics_row *r, enum engine
 	worker_emit(w, &ev, 1);
 }
 
-static void show_sample(struct worker *w, const struct metrics_row *r, const char *text)
-{
-	emit_text(w, r, EV_SAMPLE_BEGIN, 0, 0, "");
-	for (size_t at = 0, n = strlen(text); at < n;) {
-		struct engine_event ev = {.kind = EV_SAMPLE};
-		size_t k = utf8_chunk(text + at, n - at, sizeof ev.text - 1);
-		memcpy(ev.text, text + at, k);
-		worker_emit(w, &ev, 1);
-		at += k;
-	}
-	emit_text(w, r, EV_SAMPLE_END, 0, 0, "");
-}
-
 static const char *value_of(const json_t *o, const char *key, char buf[64])
 {
 	const json_t *v = json_object_get(o, key);
@@ -273,8 +260,7 @@ static void show_text_row(struct worker *w, const struct metrics_row *r, int pas
 		snprintf(line, sizeof line, "checkpoint: %s", a);
 		break;
 	case METRICS_SAMPLE:
-		if (json_is_string(json_object_get(o, "text")))
-			show_sample(w, r, json_string_value(json_object_get(o, "text")));
+		worker_row_sample(w, r, 0);
 		break;
 	case METRICS_ERROR:
 		level = LOG_ERROR;
@@ -452,6 +438,17 @@ static int go_by(struct worker *w, const char *text, struct err *e)
 	return 0;
 }
 
+/* A number alone can mean two things; a word may lack its number. */
+static int fail_replay(const char *word, const char *arg, struct err *e)
+{
+	double x;
+	if (!arg && !str_number(word, &x))
+		return err_set(e, ERR_USAGE, "replay: %s: a step or a speed? (`replay to %s`, `replay speed %s`)", word, word, word);
+	if (!arg && (!strcmp(word, "to") || !strcmp(word, "by") || !strcmp(word, "speed")))
+		return err_set(e, ERR_USAGE, "replay: %s: a number is missing (`replay %s`)", word, *word == 't' ? "to 400" : *word == 'b' ? "by -10" : "speed 8");
+	return err_set(e, ERR_USAGE, "replay: %s%s%s: must be one of %s", word, arg ? " " : "", arg ? arg : "", command_row(CMD_REPLAY)->args);
+}
+
 static int cmd_replay(struct worker *w, const struct engine_cmd *c, int argc, char **argv, struct err *e)
 {
 	struct viewer *v = w->viewer;
@@ -476,7 +473,7 @@ static int cmd_replay(struct worker *w, const struct engine_cmd *c, int argc, ch
 	} else if (!strcmp(word, "by") && arg) {
 		return go_by(w, arg, e);
 	} else if (argc) {
-		return err_set(e, ERR_USAGE, "replay: usage: replay %s", command_row(CMD_REPLAY)->args);
+		return fail_replay(word, arg, e);
 	}
 	worker_say(w, "replay: %s, step %llu of %llu, speed %g%s\n", v->dir, (unsigned long long)v->snap.step, (unsigned long long)v->m.row[v->m.n - 1].step, s->speed, s->paused ? ", paused" : "");
 	return 0;

@@ -183,6 +183,8 @@ static void print_own_sample(struct plain_out *o)
 
 static void take_sample(struct plain_out *o, const struct engine_event *ev)
 {
+	if (ev->past) /* of a run that is gone on with: it was printed then */
+		return;
 	if (ev->kind == EV_SAMPLE_END) {
 		if (ev->id)
 			plain_out_text(o, "\n");

@@ -95,6 +95,32 @@ static void a_long_curve_is_thinned(void **state)
 	door_close(&d, 0);
 }
 
+/* Those up to the checkpoint: what was left behind it does not count. */
+static void a_resumed_run_has_its_samples(void **state)
+{
+	(void)state;
+	static struct door d;
+	struct str told = {0};
+	door_open(&d, "told", 0);
+	door_small_model(&d);
+	door_say(&d, CMD_TRAIN, "1", 0);
+	for (int i = 0; i < 2; i++) {
+		door_say(&d, CMD_SAMPLE, i ? "8 Twice" : "8 Once", 0);
+		str_printf(&told, "%s%s", i ? "Twice" : "Once", d.sample.s);
+	}
+	door_close(&d, 1);
+	FILE *f = fopen("told/metrics.jsonl", "a");
+	assert_non_null(f);
+	fputs("{\"t\":9,\"step\":9,\"event\":\"sample\",\"text\":\"left\"}\n", f);
+	fclose(f);
+	door_open(&d, "told", 1);
+	door_say(&d, CMD_GET, "seq", 0);
+	assert_int_equal(d.nbegin, 2);
+	assert_string_equal(d.sample.s, told.s);
+	door_close(&d, 0);
+	str_done(&told);
+}
+
 static int count(const char *text, const char *what)
 {
 	int n = 0;
@@ -184,7 +210,7 @@ static void new_threads_while_training(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_long_curve_is_thinned), cmocka_unit_test(a_record_begins_with_a_validation), cmocka_unit_test(no_change_no_mark),
+		cmocka_unit_test(a_long_curve_is_thinned), cmocka_unit_test(a_resumed_run_has_its_samples), cmocka_unit_test(a_record_begins_with_a_validation), cmocka_unit_test(no_change_no_mark),
 		cmocka_unit_test(new_threads_while_training),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
