@@ -45,7 +45,7 @@ static void take_signals(const struct handover *from)
 
 static void default_signals(void)
 {
-	static const int ours[] = {SIGINT, SIGTERM, SIGWINCH, SIGTSTP, SIGCONT};
+	static const int ours[] = {SIGWINCH, SIGTSTP, SIGCONT};
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		signal(ours[i], SIG_DFL);
 }
@@ -156,6 +156,8 @@ int tui_run(struct engine *g, const struct tui_options *o)
 	if (open_all(u, &e)) {
 		close_all(u, 0);
 		default_signals();
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
 		fprintf(stderr, "anetui: %s\n", e.msg);
 	} else {
 		if (!u->headless) {
@@ -166,6 +168,7 @@ int tui_run(struct engine *g, const struct tui_options *o)
 			u->headless = 1;
 			ui_run_headless(u);
 		}
+		/* All is saved: an interrupt that comes now is let go, so that the history gets into its file and the status is that of what was asked for. */
 		default_signals();
 		last_words(u);
 		status = u->signal ? 128 + u->signal : u->failure[0] || (!u->stopping && u->snap.view.kind == VIEW_NONE);

@@ -7,11 +7,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -319,6 +321,42 @@ static void test_sigint(void **s)
 	end_by(SIGINT, 0, PROCESS);
 }
 
+/* The picture is gone, all is saved, and the history still has to get into its file, which somebody holds: an interrupt takes neither that nor the status away. */
+static void test_interrupt_at_the_end(void **s)
+{
+	(void)s;
+	char state[1000], dir[1024], path[1100], line[64] = "";
+	if (!getcwd(state, sizeof state - 10))
+		skip();
+	strcat(state, "/end");
+	snprintf(dir, sizeof dir, "XDG_STATE_HOME=%s", state);
+	snprintf(path, sizeof path, "%s/anetui/history", state);
+	char *env[] = {no_env[0], no_env[1], no_env[2], no_env[3], no_env[4], dir, NULL};
+	char *argv[] = {(char *)program(), "--no-rc", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", "train 1", NULL};
+	if (!argv[0])
+		skip();
+	struct term *t = term_start(80, 24, argv, env);
+	assert_non_null(t);
+	see(t, "raw ");
+	term_type(t, ":get adam.beta2\r");
+	see(t, "0.95");
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && !flock(fd, LOCK_EX));
+	term_type(t, "qs");
+	see(t, "saved (anetui");
+	term_signal(t, SIGINT);
+	term_run(t, 0.1);
+	close(fd);
+	int status = term_wait_end(t, LONG);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	is_restored(t);
+	term_free(t);
+	FILE *f = fopen(path, "r");
+	assert_true(f && fgets(line, sizeof line, f));
+	fclose(f);
+	assert_string_equal(line, "get adam.beta2\n");
+}
+
 static void test_sighup(void **s)
 {
 	(void)s;
@@ -552,7 +590,7 @@ int main(void)
 	cmocka_set_test_filter(getenv("ONLY_TEST")); /* test_mouse: that one alone */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_starts), cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_sigterm),
-		cmocka_unit_test(test_sigint), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste), cmocka_unit_test(test_mouse), cmocka_unit_test(test_looks), cmocka_unit_test(test_kernel_text), cmocka_unit_test(test_other_terminals),
+		cmocka_unit_test(test_sigint), cmocka_unit_test(test_interrupt_at_the_end), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste), cmocka_unit_test(test_mouse), cmocka_unit_test(test_looks), cmocka_unit_test(test_kernel_text), cmocka_unit_test(test_other_terminals),
 		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_no_screen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
