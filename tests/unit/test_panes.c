@@ -254,6 +254,10 @@ static void test_settings(void **s)
 		char name[64];
 		snprintf(name, sizeof name, "settings-%dx%d", some[i].w, some[i].h);
 		compare(&v, some[i].w, some[i].h, name);
+		in_colours = 1;
+		snprintf(name, sizeof name, "settings-%dx%d-colour", some[i].w, some[i].h);
+		compare(&v, some[i].w, some[i].h, name);
+		in_colours = 0;
 	}
 	v.setlist.id = 7;
 	v.setlist.what = SET_CLIP;

@@ -370,6 +370,53 @@ static void nobody_sees_it(void **state)
 	same_checkpoint("straight", "screen", STEPS);
 }
 
+/* The latest restart that the log tells of. */
+static int restarts(struct term *t)
+{
+	int most = 0, n;
+	for (const char *at = term_screen(t); (at = strstr(at, "restart ")); at++)
+		if (sscanf(at, "restart %d:", &n) == 1 && n > most)
+			most = n;
+	return most;
+}
+
+static void see_restarts(struct term *t)
+{
+	int from = restarts(t);
+	for (int i = 0; i < LONG * 20 && restarts(t) < from + 3; i++)
+		term_run(t, 0.05);
+	if (restarts(t) < from + 3)
+		fail_msg("no restart after %d:\n%s", from, term_screen(t));
+}
+
+/* The settings screen, its filter and what is chosen there; a value goes on from where it was. */
+static void settings_stay_open(void **state)
+{
+	(void)state;
+	char *argv[40];
+	program();
+	make_argv(argv, 0, "settings", (const char *const[]){CUT, "zoom log", "train", NULL});
+	struct term *t = term_start(100, 30, argv, no_env);
+	assert_non_null(t);
+	see(t, "restart 2:");
+	term_type(t, "\033OQ/beta2\rl");
+	see(t, "adam.beta2         < 0.98 >");
+	see_restarts(t);
+	see(t, "━ /beta2 ");
+	term_type(t, "l");
+	see(t, "adam.beta2         < 0.99 >");
+	see_restarts(t);
+	see(t, "adam.beta2         < 0.99 >");
+	/* Half a filter is typed on. */
+	term_type(t, "/beta");
+	see_restarts(t);
+	term_type(t, "1\r");
+	see(t, "adam.beta1         < 0.9 >");
+	term_type(t, "qqq");
+	assert_true(WIFEXITED(term_wait_end(t, LONG)));
+	term_free(t);
+}
+
 /* The terminal comes back as it was found by the first process, whichever one ends, and however. */
 static void every_way_out(void **state)
 {
@@ -427,9 +474,10 @@ static void without_its_terminal(void **state)
 
 int main(void)
 {
+	cmocka_set_test_filter(getenv("ONLY_TEST"));
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(foreign_content_is_refused), cmocka_unit_test(scripts_go_on), cmocka_unit_test(pipes_go_on), cmocka_unit_test(no_endless_loop),
-		cmocka_unit_test(the_lock_is_never_free), cmocka_unit_test(nobody_sees_it), cmocka_unit_test(every_way_out),
+		cmocka_unit_test(the_lock_is_never_free), cmocka_unit_test(nobody_sees_it), cmocka_unit_test(settings_stay_open), cmocka_unit_test(every_way_out),
 		cmocka_unit_test(without_its_terminal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
