@@ -5,7 +5,7 @@
 run bench mil
 check "a benchmark by name: its lines" eval 'is 0 && in_out "demo: all programs, compiled and bound  *[0-9]" && in_out "stories110m: all programs"'
 run bench ckpt
-check "checkpoints: saved and loaded" eval 'is 0 && in_out "demo: save, .* MiB  *[0-9]" && in_out "demo: load  *[0-9].*GB/s"'
+check "checkpoints: saved beside a plain file of that size, and loaded" eval 'is 0 && in_out "demo: a plain file, .* MiB  *[0-9.]* .* --  *--" && in_out "demo: save  *[0-9.]* .*GB/s  *[0-9.]*  *[0-9.]" && in_out "demo: load  *[0-9].*GB/s"'
 check "... and none is left behind" eval '[ -z "$(find "$XDG_CACHE_HOME" -name "bench-*")" ]'
 
 run bench start

@@ -224,6 +224,18 @@ static void test_plans(void **s)
 	run_case("through", through);
 }
 
+/* Masks that hide in different ways: 0 causal, 1 a window, 2 rows that see nothing, 3 nothing hidden. */
+static void fill_mask(float *mask, int rows, int keys, int kind)
+{
+	for (int i = 0; i < rows * keys; i++) {
+		int row = i / keys % keys, key = i % keys;
+		mask[i] = kind == 0 ? (key <= row ? 0 : -1e4f) : kind == 1 ? (key < row + 40 && key > row - 30 ? 0.5f : -65504.0f)
+			: kind == 2 ? (row % 7 == 3 || key > 2 * row ? -INFINITY : 0) : (float)(i % 13) / 4;
+		if (kind == 2 && row % 7 == 3)
+			mask[i] = -1e4f;
+	}
+}
+
 /* Attention that skips what the mask hides: causal, a window from the left, rows that see nothing, a mask of small numbers;
  * rows that do not fill a block. The same kernel sees each mask: it is live. */
 static void test_attention(void **s)
@@ -255,13 +267,7 @@ static void test_attention(void **s)
 	kernel_plan(one.k, &info);
 	assert_int_equal(info.nstep, 1);
 	for (int kind = 0; kind < 4; kind++) {
-		for (int i = 0; i < S * S; i++) {
-			int row = i / S, key = i % S;
-			mask[i] = kind == 0 ? (key <= row ? 0 : -1e4f) : kind == 1 ? (key < row + 40 && key > row - 30 ? 0.5f : -65504.0f)
-				: kind == 2 ? (row % 7 == 3 || key > 2 * row ? -INFINITY : 0) : (float)(i % 13) / 4;
-			if (kind == 2 && row % 7 == 3)
-				mask[i] = -1e4f;
-		}
+		fill_mask(mask, S, S, kind);
 		double *want = NULL;
 		assert_int_equal(ref_run(g, &w, 1, (const double *const *)d.in, &want, 0, &e), 0);
 		rig_fill(&one, d.in);
@@ -277,6 +283,100 @@ static void test_attention(void **s)
 	rig_done(&three);
 	op_data_done(&d);
 	mil_free(g);
+}
+
+/* A program of a model on one and three threads, its graph, and numbers for it. */
+struct model_rig {
+	struct program p;
+	struct mil_graph *g;
+	struct op_data d;
+	struct rig one, three;
+};
+
+static void model_rig_open(struct model_rig *m, enum program_id id, const struct model_config *c, const struct program_shape *shape)
+{
+	struct err e = {0};
+	*m = (struct model_rig){.p = {0}};
+	assert_int_equal(program_build(&m->p, id, c, shape, MIL_BARE, &e), 0);
+	assert_int_equal(mil_parse(&m->g, m->p.text.s, m->p.text.len, &e), 0);
+	assert_int_equal(op_data_fill(&m->d, m->g, 5), 0);
+	rig_open(&m->one, 1);
+	rig_open(&m->three, 3);
+	rig_bind(&m->one, m->p.text.s, m->d.w, m->d.nw);
+	rig_bind(&m->three, m->p.text.s, m->d.w, m->d.nw);
+}
+
+static void model_rig_done(struct model_rig *m)
+{
+	rig_done(&m->one);
+	rig_done(&m->three);
+	op_data_done(&m->d);
+	mil_free(m->g);
+	program_done(&m->p);
+}
+
+/* Runs it; every output within tol of the reference, and the same bytes by three threads. */
+static void model_rig_check(struct model_rig *m, double tol)
+{
+	struct err e = {0};
+	double *want[8] = {0};
+	assert_int_equal(ref_run(m->g, m->d.w, m->d.nw, (const double *const *)m->d.in, want, 0, &e), 0);
+	rig_fill(&m->one, m->d.in);
+	rig_fill(&m->three, m->d.in);
+	assert_int_equal(binding_run(m->one.b, &e), 0);
+	assert_int_equal(binding_run(m->three.b, &e), 0);
+	for (int i = 0; i < m->one.nout; i++) {
+		const float *got = data_of(m->one.s[m->one.nin + i]);
+		check_within(tol, m->p.name, m->p.text.s, &m->one.out[i], got, want[i]);
+		assert_memory_equal(got, data_of(m->three.s[m->three.nin + i]), (size_t)mil_count(&m->one.out[i].type) * sizeof *got);
+		free(want[i]);
+	}
+}
+
+/* The way back through attention, with heads of their own and with groups: under each mask the probabilities of the first program go into the second,
+ * whose result does not depend on what dp is where nothing is seen. */
+static void test_attention_back(void **s)
+{
+	(void)s;
+	enum { S = 150, B = 2, H = 4, SCORES = B * H * S * S };
+	struct model_config c = {.dim = 24, .hidden = 40, .layers = 2, .heads = H, .head_dim = 6, .vocab = 32, .context = S, .rope_theta = 10000, .norm_eps = 1e-5f, .alpha = 0.5f};
+	for (c.kv_heads = 2; c.kv_heads <= H; c.kv_heads += 2) {
+		struct program_shape shape = {.batch = B, .seq = S};
+		struct model_rig first, second;
+		struct kernel_plan_info info;
+		struct err e = {0};
+		model_rig_open(&first, PROGRAM_SDPA_BWD1, &c, &shape);
+		model_rig_open(&second, PROGRAM_SDPA_BWD2, &c, &shape);
+		kernel_plan(second.one.k, &info);
+		assert_true(info.scratch < SCORES); /* the gradient of the scores is nowhere whole */
+		float *mask = NULL;
+		for (int i = 0; i < first.d.nw; i++)
+			if (strstr(first.d.w[i].path, "mask"))
+				mask = (float *)(uintptr_t)first.d.w[i].data;
+		assert_non_null(mask);
+		for (int kind = 0; kind < 4; kind++) {
+			fill_mask(mask, H / c.kv_heads * S, S, kind);
+			model_rig_check(&first, kind == 2 ? 1e-3 : 1e-5);
+			const float *ps = data_of(first.one.s[first.one.nin + 1]);
+			int hidden = 0;
+			for (int i = 0; i < 2 * SCORES; i++)
+				second.d.in[1][i] = ps[i];
+			model_rig_check(&second, 1e-5);
+			size_t size = (size_t)mil_count(&second.one.out[0].type) * sizeof(float);
+			float *before = malloc(size), *dp = data_of(second.one.s[1]) + SCORES;
+			assert_non_null(before);
+			memcpy(before, data_of(second.one.s[second.one.nin]), size);
+			for (int row = 0; row < SCORES / S; row++)
+				for (int key = S - 1; key > 0 && ps[row * S + key] == 0; key--, hidden++)
+					dp[row * S + key] = NAN;
+			assert_true(kind == 3 ? hidden == 0 : hidden > SCORES / 10);
+			assert_int_equal(binding_run(second.one.b, &e), 0);
+			assert_memory_equal(before, data_of(second.one.s[second.one.nin]), size);
+			free(before);
+		}
+		model_rig_done(&first);
+		model_rig_done(&second);
+	}
 }
 
 /* A weight seen transposed, and changed between runs. */
@@ -458,7 +558,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ops), cmocka_unit_test(test_model_programs), cmocka_unit_test(test_plans),
-		cmocka_unit_test(test_attention), cmocka_unit_test(test_live_weights), cmocka_unit_test(test_refusals), cmocka_unit_test(test_beyond_memory), cmocka_unit_test(test_gather_outside),
+		cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_back), cmocka_unit_test(test_live_weights), cmocka_unit_test(test_refusals), cmocka_unit_test(test_beyond_memory), cmocka_unit_test(test_gather_outside),
 		cmocka_unit_test(test_windows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,12 +109,22 @@ static double floor_of(const struct bench *b, double flops, double bytes)
 	return by_flops > 0 || by_bytes > 0 ? MAX(by_flops, by_bytes) : NAN;
 }
 
+static void tell(struct bench *b, struct bench_row r, const char *name, const char *note)
+{
+	r.group = b->group;
+	r.note = note ? note : "";
+	snprintf(r.name, sizeof r.name, "%s", name);
+	b->o->row(b->o->ctx, &r);
+}
+
 void bench_row(struct bench *b, const char *name, double ms, double flops, double bytes, double tokens, const char *note)
 {
-	struct bench_row r = {.group = b->group, .ms = ms, .flops = flops, .bytes = bytes, .tokens = tokens, .note = note ? note : ""};
-	snprintf(r.name, sizeof r.name, "%s", name);
-	r.floor_ms = floor_of(b, flops, bytes);
-	b->o->row(b->o->ctx, &r);
+	tell(b, (struct bench_row){.ms = ms, .flops = flops, .bytes = bytes, .tokens = tokens, .floor_ms = floor_of(b, flops, bytes)}, name, note);
+}
+
+void bench_row_beside(struct bench *b, const char *name, double ms, double floor_ms, double bytes, const char *note)
+{
+	tell(b, (struct bench_row){.ms = ms, .bytes = bytes, .floor_ms = floor_ms}, name, note);
 }
 
 void bench_missing(struct bench *b, const char *name, const char *why)

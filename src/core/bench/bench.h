@@ -1,8 +1,8 @@
 /* bench.h: measures the machine and every part of a training step against it. Decides nothing, fails for no speed.
  *
  * A figure is the median of several calls. Beside it stands its floor: the time that its FLOPs would take at the rate of sgemm(2048),
- * measured just before and after it, or that its bytes would take at the best rate that memory has given (reading, changing, an update's seven streams), whichever is longer; the share is
- * floor / time. FLOPs are those that are asked for (a masked half of attention is not), bytes are each input and output once.
+ * measured just before and after it, or that its bytes would take at the best rate that memory has given (reading, changing, an update's seven streams), whichever is longer; beside
+ * a checkpoint's saving, what a plain file of its size takes to be written and synced. The share is floor / time. FLOPs are those that are asked for (a masked half of attention is not), bytes are each input and output once.
  * SPDX-License-Identifier: MIT */
 #ifndef ANETUI_BENCH_BENCH_H
 #define ANETUI_BENCH_BENCH_H

@@ -22,6 +22,8 @@ int bench_rates(struct bench *b, struct err *e);
 /* The mean of the rates before and now: for what lay between. */
 int bench_rates_again(struct bench *b, struct err *e);
 void bench_row(struct bench *b, const char *name, double ms, double flops, double bytes, double tokens, const char *note);
+/* The same with a floor that was measured as such: what else moves these bytes. NAN: none. */
+void bench_row_beside(struct bench *b, const char *name, double ms, double floor_ms, double bytes, const char *note);
 /* A figure that is not there. */
 void bench_missing(struct bench *b, const char *name, const char *why);
 int bench_cancelled(const struct bench *b, struct err *e);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "bench/bench_impl.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/save.h"
 #include "sample/sample.h"
 #include "train/ckpt.h"
 
@@ -101,13 +103,44 @@ int bench_sample(struct bench *b, struct err *e)
 
 /* --- checkpoints --- */
 
+enum { PLAIN_BLOCK = 4 << 20 };
+
 struct keep {
 	struct pool *pool;
+	unsigned char *block;
 	char path[4200];
 	struct params *p;
 	struct train_state state;
 	uint64_t bytes;
 };
+
+/* A plain file of as many bytes, written and synced: what the disk takes. */
+static int plain_call(void *arg, struct err *e)
+{
+	struct keep *k = arg;
+	struct save f;
+	int rc = save_begin(&f, k->path, k->bytes, e);
+	for (uint64_t at = 0; at < k->bytes && !rc; at += PLAIN_BLOCK)
+		rc = save_write(&f, k->block, (size_t)MIN(k->bytes - at, PLAIN_BLOCK), e);
+	if (!rc)
+		rc = save_commit(&f, e);
+	else
+		save_abort(&f);
+	return rc;
+}
+
+/* *ms: what that takes; NAN when memory for the block is out. */
+static int plain_file(struct bench *b, struct keep *k, double *ms, struct err *e)
+{
+	*ms = NAN;
+	if (!(k->block = mem_aligned(PLAIN_BLOCK, 1)))
+		return 0;
+	for (size_t i = 0; i < PLAIN_BLOCK; i++)
+		k->block[i] = (unsigned char)(i * 2654435761u >> 13);
+	int rc = bench_time(b, plain_call, k, 2, 200, ms, e);
+	free(k->block);
+	return rc;
+}
 
 static int save_call(void *arg, struct err *e)
 {
@@ -127,32 +160,42 @@ static int load_call(void *arg, struct err *e)
 	return rc;
 }
 
-static int keep(struct bench *b, const char *preset, struct err *e)
+static int keep_begin(struct keep *k, const char *preset, struct err *e)
 {
 	struct model_config c;
-	struct keep k = {.pool = b->o->pool};
-	char name[64];
-	double ms;
-	int rc = file_cache_dir(k.path, sizeof k.path - 64, e);
+	int rc = file_cache_dir(k->path, sizeof k->path - 64, e);
 	if (!rc)
 		rc = model_preset(&c, preset, e);
-	if (!rc && (!(k.p = params_new(&c, e)) || params_train(k.p, e)))
+	if (!rc && (!(k->p = params_new(&c, e)) || params_train(k->p, e)))
 		rc = e->code;
+	if (rc)
+		return rc;
+	size_t n = strlen(k->path);
+	snprintf(k->path + n, sizeof k->path - n, "/bench-%ld.ckpt", (long)getpid());
+	params_init(k->p, 1);
+	settings_init(&k->state.settings);
+	return 0;
+}
+
+static int keep(struct bench *b, const char *preset, struct err *e)
+{
+	struct keep k = {.pool = b->o->pool};
+	char name[64];
+	double save, load, disk;
+	int rc = keep_begin(&k, preset, e);
+	if (!rc)
+		rc = bench_time(b, save_call, &k, 2, 200, &save, e);
+	if (!rc)
+		rc = bench_time(b, load_call, &k, 2, 200, &load, e);
+	if (!rc)
+		rc = plain_file(b, &k, &disk, e);
 	if (!rc) {
-		size_t n = strlen(k.path);
-		snprintf(k.path + n, sizeof k.path - n, "/bench-%ld.ckpt", (long)getpid());
-		params_init(k.p, 1);
-		settings_init(&k.state.settings);
-		rc = bench_time(b, save_call, &k, 2, 200, &ms, e);
-	}
-	if (!rc) {
-		snprintf(name, sizeof name, "%s: save, %.0f MiB", preset, (double)k.bytes / 1048576);
-		bench_row(b, name, ms, 0, (double)k.bytes, 0, "synced and read back; the disk's rate is part of it");
-		rc = bench_time(b, load_call, &k, 2, 200, &ms, e);
-	}
-	if (!rc) {
+		snprintf(name, sizeof name, "%s: a plain file, %.0f MiB", preset, (double)k.bytes / 1048576);
+		bench_row_beside(b, name, disk, NAN, (double)k.bytes, isnan(disk) ? "too little memory" : "written and synced: what the disk takes");
+		snprintf(name, sizeof name, "%s: save", preset);
+		bench_row_beside(b, name, save, disk, (double)k.bytes, "synced and read back; beside the plain file");
 		snprintf(name, sizeof name, "%s: load", preset);
-		bench_row(b, name, ms, 0, (double)k.bytes, 0, "");
+		bench_row(b, name, load, 0, (double)k.bytes, 0, "");
 	}
 	unlink(k.path);
 	params_free(k.p);

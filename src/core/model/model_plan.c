@@ -19,20 +19,26 @@ struct plan {
 	int train;
 };
 
-/* Intermediate values of the program that has most of them; one set for all programs, since one runs at a time. Scores (B*H*S of them a
- * query) count most: sdpaBwd2 has their gradient beside dq and dk, twice where these go through norms or groups. Of the extras it is the softmax:
+/* What attention's programs hold for each token, with training. Where every op is rounded sdpaBwd2 has the scores' gradient (B*H*S of them a query) beside dq and
+ * dk, twice where these go through norms or groups; elsewhere it is nowhere whole. In two parts of a number, sdpaBwd1 has the scores twice, and what they are the product of. */
+static uint64_t attention_floats(const struct plan *p, uint64_t Q, uint64_t K)
+{
+	const struct model_config *c = p->c;
+	uint64_t scores = (uint64_t)c->heads * (uint64_t)p->shape.seq, pad = (uint64_t)program_score_pad(c) * (uint64_t)(c->heads + c->kv_heads);
+	int groups = c->heads != c->kv_heads;
+	uint64_t rounded = scores + MAX((c->qk_norm ? 2 : 1) * (Q + K), groups ? 2 * Q : 0);
+	uint64_t whole = c->qk_norm ? 3 * (Q + K) : groups ? 2 * Q + K : Q + K;
+	uint64_t two_parts = p->shape.precise ? 2 * scores + 6 * (Q + K) + pad : 0;
+	return MAX(p->caps->fp16 ? rounded : whole, two_parts);
+}
+
+/* Intermediate values of the program that has most of them; one set for all programs, since one runs at a time. Of the extras it is the softmax:
  * logits of a part of the vocabulary. */
 static uint64_t arena_floats(const struct plan *p, int rows)
 {
 	const struct model_config *c = p->c;
 	uint64_t T = (uint64_t)p->shape.batch * (uint64_t)p->shape.seq, D = (uint64_t)c->dim, Q = (uint64_t)model_q_dim(c), K = (uint64_t)model_kv_dim(c);
-	uint64_t scores = (uint64_t)c->heads * (uint64_t)p->shape.seq, qk = Q + K;
-	uint64_t grouped = c->heads != c->kv_heads ? 2 * Q : 0;
-	if (c->qk_norm)
-		qk *= 2;
-	if (p->shape.precise) /* scores twice, and what they are the product of */
-		grouped = MAX(grouped, scores + 6 * (Q + K) + (uint64_t)program_score_pad(c) * (uint64_t)(c->heads + c->kv_heads));
-	uint64_t ffn = MAX((uint64_t)c->hidden, 3 * D), attention = p->train ? scores + MAX(qk, grouped) : MAX(2 * Q, D);
+	uint64_t ffn = MAX((uint64_t)c->hidden, 3 * D), attention = p->train ? attention_floats(p, Q, K) : MAX(2 * Q, D);
 	struct extras_plan x = {.parts = 1};
 	if (p->o->extras)
 		extras_plan(&x, p->caps, c, p->o, (int)T, rows, p->train);

@@ -1,4 +1,4 @@
-/* emit.c: clusters to steps, in an order that respects who needs whom. Fused loops are built in emit_loop.c.
+/* emit.c: clusters to steps, in an order that respects who needs whom. Fused loops are built in emit_loop.c, attention in emit_attention.c.
  * SPDX-License-Identifier: MIT */
 #include "device/cpu/plan.h"
 
@@ -82,8 +82,7 @@ const struct view *plan_target(struct plan *p, int value)
 
 /* --- products --- */
 
-/* Rows and columns of the last two axes as BLAS wants them; -1 when it can not read them. */
-static int as_matrix(const struct view *v, int *trans, int64_t *ld)
+int plan_matrix(const struct view *v, int *trans, int64_t *ld)
 {
 	int64_t r = v->dim[v->rank - 2], c = v->dim[v->rank - 1], sr = v->stride[v->rank - 2], sc = v->stride[v->rank - 1];
 	if ((sc == 1 || c == 1) && (sr >= c || r == 1)) {
@@ -99,22 +98,21 @@ static int as_matrix(const struct view *v, int *trans, int64_t *ld)
 	return -1;
 }
 
-static void scratch_like(struct plan *p, struct view *out, const struct view *v, int konst)
+void plan_scratch_like(struct plan *p, struct view *out, const struct view *v, int konst)
 {
 	int b = plan_buf(p, konst ? BUF_CONST : BUF_SCRATCH, view_count(v));
 	view_rows(out, b, v->rank, v->dim);
 }
 
-/* An operand that BLAS can not read is laid out row-major first. */
-static void operand(struct plan *p, struct view *v, int konst, int *trans, int64_t *ld)
+void plan_operand(struct plan *p, struct view *v, int konst, int *trans, int64_t *ld)
 {
-	if (!as_matrix(v, trans, ld))
+	if (!plan_matrix(v, trans, ld))
 		return;
 	struct view to;
-	scratch_like(p, &to, v, konst);
+	plan_scratch_like(p, &to, v, konst);
 	plan_copy(p, konst, &to, v);
 	*v = to;
-	as_matrix(v, trans, ld);
+	plan_matrix(v, trans, ld);
 }
 
 static void batch_axes(struct gemm_step *g, const struct view *a, const struct view *b, const struct view *c)
@@ -166,11 +164,11 @@ static void add_gemm(struct plan *p, const struct node *n, struct group *group)
 	struct gemm_step g = {.m = a.dim[a.rank - 2], .n = b.dim[b.rank - 1], .k = a.dim[a.rank - 1], .half = n->half};
 	struct view c = *target, to = *target;
 	int turned;
-	operand(p, &a, n->konst, &g.ta, &g.lda);
-	operand(p, &b, n->konst, &g.tb, &g.ldb);
-	if (as_matrix(&c, &turned, &g.ldc)) {
-		scratch_like(p, &c, &to, n->konst);
-		as_matrix(&c, &turned, &g.ldc);
+	plan_operand(p, &a, n->konst, &g.ta, &g.lda);
+	plan_operand(p, &b, n->konst, &g.tb, &g.ldb);
+	if (plan_matrix(&c, &turned, &g.ldc)) {
+		plan_scratch_like(p, &c, &to, n->konst);
+		plan_matrix(&c, &turned, &g.ldc);
 		group->from[group->nback] = c;
 		group->to[group->nback++] = to;
 	}
@@ -272,50 +270,6 @@ static void emit_im2col(struct plan *p, const struct node *n)
 	plan_touch(p, n->konst, target);
 }
 
-static void emit_attention(struct plan *p, const struct node *n)
-{
-	const struct view *target = plan_target(p, n->out);
-	if (p->failed)
-		return;
-	struct view to = *target, v[ATT_N] = {*plan_view(p, n->in[0]), *plan_view(p, n->in[1]), *plan_view(p, n->in[2]), n->mask, to};
-	struct attention_step s = {.simd = p->simd, .scale = -1, .m = to.dim[to.rank - 2], .ev = to.dim[to.rank - 1],
-				   .e = v[ATT_Q].dim[v[ATT_Q].rank - 1], .n = v[ATT_K].dim[v[ATT_K].rank - 1]};
-	operand(p, &v[ATT_Q], 0, &s.tq, &s.ldq);
-	operand(p, &v[ATT_K], 0, &s.tk, &s.ldk);
-	operand(p, &v[ATT_V], 0, &s.tv, &s.ldv);
-	if (as_matrix(&v[ATT_OUT], &s.turned, &s.ldo)) {
-		scratch_like(p, &v[ATT_OUT], &to, 0);
-		as_matrix(&v[ATT_OUT], &s.turned, &s.ldo);
-	}
-	s.mask_row = n->mask.stride[n->mask.rank - 2];
-	for (int i = 0; i < to.rank - 2; i++) {
-		if (to.dim[i] == 1)
-			continue;
-		for (int o = 0; o < ATT_N; o++) {
-			int a = i - (to.rank - v[o].rank);
-			s.stride[o][s.nbatch] = a < 0 || v[o].dim[a] == 1 ? 0 : v[o].stride[a];
-		}
-		s.batch[s.nbatch++] = to.dim[i];
-	}
-	struct step *step = plan_step(p, STEP_ATTENTION, 0);
-	if (!step)
-		return;
-	for (int o = 0; o < ATT_N; o++) {
-		s.buf[o] = v[o].buf;
-		s.off[o] = v[o].off;
-		plan_touch(p, 0, &v[o]);
-	}
-	if (n->nin == 5) {
-		s.scale = plan_view(p, n->in[4])->buf;
-		s.scale_off = plan_view(p, n->in[4])->off;
-		plan_touch(p, 0, plan_view(p, n->in[4]));
-	}
-	step->u.attention = s;
-	p->lane = MAX(p->lane, attention_lane(&s));
-	if (!view_same(&v[ATT_OUT], &to))
-		plan_copy(p, 0, &to, &v[ATT_OUT]);
-}
-
 /* --- order --- */
 
 static int operands_done(const struct plan *p, const struct node *n)
@@ -355,7 +309,8 @@ static int emit_cluster(struct plan *p, int c)
 	case NODE_CONCAT: emit_concat(p, n); break;
 	case NODE_GATHER: emit_gather(p, n); break;
 	case NODE_IM2COL: emit_im2col(p, n); break;
-	case NODE_ATTENTION: emit_attention(p, n); break;
+	case NODE_ATTENTION: plan_emit_attention(p, n); break;
+	case NODE_SCORES: plan_emit_scores(p, n); break;
 	default: break;
 	}
 	return 0;

@@ -49,6 +49,7 @@ enum node_kind {
 	NODE_SOFTMAX, /* along the last axis */
 	NODE_GEMM,    /* [.., m, k] x [.., k, n], leading dims broadcast */
 	NODE_ATTENTION, /* q, k^T, v, mask, scale?: made of a softmax between two products */
+	NODE_SCORES,    /* the way back, in the order of SCORES_P..: made of a softmax, or of its gradient, and the products that read it; two results */
 	NODE_CONCAT,
 	NODE_GATHER,
 	NODE_IM2COL,
@@ -63,6 +64,7 @@ struct node {
 	enum view_how how;
 	int axis;                 /* reduce, concat, gather, slice */
 	int nin, *in, out;
+	int also;                 /* NODE_SCORES: the second result */
 	int slot[3];              /* room for `in` where it is small */
 	float p, q;
 	int perm[VIEW_RANK];
@@ -71,6 +73,8 @@ struct node {
 	struct im2col_shape conv;
 	unsigned half;            /* enum half_how: it ends a MIL op, whose result is rounded; 0: it does not */
 	unsigned narrow;          /* enum half_how: a sum that is rounded after each addition */
+	enum scores_how scores;
+	int64_t groups, rows, inner; /* NODE_SCORES: see struct scores_step */
 	struct view mask;         /* attention: the mask stretched to the scores */
 	int live, cluster, konst;
 	int line, col;            /* of the op that it comes from */
@@ -158,6 +162,14 @@ const struct view *plan_target(struct plan *p, int value);
 /* The same, fresh memory being laid out in the order of `like` (same dims) instead of row-major. */
 const struct view *plan_target_like(struct plan *p, int value, const struct view *like);
 struct step *plan_step(struct plan *p, enum step_kind kind, int once);
+/* Rows and columns of the last two axes as BLAS wants them; -1 when it can not read them. */
+int plan_matrix(const struct view *v, int *turned, int64_t *ld);
+/* An operand that BLAS can not read is laid out row-major first. */
+void plan_operand(struct plan *p, struct view *v, int konst, int *turned, int64_t *ld);
+/* Fresh row-major scratch of v's dims. */
+void plan_scratch_like(struct plan *p, struct view *out, const struct view *v, int konst);
+void plan_emit_attention(struct plan *p, const struct node *n);
+void plan_emit_scores(struct plan *p, const struct node *n);
 /* The newest step reads or writes v: keeps its memory alive. */
 void plan_touch(struct plan *p, int once, const struct view *v);
 /* A step that copies src to dst (equal dims); counted unless `once`. */

@@ -147,6 +147,7 @@ int step_run(const struct step *s, const struct run_env *env)
 	case STEP_EW: ew_run(s->u.ew, env); break;
 	case STEP_GEMM: run_gemm(&s->u.gemm, env); break;
 	case STEP_ATTENTION: attention_run(&s->u.attention, env); break;
+	case STEP_SCORES: scores_run(&s->u.scores, env); break;
 	case STEP_GATHER: return run_gather(&s->u.gather, env);
 	case STEP_IM2COL:
 		col = (struct col_job){&s->u.im2col, env};

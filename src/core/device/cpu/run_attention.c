@@ -27,8 +27,7 @@ size_t attention_lane(const struct attention_step *s)
 	return (size_t)(attention_row(s) * ATTENTION_ROWS);
 }
 
-/* Keys [result, n) are hidden; `guess` is tried first: in a causal mask it is one more than the row before had. */
-static int64_t visible(const struct simd *simd, const float *mask, int64_t n, int64_t guess)
+int64_t attention_visible(const struct simd *simd, const float *mask, int64_t n, int64_t guess)
 {
 	if (guess > 0 && guess <= n && mask[guess - 1] > HIDDEN && simd->max(mask + guess, n - guess) <= HIDDEN)
 		return guess;
@@ -38,12 +37,12 @@ static int64_t visible(const struct simd *simd, const float *mask, int64_t n, in
 	return v ? v : n; /* a row that sees nothing: its softmax is over what the mask adds */
 }
 
-static void probabilities(const struct attention_step *s, float *row, const float *mask, float scale, int64_t seen, int64_t width)
+void attention_probabilities(const struct simd *simd, float *row, const float *mask, const float *scale, int64_t seen, int64_t width)
 {
-	if (s->scale >= 0)
-		s->simd->bin[EW_MUL][SIMD_VS](row, row, &scale, seen);
-	s->simd->bin[EW_ADD][SIMD_VV](row, row, mask, seen);
-	s->simd->softmax(row, row, seen);
+	if (scale)
+		simd->bin[EW_MUL][SIMD_VS](row, row, scale, seen);
+	simd->bin[EW_ADD][SIMD_VV](row, row, mask, seen);
+	simd->softmax(row, row, seen);
 	memset(row + seen, 0, (size_t)(width - seen) * sizeof *row);
 }
 
@@ -53,12 +52,12 @@ static void block(const struct attention_step *s, const float *q, const float *k
 {
 	int64_t seen[ATTENTION_ROWS], width = 0, ld = attention_row(s);
 	for (int64_t r = 0; r < m; r++) {
-		seen[r] = visible(s->simd, mask + (i + r) * s->mask_row, s->n, r ? seen[r - 1] + 1 : 0);
+		seen[r] = attention_visible(s->simd, mask + (i + r) * s->mask_row, s->n, r ? seen[r - 1] + 1 : 0);
 		width = MAX(width, seen[r]);
 	}
 	gemm_here(s->tq, s->tk, m, width, s->e, 1, q + (s->tq ? i : i * s->ldq), s->ldq, k, s->ldk, 0, scores, ld);
 	for (int64_t r = 0; r < m; r++)
-		probabilities(s, scores + r * ld, mask + (i + r) * s->mask_row, scale, seen[r], width);
+		attention_probabilities(s->simd, scores + r * ld, mask + (i + r) * s->mask_row, s->scale < 0 ? NULL : &scale, seen[r], width);
 	if (s->turned)
 		gemm_here(!s->tv, 1, s->ev, m, width, 1, v, s->ldv, scores, ld, 0, out + i, s->ldo);
 	else

@@ -109,7 +109,27 @@ struct attention_step {
 	int tq, tk, tv, turned;     /* turned: out is stored [ev, m] */
 };
 
-enum step_kind { STEP_EW, STEP_GEMM, STEP_GATHER, STEP_IM2COL, STEP_ATTENTION };
+/* The way back through the scores, block by block of rows, R groups of m rows for each product of the batch:
+ *   SCORES_PROBS   probs[b.., R, m, n] = softmax(scale in[b.., R, m, e] k[b.., e, n] + mask[b.., R, m, n])
+ *   SCORES_BACK    ds = probs (in - sum over n of probs in) scale, in: dp[b.., R, m, n]; other[b.., R, m, e] = ds k[b.., n, e]
+ * and sum[b.., n, ev] = X^T side[b.., R m, ev], X being probs or ds. What is 0 in a row of X from some column on takes no part in the products. */
+enum scores_how { SCORES_PROBS, SCORES_BACK };
+enum { SCORES_P, SCORES_SIDE, SCORES_SUM, SCORES_IN, SCORES_K, SCORES_OTHER, SCORES_N }; /* SCORES_OTHER: the mask, or dq */
+struct scores_operand {
+	int buf, turned;            /* turned: the last two axes are stored the other way round */
+	int64_t off, ld, group, stride[VIEW_RANK];
+};
+struct scores_step {
+	const struct simd *simd;
+	enum scores_how how;
+	int nbatch;
+	int64_t batch[VIEW_RANK], groups, m, n, e, ev;
+	struct scores_operand op[SCORES_N];
+	int scale;                  /* the buffer of one number, or -1 */
+	int64_t scale_off;
+};
+
+enum step_kind { STEP_EW, STEP_GEMM, STEP_GATHER, STEP_IM2COL, STEP_ATTENTION, STEP_SCORES };
 
 struct step {
 	enum step_kind kind;
@@ -119,6 +139,7 @@ struct step {
 		struct gather_step gather;
 		struct im2col_step im2col;
 		struct attention_step attention;
+		struct scores_step scores;
 	} u;
 };
 
@@ -138,6 +159,12 @@ void ew_finish(struct ew *w);
 size_t ew_lane(const struct ew *w);
 void attention_run(const struct attention_step *s, const struct run_env *env);
 size_t attention_lane(const struct attention_step *s);
+/* Keys [result, n) are hidden from a row by its mask; `guess` is tried first: in a causal mask it is one more than the row before had. */
+int64_t attention_visible(const struct simd *simd, const float *mask, int64_t n, int64_t guess);
+/* A row of scores becomes probabilities over its first `seen` keys, and 0 up to `width`. scale: NULL where there is none. */
+void attention_probabilities(const struct simd *simd, float *row, const float *mask, const float *scale, int64_t seen, int64_t width);
+void scores_run(const struct scores_step *s, const struct run_env *env);
+size_t scores_lane(const struct scores_step *s);
 /* 0, or -1 when memory is out. */
 int gemm_group_add(struct gemm_group *all, const struct gemm_step *g);
 int step_run(const struct step *s, const struct run_env *env);
