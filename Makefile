@@ -137,11 +137,13 @@ $(O)/tests/libnvml.so: tests/meter/nvml_standin.c Makefile
 
 $(O)/tests/test_nvml: | $(O)/tests/libnvml.so
 
-# Those for the energy counters of macOS.
+# Those for the energy counters of macOS, and for a Mac's controller.
 $(O)/tests/lib%.so: tests/meter/%_standin.c tests/meter/%_standin.h Makefile
 	@mkdir -p $(@D)
 	@echo "  link  $@"
 	@$(CC) $(filter-out -Wmissing-prototypes,$(CFLAGS_ALL)) -Itests -fPIC -shared -o $@ $<
+
+$(O)/tests/test_smc: | $(O)/tests/libsmc.so $(O)/tests/libnvml.so
 
 $(O)/tests/test_ioreport: | $(O)/tests/libioreport.so $(O)/tests/libnvml.so
 

@@ -142,6 +142,7 @@ static const struct entry environment[] = {
 	{"ANETUI_SENSORS", "A folder that stands for / where temperature, battery and power are read: an imitated /sys, to try rules of on."},
 	{"ANETUI_NVML", "The library that is asked for the power of NVIDIA cards, in the place of libnvidia-ml.so.1."},
 	{"ANETUI_IOREPORT", "The library that is asked for the energy counters of Apple silicon, in the place of /usr/lib/libIOReport.dylib."},
+	{"ANETUI_SMC", "The library that is asked for what a whole Mac takes, in the place of IOKit."},
 	{"ANETUI_BLAS", "The library of matrix products, in the place of the fastest one that is found."},
 	{"ANETUI_BLAS_KERNELS", "The kernels that OpenBLAS is to take, whatever the processor can do."},
 	{"ANETUI_SIMD", "The widest of the program's own kernels: plain, 128, avx2 or avx512."},

@@ -146,11 +146,13 @@ static void take_counter(struct power_source *s, uint64_t ticks, uint64_t now, i
 	move(s, (double)delta * s->unit, now);
 }
 
-static void take_watts(struct power_source *s, double watts, uint64_t now)
+static void take_watts(struct power_source *s, double watts, uint64_t now, int busy)
 {
 	/* What happened between two readings: the mean of both. */
 	if (s->view.state == POWER_OK && s->have)
 		s->gained = (s->last_watts + watts) / 2 * (double)(now - s->read_ns) * 1e-9;
+	if (s->have && busy && !watts)
+		s->still_ns += now - s->read_ns;
 	if (!s->have || watts != s->last_watts) {
 		s->change_ns = now;
 		s->moved |= watts > 0;
@@ -159,11 +161,15 @@ static void take_watts(struct power_source *s, double watts, uint64_t now)
 	s->last_watts = watts;
 	if (!s->moved) { /* a sensor that has only ever said 0 says nothing */
 		set_state(s, POWER_PROBING, "reads 0 W");
+		if (s->unstick && s->still_ns >= STILL_S * SECOND)
+			freeze(s);
 		return;
 	}
 	s->view.watts = watts;
 	int old = now - s->change_ns >= SENSOR_STALE_S * SECOND;
 	set_state(s, old ? POWER_STALE : POWER_OK, old ? "has not changed for a long time" : s->remark);
+	if (old && s->unstick)
+		snprintf(s->view.fix, sizeof s->view.fix, "%s", s->unstick);
 }
 
 static void read_source(struct power *p, struct power_source *s, uint64_t now, int busy)
@@ -184,7 +190,7 @@ static void read_source(struct power *p, struct power_source *s, uint64_t now, i
 		if (s->counter)
 			take_counter(s, r.ticks, now, busy);
 		else
-			take_watts(s, r.watts, now);
+			take_watts(s, r.watts, now, busy);
 	}
 	s->read_ns = now;
 	s->view.joules += s->gained;

@@ -137,8 +137,10 @@ int power_list(struct power *p, const char *dir, const char *prefix, char (*name
 
 static void find_all(struct power *p)
 {
-	if (!p->root[0])
+	if (!p->root[0]) {
 		power_find_ioreport(p);
+		power_find_smc(p);
+	}
 #ifdef __APPLE__
 	if (!p->root[0])
 		return; /* no /sys, and NVIDIA has no driver */
@@ -182,6 +184,7 @@ void power_close(struct power *p)
 			close(p->source[i].fd);
 	power_close_nvml(p);
 	power_close_ioreport(p);
+	power_close_smc(p);
 	str_done(&p->probe);
 	free(p);
 }

@@ -19,7 +19,7 @@ struct power_sys {
 
 /* Who is added up. The first scope with a source that is ok makes the total: each of them sees the whole machine or its processors, so
  * adding two scopes would count the same joules twice. */
-enum power_scope { POWER_SCOPE_PART, POWER_SCOPE_POWERCAP, POWER_SCOPE_PERF, POWER_SCOPE_HWMON, POWER_SCOPE_IOREPORT, POWER_SCOPE_BATTERY, POWER_SCOPES };
+enum power_scope { POWER_SCOPE_PART, POWER_SCOPE_POWERCAP, POWER_SCOPE_PERF, POWER_SCOPE_HWMON, POWER_SCOPE_IOREPORT, POWER_SCOPE_SMC, POWER_SCOPE_BATTERY, POWER_SCOPES };
 
 /* One reading. */
 struct power_sample {
@@ -46,7 +46,7 @@ struct power_source {
 	const char *mend;      /* the capability that mends it; static, or NULL */
 	const char *cure;      /* or else how to mend it, in words; static, or NULL */
 	const char *stuck;     /* what standing still means: "counter does not move (VM?)"; static */
-	const char *unstick;   /* how to mend that; static, or NULL */
+	const char *unstick;   /* how to mend that; static, or NULL: then a sensor may say 0 W for ever */
 	int may_rest;          /* 1: takes nothing while the machine works (graphics, Neural Engine): never frozen, and makes no total alone */
 	uint64_t span;         /* ns: watts are told over at least as long, for counters that move in bursts; 0: at every movement */
 	void (*read)(struct power *p, struct power_source *s, struct power_sample *out);
@@ -76,6 +76,7 @@ struct power {
 	struct clock_seen seen;      /* up to then */
 	struct power_nvml *nvml; /* NVIDIA's library; NULL: not there */
 	struct power_ioreport *ioreport; /* Apple's; NULL: not there */
+	struct smc *smc;         /* a Mac's controller; NULL: not there */
 	struct power_view view;
 };
 
@@ -105,5 +106,7 @@ void power_find_nvml(struct power *p);
 void power_close_nvml(struct power *p);
 void power_find_ioreport(struct power *p);
 void power_close_ioreport(struct power *p);
+void power_find_smc(struct power *p);
+void power_close_smc(struct power *p);
 
 #endif
