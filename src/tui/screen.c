@@ -76,7 +76,8 @@ void screen_theme(struct screen *s, int theme)
 		if (colours < 8)
 			continue;
 		int fg = colour_of(&l, colours, 0), bg = colour_of(&l, colours, 1);
-		if (colours < 16 && fg < 0 && strchr(l.mono, 'd'))
+		/* No grey to be had: dimmed, unless the theme has nothing dim. */
+		if (colours < 256 && fg < 0 && l.fg256 >= 0 && strchr(l.mono, 'd'))
 			s->attr[i] |= A_DIM;
 		if (init_extended_pair(i + 1, fg < 0 ? s->plain_fg : fg, bg < 0 ? s->plain_bg : bg) == OK)
 			s->pair[i] = (short)(i + 1);

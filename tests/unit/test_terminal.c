@@ -568,6 +568,41 @@ static void test_plain_looks(void **s)
 	term_free(t);
 }
 
+/* A terminal with sixteen colours: no others are sent, the bright ones are, what is dim is dimmed by it, and in the contrast theme nothing is. */
+static void test_sixteen_colours(void **s)
+{
+	(void)s;
+	static const char entry[] = "anetui-16|sixteen colours, use=xterm,\n\tcolors#16, pairs#256, op=\\E[39;49m,\n"
+		"\tsetab=\\E[%?%p1%{8}%<%t%p1%{40}%+%e%p1%{92}%+%;%dm, setaf=\\E[%?%p1%{8}%<%t%p1%{30}%+%e%p1%{82}%+%;%dm,\n";
+	char dir[1100] = "TERMINFO=";
+	char *argv[] = {(char *)program(), "--no-rc", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", NULL};
+	char *env[] = {"TERM=anetui-16", "LC_ALL=C.UTF-8", "NO_COLOR=", "ANETUI_GLYPHS=", "ANETUI_THEME=dark", dir, NULL};
+	FILE *f = fopen("sixteen.ti", "w");
+	if (!argv[0] || !f || !getcwd(dir + 9, sizeof dir - 9))
+		skip();
+	fputs(entry, f);
+	fclose(f);
+	if (system("tic -x -o . sixteen.ti 2>/dev/null")) {
+		print_message("skipped: needs tic\n");
+		skip();
+	}
+	struct term *t = term_start(100, 30, argv, env);
+	assert_non_null(t);
+	see(t, "press : for");
+	assert_int_equal(term_count(t, 0, "\033[38;") + term_count(t, 0, "\033[48;"), 0);
+	assert_true(term_count(t, 0, "\033[96m") > 0);
+	assert_true(term_count(t, 0, "\033[2m") + term_count(t, 0, ";2m") > 0);
+	term_type(t, ":theme contrast\r");
+	term_run(t, 0.3);
+	unsigned long mark = term_bytes(t);
+	term_type(t, ":say finis\r");
+	see(t, "finis\n");
+	term_type(t, "r6");
+	see_gone(t, "1 loss");
+	assert_int_equal(term_count(t, mark, "\033[2m") + term_count(t, mark, ";2m"), 0);
+	term_free(t);
+}
+
 /* An unknown terminal and a dumb one are no place for a screen: it says so or goes on without. */
 static void test_no_screen(void **s)
 {
@@ -591,7 +626,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_starts), cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_sigterm),
 		cmocka_unit_test(test_sigint), cmocka_unit_test(test_interrupt_at_the_end), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste), cmocka_unit_test(test_mouse), cmocka_unit_test(test_looks), cmocka_unit_test(test_kernel_text), cmocka_unit_test(test_other_terminals),
-		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_no_screen),
+		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_sixteen_colours), cmocka_unit_test(test_no_screen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,30 @@ static void test_readable(void **s)
 	assert_true((theme_rgb(theme_look(3, ATTR_BAD).fg256) & 255) < theme_rgb(theme_look(3, ATTR_BAD).fg256) >> 16);
 }
 
+static int distance(int fg, int bg, int light)
+{
+	int ground = bg >= 0 ? luminance(bg) : light ? 255 : 0, d = luminance(fg) - ground;
+	return fg < 0 ? 255 : d < 0 ? -d : d;
+}
+
+/* The same with 16 colours, for all looks; on a dark ground no text is in the eighth colour, which is the ground itself in some palettes. */
+static void test_readable_16(void **s)
+{
+	(void)s;
+	static const enum attr lines[] = {ATTR_BORDER, ATTR_AXIS, ATTR_REF};
+	for (int t = 0; t < 4; t++)
+		for (int a = 0; a < ATTR_N; a++) {
+			struct look l = theme_look(t, (enum attr)a);
+			int d = distance(l.fg16, l.bg16, t == 1), line = 0;
+			if (d < 75)
+				fail_msg("theme %s, look %d, 16 colours: %d beside its ground", theme_name(t), a, d);
+			for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+				line |= lines[i] == (enum attr)a;
+			if (t != 1 && !line && l.fg16 == 8)
+				fail_msg("theme %s, look %d: text in the eighth colour", theme_name(t), a);
+		}
+}
+
 static void test_wish(void **s)
 {
 	(void)s;
@@ -80,6 +104,6 @@ static void test_wish(void **s)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_readable), cmocka_unit_test(test_wish)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_readable), cmocka_unit_test(test_readable_16), cmocka_unit_test(test_wish)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
