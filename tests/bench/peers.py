@@ -152,10 +152,10 @@ def gpt2_files(folder):
 class Llmc:
     """train_gpt2 by its own clock, with the update told apart. It is stopped while others are measured.
 
-    As it comes: what its Makefile makes of it, its own sequences (4 x 64), nothing set. Forced: our flags, sequences as long as ours (1 x 256), all threads.
+    compiler: what its Makefile makes of it with that one, its own sequences (4 x 64), nothing set. Forced: our flags, sequences as long as ours (1 x 256), all threads.
     """
 
-    def __init__(self, source, folder, threads=None):
+    def __init__(self, source, folder, compiler, threads=None):
         self.batch, self.seq = (1, 256) if threads else (4, 64)
         text = open(os.path.join(source, 'train_gpt2.c')).read()
         # One validation batch will do: it is not timed. The update gets a clock.
@@ -172,7 +172,7 @@ class Llmc:
         with open(os.path.join(folder, 'train_gpt2.c'), 'w') as f:
             f.write(text)
         flags = ['-O3', '-Ofast', '-march=native', '-fopenmp', '-DOMP', '-w']
-        make = [os.environ.get('CC', 'cc')] + flags + ['-I.', '-o', 'train_gpt2', 'train_gpt2.c', '-lm'] if threads else ['make', 'train_gpt2']
+        make = [compiler] + flags + ['-I.', '-o', 'train_gpt2', 'train_gpt2.c', '-lm'] if threads else ['make', 'CC=' + compiler, 'train_gpt2']
         subprocess.run(make, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         gpt2_files(folder)
         env = untold(OMP_NUM_THREADS=str(threads)) if threads else untold()
@@ -248,26 +248,28 @@ def against_torch(python, name, pairs, threads, kernels):
     seq = shape(preset)['seq']
     reps = 20 if preset == 'demo' else 5 if preset == 'stories15m' else 2
     best, found = best_forced(python, preset, batch, reps, threads, kernels)
-    plain = Torch(python)
+    plain, even = Torch(python), Torch(python, threads)
     print('# %s: PyTorch %s; %s; forced: %s' % (name, plain.version, plain.name, '; '.join(found)), flush=True)
-    rows = Row(name + ', PyTorch as it comes'), Row('%s, best of %d forced' % (name, len(found)))
+    rows = Row(name + ', PyTorch as it comes'), Row('%s, PyTorch on %d threads' % (name, threads)), Row('%s, best of %d forced' % (name, len(found)))
     for _ in range(pairs):
         ours = micro(anetui(preset)[0], batch, seq)['ms']
-        for row, t in zip(rows, (plain, best)):
+        for row, t in zip(rows, (plain, even, best)):
             row.add(ours, t.ms(preset, batch, reps))
-    plain.close()
-    best.close()
-    good = rows[0].tell(bar)
-    rows[1].tell(None)
-    return good
+    for t in (plain, even, best):
+        t.close()
+    good = [row.tell(b) for row, b in zip(rows, (bar, bar, None))]
+    return all(good)
 
 
 def against_llmc(source, pairs, threads):
     """Milliseconds a TFLOP: the models differ a little. Micro-step beside micro-step, and both with their updates; both count 6 a matrix parameter and token, and half of attention."""
     good = True
     with tempfile.TemporaryDirectory(prefix='anetui-peers-') as folder:
-        for what, n in (('llm.c as it comes', None), ('llm.c, forced', threads)):
-            l = Llmc(source, os.path.join(folder, 'forced' if n else 'plain'), n)
+        cc = os.environ.get('CC', 'cc')
+        ways = [('llm.c by clang', 'clang', None, LLMC_BAR)] if shutil.which('clang') else []
+        ways += [('llm.c by ' + cc, cc, None, None if ways else LLMC_BAR), ('llm.c, forced', cc, threads, None)]
+        for what, compiler, n, bar in ways:
+            l = Llmc(source, os.path.join(folder, what.replace(' ', '-')), compiler, n)
             flops = gpt2_flops(l.batch, l.seq) / 1e12
             print('# %s: a model like GPT-2 124M, %d x %d, %.3f TFLOP; stories110m, 1 x 256' % (what, l.batch, l.seq, flops), flush=True)
             bare, whole = Row(what + ', micro-step', 'ms/TFLOP'), Row(what + ', with update', 'ms/TFLOP')
@@ -281,7 +283,7 @@ def against_llmc(source, pairs, threads):
                     whole.add((ours + rows['gradient norm']['ms'] + rows['update (AdamW)']['ms']) / scale, step / flops)
             finally:
                 l.close()
-            good &= bare.tell(None if n else LLMC_BAR)
+            good &= bare.tell(bar)
             whole.tell(None)
     return good
 

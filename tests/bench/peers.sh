@@ -9,9 +9,10 @@
 #          PyTorch before 2.0, which has no scaled_dot_product_attention: that is what is compared with.
 # LLMC     a checkout of llm.c: train_gpt2.c with a clock around its update, given random weights of GPT-2 124M's shape
 #
-# Two rows each. "As it comes" is judged by the bar: PyTorch as the distribution ships it, no variable set, its own number of threads and its library's own kernels;
-# llm.c as its Makefile builds it, its own sequences. "Forced" is the best of what can be forced upon it: 1 thread or all, OpenBLAS's own kernels or those that anetui
-# names (OPENBLAS_CORETYPE); our compiler flags and sequences of 256 for llm.c. A micro-step is forward and backward; llm.c is also shown with the update in it.
+# Rows. PyTorch "as it comes": as the distribution ships it, no variable set, its own number of threads and its library's own kernels; "on N threads": the same on as many
+# as anetui takes; both are judged by the bar. "Forced": the best of what can be forced upon it, 1 thread or all, OpenBLAS's own kernels or those that anetui names
+# (OPENBLAS_CORETYPE). llm.c as its Makefile builds it, its own sequences, with the compiler that the Makefile names (clang; judged where it is installed) and with cc;
+# "forced": cc, our flags, sequences of 256. A micro-step is forward and backward; llm.c is also shown with the update in it.
 # Memory: 8 GB. The status is 1 when a bar was missed.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
