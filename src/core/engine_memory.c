@@ -65,10 +65,11 @@ int worker_plan_train(const struct worker *w, struct err *e)
 	return refuse(&p, &q->config, &w->settings, need + there, have + there, e);
 }
 
-/* What is planned is there when training runs: of the rest a half, for others are on this machine too. */
+/* A sixteenth of what training was planned with: who was told that a model fits is not to find twice its weights in memory at every save.
+ * And of what is free a half, for others are on this machine too. */
 uint64_t worker_room(const struct worker *w)
 {
-	return w->trainer ? mem_available() / 2 : 0;
+	return w->trainer ? MIN(mem_available() / 2, held(w) / 16) : 0;
 }
 
 void worker_say_memory(struct worker *w)

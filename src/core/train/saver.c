@@ -194,10 +194,9 @@ static void copy_unread(struct saver *s, uint64_t room)
 		pthread_mutex_lock(&s->lock);
 		int held = j->held;
 		pthread_mutex_unlock(&s->lock);
-		uint64_t bytes = ckpt_bytes(j->file);
-		if (!held || bytes > room || ckpt_copy(j->file, room))
+		if (!held || ckpt_copy(j->file, room))
 			continue;
-		room -= bytes;
+		room -= MIN(room, ckpt_bytes(j->file));
 		pthread_mutex_lock(&s->lock);
 		/* Begun only now, it will find the copy. */
 		if (j->state == SAVE_WAITS)
