@@ -333,6 +333,7 @@ static void worker_done_all(struct worker *w)
 	device_close(w->dev);
 	pool_free(w->pool);
 	power_close(w->power);
+	machine_done(&w->machine);
 	str_done(&w->answer);
 	str_done(&w->new_line);
 	str_done(&w->script);

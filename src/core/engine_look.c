@@ -277,7 +277,7 @@ static void say_machine(struct worker *w)
 	if (isfinite(v->celsius))
 		worker_say(w, "processor %.0f C%s", v->celsius, isfinite(v->limit) ? "" : " (its limit is not told)");
 	else
-		worker_say(w, "processor temperature -- (no sensor of a processor under /sys/class/hwmon or thermal)");
+		worker_say(w, "processor temperature -- (no sensor of a processor was found)");
 	if (isfinite(v->celsius) && isfinite(v->limit))
 		worker_say(w, " of %.0f", v->limit);
 	worker_say(w, "%s, slowed down %llu times since the start\n", v->throttles ? ", slowed down now" : "", (unsigned long long)v->throttled);

@@ -17,7 +17,7 @@ compile() {
 # The head of a 64-bit Mach-O file for arm64.
 is_macho() { [ "$(od -An -tx1 -N8 object.o | tr -d ' ')" = cffaedfe0c000001 ]; }
 cd "$ANETUI_ROOT" || exit 1
-files=$(echo src/core/device/ane/*.c src/core/device/weight_file.c src/core/device/device.c src/core/meter/power*.c src/core/meter/smc.c src/core/mil/*.c src/core/base/err.c src/core/base/str.c)
+files=$(echo src/core/device/ane/*.c src/core/device/weight_file.c src/core/device/device.c src/core/meter/power*.c src/core/meter/smc.c src/core/meter/machine.c src/core/mil/*.c src/core/base/err.c src/core/base/str.c)
 cd - >/dev/null || exit 1
 for f in $files; do
 	compile "$f"

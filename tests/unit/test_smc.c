@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "meter/machine.h"
 #include "meter/power_source.h"
 #include "meter/smc.h"
 #include "meter/smc_standin.h"
@@ -290,6 +291,58 @@ static void test_opened_by_itself(void **state)
 #endif
 }
 
+/* The hottest core, wherever its key stands; what measures something else, or says nonsense, is left out. */
+static void test_temperature(void **state)
+{
+	(void)state;
+	enum { KEYS = 700 };
+	static struct smc_row row[KEYS];
+	struct machine m;
+	for (int i = 0; i < KEYS; i++)
+		row[i] = (struct smc_row){"Ax00", "ui8 ", 1, {99}, 0};
+	row[0] = (struct smc_row){"#KEY", "ui32", 4, {0, 0, KEYS >> 8, KEYS & 0xff}, 0};
+	row[100] = (struct smc_row){"Te05", "flt ", 4, FLOAT_12_5, 0};
+	row[101] = (struct smc_row){"Tg05", "flt ", 4, {0, 0, 0xc4, 0x42}, 0}; /* 98: the graphics */
+	row[102] = (struct smc_row){"Tp01", "flt ", 4, {0, 0, 0x20, 0x43}, 0}; /* 160: no temperature */
+	row[103] = (struct smc_row){"TC0P", "sp78", 2, {0xc0, 0}, 0};          /* -64 */
+	row[104] = (struct smc_row){"TCXC", "flt ", 4, {0, 0, 0xc4, 0x42}, 0};
+	row[600] = (struct smc_row){"Tp09", "flt ", 4, FLOAT_20, 0};
+	begin(row, KEYS);
+	machine_init(&m, "nowhere"); /* so that this machine's own sensors do not speak */
+	assert_int_equal(m.mac, 0);
+	m.mac = 1;
+	machine_poll(&m, S(0));
+	assert_int_equal(m.sensors, 3);
+	assert_string_equal(m.sensor[2], "TC0P");
+	close_to(m.view.celsius, 12.5);
+	assert_true(mac->calls < 300);
+	machine_poll(&m, S(2));
+	machine_poll(&m, S(4));
+	assert_int_equal(m.sensors, 4);
+	close_to(m.view.celsius, 20);
+	int calls = mac->calls;
+	machine_poll(&m, S(6));
+	assert_int_equal(mac->calls, calls + 8); /* two a sensor */
+	memset(row[100].value, 0, 4);
+	memset(row[600].value, 0, 4);
+	machine_poll(&m, S(8));
+	assert_true(isnan(m.view.celsius)); /* 0 is no temperature either */
+	machine_done(&m);
+	end();
+	/* A folder that stands for / has no controller. */
+	begin(row, KEYS);
+	machine_init(&m, "nowhere");
+	machine_poll(&m, S(0));
+	assert_true(isnan(m.view.celsius) && !mac->calls);
+	machine_done(&m);
+	setenv("ANETUI_SMC", "/nowhere/lib.so", 1);
+	machine_init(&m, "");
+	assert_int_equal(m.mac, 1);
+	machine_poll(&m, S(0));
+	assert_int_equal(m.sensors, 0);
+	machine_done(&m);
+}
+
 int main(void)
 {
 	assert_int_equal(file_program(library, 4096, NULL), 0);
@@ -302,7 +355,7 @@ int main(void)
 	}
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decode),	    cmocka_unit_test(test_keys),	    cmocka_unit_test(test_which_service),    cmocka_unit_test(test_system_watts),
-		cmocka_unit_test(test_no_watts),    cmocka_unit_test(test_beside_counters), cmocka_unit_test(test_opened_by_itself),
+		cmocka_unit_test(test_no_watts),    cmocka_unit_test(test_beside_counters), cmocka_unit_test(test_opened_by_itself), cmocka_unit_test(test_temperature),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* machine.c: /sys read every two seconds. Elsewhere than on Linux nothing is known, and that is what is said.
+/* machine.c: /sys, or the controller of a Mac, read every two seconds. Elsewhere nothing is known, and that is what is said.
  * SPDX-License-Identifier: MIT */
 #include "meter/machine.h"
 
@@ -11,14 +11,16 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "meter/smc.h"
 
 #define SECOND 1000000000ull
-enum { HOT_C = 95, LOW_PERCENT = 20, THROTTLE_S = 6, PATH = 900 };
+enum { HOT_C = 95, LOW_PERCENT = 20, THROTTLE_S = 6, PATH = 900, KEYS_A_POLL = 256, MOST_KEYS = 20000 };
 
 void machine_init(struct machine *m, const char *root)
 {
 	*m = (struct machine){.view = {.celsius = NAN, .limit = NAN, .battery = NAN, .discharging = -1, .minutes = -1}};
 	snprintf(m->root, sizeof m->root, "%s", root);
+	m->mac = !root[0];
 }
 
 /* The text of a file without its newline: its length, or -1. */
@@ -132,6 +134,42 @@ static void supply(struct machine *m, const char *dir)
 	m->view.minutes = m->view.discharging && minutes >= 0 && minutes < 100000 ? (int)minutes : -1;
 }
 
+/* Sensors of the processor: "Tp" and "Te" and two more on Apple silicon, TC0P, TC0D, TC1C ... on Intel. What others measure ("Tg", "Ts", "TCXC") is
+ * something else, or nobody tells. */
+static int is_processor(const char *key)
+{
+	return !strncmp(key, "Tp", 2) || !strncmp(key, "Te", 2) || (!strncmp(key, "TC", 2) && key[2] >= '0' && key[2] <= '9' && strchr("PDEFCc", key[3]));
+}
+
+static void open_controller(struct machine *m)
+{
+	double keys = 0;
+	m->asked = 1;
+	if (*smc_library() && !smc_open(&m->smc) && !smc_read(m->smc, &keys, "#KEY") && keys > 0 && keys <= MOST_KEYS)
+		m->keys = (uint32_t)keys;
+}
+
+/* A controller has some 2000 keys: they are looked through a part at a time, so that no step waits for all. */
+static void controller(struct machine *m)
+{
+	char name[5];
+	double celsius;
+	if (!m->asked)
+		open_controller(m);
+	for (int i = 0; i < KEYS_A_POLL && m->next_key < m->keys && m->sensors < MACHINE_SENSORS; i++)
+		if (!smc_key(m->smc, name, m->next_key++) && is_processor(name))
+			memcpy(m->sensor[m->sensors++], name, sizeof name);
+	for (int i = 0; i < m->sensors; i++)
+		if (!smc_read(m->smc, &celsius, m->sensor[i]) && celsius > 0 && celsius <= 150)
+			take_degrees(m, celsius * 1e3, NAN);
+}
+
+void machine_done(struct machine *m)
+{
+	smc_close(m->smc);
+	m->smc = NULL;
+}
+
 void machine_poll(struct machine *m, uint64_t now)
 {
 	if (m->read_ns && now - m->read_ns < 2 * SECOND)
@@ -144,6 +182,8 @@ void machine_poll(struct machine *m, uint64_t now)
 	each(m, "/sys/class/hwmon", "hwmon", hwmon);
 	if (!isfinite(m->view.celsius))
 		each(m, "/sys/class/thermal", "thermal_zone", zone);
+	if (m->mac)
+		controller(m);
 	each(m, "/sys/devices/system/cpu", "cpu", processor);
 	each(m, "/sys/class/power_supply", "", supply);
 	if (m->known & 2) {

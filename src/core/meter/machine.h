@@ -16,10 +16,23 @@ struct machine_view {
 	int minutes;             /* left, as the battery's own driver has it; -1: not told */
 };
 
-struct machine { struct machine_view view; uint64_t read_ns, first, last, change_ns; char root[512]; int known; };
+enum { MACHINE_SENSORS = 48 };
+
+struct machine {
+	struct machine_view view;
+	uint64_t read_ns, first, last, change_ns;
+	char root[512];
+	int known;
+	/* A Mac's: its controller (NULL: none), how many keys it has and which come next, those of the processor's sensors. */
+	struct smc *smc;
+	uint32_t keys, next_key;
+	int mac, asked, sensors; /* mac: 1: the controller may be asked, which it is not under another root */
+	char sensor[MACHINE_SENSORS][5];
+};
 
 /* root: "", or a folder that stands for / in tests. */
 void machine_init(struct machine *m, const char *root);
+void machine_done(struct machine *m);
 /* Reads when two seconds have passed. */
 void machine_poll(struct machine *m, uint64_t now);
 

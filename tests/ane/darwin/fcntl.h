@@ -4,6 +4,7 @@
 
 #define O_RDONLY 0
 #define O_WRONLY 1
+#define O_NONBLOCK 0x4
 #define O_NOFOLLOW 0x100
 #define O_CREAT 0x200
 #define O_EXCL 0x800
