@@ -80,7 +80,7 @@ else
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: all run check check-unit check-cli check-asan check-valgrind soak fuzz fuzzers deps install uninstall clean help soak-screen
+.PHONY: all run check check-unit check-cli check-asan check-tsan check-valgrind analyse soak fuzz fuzzers deps install uninstall clean help soak-screen
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -216,10 +216,30 @@ soak: $(PROGRAM) $(filter-out %.sh,$(SOAK_TESTS))
 check-asan:
 	@ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) BUILD=asan TEST_TIMEOUT=7200 check
 
+# What has threads under the thread sanitizer: the engine, saves, restarts, a second process that looks on, the screen; and a session of every kind of command with the built-in product, whose accesses are seen.
+TSAN_TESTS = $(patsubst tests/unit/%.c,build/tsan/tests/%,$(sort $(wildcard tests/unit/test_engine*.c)) $(addprefix tests/unit/test_,base data_texts restart save saver view soak))
+check-tsan:
+	@$(MAKE) BUILD=tsan build/tsan/anetui $(TSAN_TESTS)
+	@TSAN_OPTIONS=halt_on_error=1 TEST_TIMEOUT=7200 sh tests/run.sh build/tsan build/tsan/anetui $(TSAN_TESTS) tests/cli/attach.sh tests/cli/signals.sh
+	@ANETUI_BLAS=built-in TSAN_OPTIONS=halt_on_error=1 TEST_TIMEOUT=7200 sh tests/run.sh build/tsan build/tsan/anetui tests/cli/session.sh
+
 # Wrong accesses, lost memory and open descriptors under valgrind: a session, and tests of what reads and writes files.
 GRIND_TESTS = $(addprefix build/release/tests/test_,base ckpt config data engine formats gguf llama2c mil run safetensors save saver tokenizer_files upstream)
 check-valgrind: $(PROGRAM) $(GRIND_TESTS)
 	@ANETUI_GRIND="$(GRIND_TESTS)" TEST_TIMEOUT=7200 sh tests/run.sh $(O) $(PROGRAM) tests/cli/valgrind.sh
+
+# clang-tidy (tools/clang-tidy says what is asked) and cppcheck over every source: `make -k -j2 analyse`. What was found clean and has not changed since is left out.
+TIDY = $(patsubst %.c,build/analyse/%.ok,$(LIB_SRC) src/main.c)
+analyse: $(TIDY)
+	@echo "  cppcheck src"
+	@cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --suppressions-list=tools/cppcheck --error-exitcode=1 -Isrc/core -Isrc $(PLAT_DEFS) \
+		'-Djson_object_foreach(o, k, v)=for (k = next(o); (v = next(k));)' src
+
+build/analyse/%.ok: %.c tools/clang-tidy $(shell find src -name '*.h' -o -name '*.def')
+	@mkdir -p $(@D)
+	@echo "  tidy  $<"
+	@clang-tidy --quiet --config-file=tools/clang-tidy $< -- $(filter-out -W%,$(CFLAGS_ALL)) $(SIMD_$(lastword $(subst _, ,$(basename $(notdir $<))))) $(PKG_CFLAGS) 2>/dev/null
+	@touch $@
 
 COMPLETION_DIRS = bash-completion/completions zsh/site-functions fish/vendor_completions.d
 # Random keys, clicks and sizes at the screen, under the address sanitizer: SOAK keys (100,000), from SEED.
@@ -253,7 +273,7 @@ help:
 	@echo "make deps check      install what is missing (test tools too), build, run every test"
 	@echo "make fuzz            every parser against libFuzzer, FUZZ_SECONDS each ($(FUZZ_SECONDS))"
 	@echo "make soak            the crash tests at full length"
-	@echo "make check-asan      every test under ASan and UBSan (hours)"
-	@echo "make check-valgrind  a session and the tests of files under valgrind, open descriptors too"
+	@echo "make check-asan      every test under ASan and UBSan (hours); check-tsan: what has threads, under TSan"
+	@echo "make check-valgrind  a session and the tests of files under valgrind, open descriptors too; analyse: clang-tidy and cppcheck"
 	@echo "make install         to DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away"
 	@echo "make clean           remove what was built"

@@ -66,7 +66,7 @@ static int detour(const struct plan *p, int from, int to, char *mark)
 				if (mark[c] && n->cluster == to)
 					return 1;
 				if ((c == from || mark[c]) && n->cluster != to && !mark[n->cluster])
-					changed = mark[n->cluster] = 1;
+					mark[n->cluster] = 1, changed = 1;
 			}
 		}
 	}
