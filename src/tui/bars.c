@@ -276,6 +276,21 @@ static int line_scroll(int cursor, int total, int w)
 	return MAX(MIN(from, total - w + 1), 0);
 }
 
+/* Whole words of it, and a sign that there are more; where not even two find room, what fits. */
+static void hint_behind(struct grid *g, struct rect r, int x, const char *hint, enum glyphs gl)
+{
+	const char *more = gl == GLYPHS_ASCII ? " ..." : " …";
+	size_t n = strlen(hint), show;
+	int room = r.w - x;
+	if (text_width(hint) > room && room >= 12) {
+		text_wrap(hint, n, room - text_width(more), &show);
+		x = grid_textn(g, r, x, 0, ATTR_HINT, hint, show);
+		grid_text(g, r, x, 0, ATTR_HINT, more);
+	} else {
+		grid_text(g, r, x, 0, ATTR_HINT, hint);
+	}
+}
+
 static void prompt_open(struct grid *g, const struct view *v, struct rect r)
 {
 	const struct prompt *p = &v->prompt;
@@ -293,7 +308,7 @@ static void prompt_open(struct grid *g, const struct view *v, struct rect r)
 	if (from && w > 8)
 		grid_put(g, in, 0, 0, ATTR_HINT, '<');
 	if (p->hint[0] && end + 1 < w)
-		grid_text(g, in, MAX(end, 0) + (end > 0 && p->line[strlen(p->line) - 1] != ' '), 0, ATTR_HINT, p->hint);
+		hint_behind(g, in, MAX(end, 0) + (end > 0 && p->line[strlen(p->line) - 1] != ' '), p->hint, v->glyphs);
 	g->cursor_x = MIN(in.x + cursor - from, r.x + r.w - 1);
 	g->cursor_y = r.y;
 }

@@ -93,11 +93,6 @@ static void draw_pane(struct grid *g, struct view *v, const struct layout *l, en
 		pane_curves(g, v, l->pane[p], l->boxed);
 		return;
 	}
-	if ((l->kind != LAYOUT_TINY && p != PANE_BIG) || l->boxed) {
-		snprintf(title, sizeof title, "%d %s", (int)p + 1, layout_pane_name(p));
-		pane_note(v, p, l, note);
-		draw_frame(g, l->pane[p], title, note, v->focus == (int)p || v->zoom == (int)p, l->boxed, v->glyphs);
-	}
 	switch (p) {
 	case PANE_LOSS: pane_loss(g, v, in, l->boxed); break;
 	case PANE_NOW: pane_now(g, v, in); break;
@@ -107,6 +102,12 @@ static void draw_pane(struct grid *g, struct view *v, const struct layout *l, en
 	case PANE_LOG: pane_log(g, v, in); break;
 	case PANE_BIG: pane_big(g, v, in); break;
 	case PANE_CURVES: case PANE_N: break;
+	}
+	/* Behind it: its note tells what the drawing has measured. */
+	if ((l->kind != LAYOUT_TINY && p != PANE_BIG) || l->boxed) {
+		snprintf(title, sizeof title, "%d %s", (int)p + 1, layout_pane_name(p));
+		pane_note(v, p, l, note);
+		draw_frame(g, l->pane[p], title, note, v->focus == (int)p || v->zoom == (int)p, l->boxed, v->glyphs);
 	}
 }
 

@@ -127,8 +127,9 @@ static void sum_line(struct grid *g, const struct view *v, struct rect r, const 
 		end = grid_printf(g, r, end + 2, y, ATTR_NOTE, "%s GFLOP/s", fmt_short(a, d->snap.flops_per_micro / d->snap.micro_ms / 1e6));
 	if (d->snap.blas_gflops > 0 && end + 22 <= room)
 		grid_printf(g, r, end + 2, y, ATTR_NOTE, "floor %.0f GFLOP/s", d->snap.blas_gflops);
+	/* Not up against the pane beside it, where there is no line between them, if there is room. */
 	if (more > 0)
-		grid_printf(g, r, r.w - 8, y, ATTR_NOTE, "%3d more", more);
+		grid_printf(g, r, r.w - 8 - (r.w < 32 && end < r.w - 10 ? 2 : 0), y, ATTR_NOTE, "%3d more", more);
 }
 
 void pane_kernels_note(const struct view *v, int room, char note[NOTE])

@@ -192,6 +192,19 @@ static const char *why(const struct power_source_view *s)
 	return s->reason[0] ? s->reason : words[s->state];
 }
 
+/* Lines that a text takes, the first of another width. */
+static int wrapped(const char *s, int first, int w)
+{
+	size_t n = strlen(s), show;
+	int lines = 0;
+	for (; n && lines < 8; lines++) {
+		size_t k = text_wrap(s, n, lines ? w : first, &show);
+		s += k;
+		n -= k;
+	}
+	return lines;
+}
+
 /* One source; returns the rows it took. */
 static int source_rows(struct grid *g, struct rect r, int x, int y, const struct power_source_view *s, int with_fix)
 {
@@ -214,7 +227,9 @@ static int source_rows(struct grid *g, struct rect r, int x, int y, const struct
 	snprintf(reason, sizeof reason, "%s%s%s", s->kind, *s->kind ? ": " : "", why(s));
 	if (!strncmp(s->name, s->kind, strlen(s->kind)))
 		text = why(s);
-	size_t left = strlen(text), show;
+	/* Without room for all of it, the word for it. */
+	const char *detail = with_fix && wrapped(text, r.w - end - 1, r.w - x) <= 3 ? NULL : strstr(text, " (");
+	size_t left = detail ? (size_t)(detail - text) : strlen(text), show;
 	for (int at = end + 1; left && used <= 3; at = x, used++) {
 		size_t n = text_wrap(text, left, r.w - at, &show);
 		grid_textn(g, r, at, y + used - 1, ATTR_NOTE, text, show);

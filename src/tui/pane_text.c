@@ -40,7 +40,7 @@ void pane_sample_note(const struct view *v, char note[NOTE])
 	if (s->done && !strncmp(s->note, "step ", 5))
 		n = snprintf(note, NOTE, "%.60s", s->note);
 	else
-		n = snprintf(note, NOTE, "step %s  %.48s", fmt_group(a, s->step), s->done ? s->note : "writing");
+		n = snprintf(note, NOTE, "step %s%s%.48s", fmt_group(a, s->step), s->done && !*s->note ? "" : "  ", s->done ? s->note : "writing");
 	if (total > 1)
 		snprintf(note + n, NOTE - (size_t)n, "  [ %d/%d ]", total - aim_sample(v), total);
 }
@@ -58,9 +58,9 @@ void pane_sample(struct grid *g, struct view *v, struct rect r)
 	int lines = text_lines(s->text, s->len, r.w), x, y;
 	v->page[PANE_SAMPLE] = r.h;
 	v->most[PANE_SAMPLE] = MAX(lines - r.h, 0);
-	int up = MIN(v->scroll[PANE_SAMPLE], v->most[PANE_SAMPLE]);
+	int up = v->scroll[PANE_SAMPLE] = MIN(v->scroll[PANE_SAMPLE], v->most[PANE_SAMPLE]);
 	/* While it is written its end is shown; read afterwards it begins at its beginning. */
-	int from = s->done && !s->cut ? MIN(v->most[PANE_SAMPLE], v->most[PANE_SAMPLE] - up) : v->most[PANE_SAMPLE] - up;
+	int from = view_rests_at_end(v, PANE_SAMPLE) ? v->most[PANE_SAMPLE] - up : up;
 	draw_flow(g, r, s->text, s->len, s->prompt, MAX(from, 0), ATTR_SAMPLE, &x, &y);
 	if (!s->done && up == 0 && lines) {
 		if (x >= r.w)
@@ -136,7 +136,8 @@ void pane_log(struct grid *g, struct view *v, struct rect r)
 		return;
 	v->page[PANE_LOG] = r.h;
 	v->most[PANE_LOG] = most_back(v, w, r.h);
-	int up = MAX(MIN(v->scroll[PANE_LOG], v->most[PANE_LOG]), 0), y = r.h;
+	/* It may have been scrolled when the pane was smaller: from where it is seen to be, keys go on. */
+	int up = v->scroll[PANE_LOG] = MAX(MIN(v->scroll[PANE_LOG], v->most[PANE_LOG]), 0), y = r.h;
 	for (int back = up + 1; y > 0 && passing(v, back, &at) == back; back++) {
 		const struct log_line *l = log_at(d, at);
 		size_t n = strlen(l->text);

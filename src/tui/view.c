@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tui/aim.h"
 
 int view_init(struct view *v)
 {
@@ -304,10 +305,10 @@ int view_ema(const struct view *v)
 
 /* --- moving about --- */
 
-/* Panes that rest at their end (text that follows) scroll upwards from there, the others downwards from their top. */
-static int rests_at_end(int pane)
+int view_rests_at_end(const struct view *v, int pane)
 {
-	return pane == PANE_LOG || pane == PANE_SAMPLE;
+	const struct sample *s = pane == PANE_SAMPLE ? data_sample(view_data(v), aim_sample(v)) : NULL;
+	return pane == PANE_LOG || (s && (!s->done || s->cut));
 }
 
 void view_scroll(struct view *v, int lines)
@@ -322,7 +323,7 @@ void view_scroll(struct view *v, int lines)
 		v->kernel_at = MAX(MIN(v->kernel_at + lines, v->kernel_rows - 1), 0);
 		return;
 	}
-	v->scroll[p] += rests_at_end(p) ? -lines : lines;
+	v->scroll[p] += view_rests_at_end(v, p) ? -lines : lines;
 	v->scroll[p] = MAX(MIN(v->scroll[p], v->most[p]), 0);
 }
 

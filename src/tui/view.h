@@ -142,6 +142,8 @@ void view_answer_close(struct view *v);
 void view_answer_watch(struct view *v, const char *title, const char *text);
 /* Returns 1 when it is frozen now. */
 int view_freeze(struct view *v);
+/* Panes that rest at their end (text that follows, a sample that is being written) scroll upwards from there, the others downwards from their top. */
+int view_rests_at_end(const struct view *v, int pane);
 /* Moves the focused pane (or the open answer) by lines; towards older text is negative. */
 void view_scroll(struct view *v, int lines);
 void view_scroll_page(struct view *v, int pages);

@@ -336,9 +336,84 @@ static void test_scrolling(void **s)
 	view_scroll(&v, -100000);
 	view_scroll_page(&v, -1);
 	assert_int_equal(v.scroll[PANE_LOG], v.most[PANE_LOG]);
+	/* To the top of a small pane; in a larger one keys go on from what is seen there. */
+	v.zoom = -1;
+	v.focus = PANE_LOG;
+	str_clear(&c);
+	draw(&v, 80, 24, &c);
+	view_scroll(&v, -100000);
+	v.zoom = PANE_LOG;
+	str_clear(&c);
+	draw(&v, 80, 40, &c);
+	assert_int_equal(v.scroll[PANE_LOG], v.most[PANE_LOG]);
+	view_scroll_page(&v, 1);
+	str_clear(&c);
+	draw(&v, 80, 40, &c);
+	assert_null(strstr(c.s, "line 5 "));
+	assert_non_null(strstr(c.s, "line 59"));
 	str_done(&a);
 	str_done(&b);
 	str_done(&c);
+	view_done(&v);
+}
+
+/* A sample that is written shows its end, one that is done begins at its beginning, and scrolls on from there. */
+static void test_sample_rests(void **s)
+{
+	(void)s;
+	struct view v;
+	struct str got = {0};
+	struct engine_event b = {.kind = EV_SAMPLE_BEGIN, .obs = {.step = 12340}, .text = "FIRST"}, t = {.kind = EV_SAMPLE}, e = {.kind = EV_SAMPLE_END};
+	assert_int_equal(fakeview_training(&v), 0);
+	v.focus = PANE_SAMPLE;
+	view_event(&v, &b, "1");
+	for (int i = 0; i < 40; i++) {
+		snprintf(t.text, sizeof t.text, "\nline %d", i);
+		view_event(&v, &t, "1");
+	}
+	draw(&v, 80, 24, &got);
+	assert_true(!strstr(got.s, "FIRST") && strstr(got.s, "line 39"));
+	view_event(&v, &e, "1");
+	str_clear(&got);
+	draw(&v, 80, 24, &got);
+	assert_true(strstr(got.s, "FIRST") && !strstr(got.s, "line 39"));
+	view_scroll(&v, 2);
+	str_clear(&got);
+	draw(&v, 80, 24, &got);
+	assert_true(!strstr(got.s, "FIRST") && strstr(got.s, "line 1\n"));
+	view_scroll(&v, 1 << 20);
+	str_clear(&got);
+	draw(&v, 80, 24, &got);
+	assert_non_null(strstr(got.s, "line 39"));
+	str_done(&got);
+	view_done(&v);
+}
+
+/* Where there is no room for all of it: whole words, and a sign that there are more; of a reason what it is, without its detail. */
+static void test_no_room(void **s)
+{
+	(void)s;
+	struct view v;
+	struct str got = {0};
+	assert_int_equal(fakeview_empty(&v), 0);
+	v.live->snap.power.source[0] = (struct power_source_view){.name = "package", .kind = "powercap", .state = POWER_NO_SENSOR, .reason = "no zone (a virtual machine, or a module that is not loaded)"};
+	draw(&v, 80, 24, &got);
+	assert_true(strstr(got.s, "powercap: no") && !strstr(got.s, "(a virtual"));
+	v.zoom = PANE_POWER;
+	str_clear(&got);
+	draw(&v, 80, 24, &got);
+	assert_non_null(strstr(got.s, "no zone (a virtual machine"));
+	v.prompt.open = 1;
+	strcpy(v.prompt.line, "lr ");
+	v.prompt.cursor = 3;
+	strcpy(v.prompt.hint, "now 0.00182 of 0.002, cosine  [RATE] [constant|cosine|linear|wsd] [max=R] [min=FRACTION] [warmup=N]");
+	str_clear(&got);
+	draw(&v, 80, 24, &got);
+	assert_non_null(strstr(got.s, "[max=R] …\n"));
+	str_clear(&got);
+	draw(&v, 120, 24, &got);
+	assert_non_null(strstr(got.s, "[warmup=N]\n"));
+	str_done(&got);
 	view_done(&v);
 }
 
@@ -423,7 +498,7 @@ int main(void)
 		setlocale(LC_CTYPE, "en_US.UTF-8");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_replayed_kernels), cmocka_unit_test(test_chip), cmocka_unit_test(test_compiles), cmocka_unit_test(test_stage), cmocka_unit_test(test_prompt), cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_every_size), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_answers), cmocka_unit_test(test_freeze), cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_every_size), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_sample_rests), cmocka_unit_test(test_no_room), cmocka_unit_test(test_answers), cmocka_unit_test(test_freeze), cmocka_unit_test(test_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
