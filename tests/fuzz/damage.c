@@ -1,6 +1,6 @@
 /* damage.c: a file cut at every length and with every bit of its head turned, given to one fuzz target: which of these are taken for whole? No randomness.
  *
- *   damage_NAME FILE: "NAME FILE: whole yes, cuts C of N taken, bits B of M taken". The target's own checks end the process.
+ *   damage_NAME FILE [HEAD]: "NAME FILE: whole yes, cuts C of N taken, bits B of M taken". The target's own checks end the process. HEAD: bytes whose bits are turned, 1024 when not said.
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +27,9 @@ int main(int argc, char **argv)
 {
 	struct str file = {0};
 	struct err e = {0};
-	if (argc != 2 || file_read(&file, argv[1], "damage", 64 << 20, &e)) {
-		fprintf(stderr, "%s\n", argc == 2 ? e.msg : "usage: damage_NAME FILE");
+	size_t head = argc > 2 ? (size_t)atoi(argv[2]) : HEAD;
+	if (argc < 2 || argc > 3 || file_read(&file, argv[1], "damage", 64 << 20, &e)) {
+		fprintf(stderr, "%s\n", argc == 2 || argc == 3 ? e.msg : "usage: damage_NAME FILE [HEAD]");
 		return 2;
 	}
 	uint8_t *data = (uint8_t *)file.s;
@@ -36,7 +37,7 @@ int main(int argc, char **argv)
 	int whole = taken(data, file.len);
 	for (size_t n = 0; n < file.len; n += n < EVERY ? 1 : STEP, cuts++)
 		cut_taken += (unsigned)taken(data, n);
-	for (size_t i = 0; i < file.len && i < HEAD; i++)
+	for (size_t i = 0; i < file.len && i < head; i++)
 		for (int b = 0; b < 8; b++, bits++) {
 			data[i] ^= (uint8_t)(1 << b);
 			bit_taken += (unsigned)taken(data, file.len);

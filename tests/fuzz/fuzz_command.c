@@ -44,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct err e = {0};
 	int rc = shell_parse(p, line, &e);
 	fuzz_said(rc, &e);
+	fuzz_accepted += !rc;
 	if (!rc && p->id >= 0)
 		join_and_parse(p);
 	size_t len = strlen(line);

@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		settings_init(&s);
 		int rc = id < 0 ? id : settings_set(&s, (enum setting_id)id, value, &e);
 		fuzz_said(rc, &e);
+		fuzz_accepted += !rc;
 		if (!rc) {
 			char text[SETTING_TEXT_MAX];
 			struct settings again = s;

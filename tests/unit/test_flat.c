@@ -19,10 +19,12 @@
 #include "support/term.h"
 
 /* Looks count once a first save, evaluation and the programs of both lengths have been. The curves' memory is touched page by page until some 8,000 steps: room for that
- * in the short form. */
-enum { LONG = 60, LOOKS_MIN = 24, WARM = 200, ROOM_KIB = 1024, SHORT_ROOM_KIB = 8192 };
+ * in the short form. What was asked for (VmData) knows nothing of touching: there 1,000 bytes lost at each of 6,000 steps are seen (tried; and a descriptor a save, a thread an
+ * evaluation); by itself it was seen to move by 400 KiB. FEW: what a save, a sample or an attached terminal may have open at every one of some looks. */
+enum { LONG = 60, LOOKS_MIN = 24, WARM = 200, ROOM_KIB = 1024, SHORT_ROOM_KIB = 8192, DATA_ROOM_KIB = 1536, FEW = 3 };
 
-struct look { uint64_t step; long kib, threads; int descriptors; };
+/* kib: in memory; data: asked for, but for files. */
+struct look { uint64_t step; long kib, data, threads; int descriptors; };
 struct part { struct look low, high; };
 
 static struct look *looks;
@@ -49,6 +51,7 @@ static void read_status(pid_t pid, struct look *l)
 	FILE *f = fopen(path, "re");
 	while (f && fgets(line, sizeof line, f)) {
 		sscanf(line, "VmRSS: %ld", &l->kib);
+		sscanf(line, "VmData: %ld", &l->data);
 		sscanf(line, "Threads: %ld", &l->threads);
 	}
 	if (f)
@@ -92,11 +95,12 @@ static struct part quarter(size_t k)
 	for (size_t i = from; i < to; i++) {
 		const struct look *l = &looks[i];
 		p.low.kib = MIN(p.low.kib, l->kib), p.high.kib = MAX(p.high.kib, l->kib);
+		p.low.data = MIN(p.low.data, l->data), p.high.data = MAX(p.high.data, l->data);
 		p.low.threads = MIN(p.low.threads, l->threads), p.high.threads = MAX(p.high.threads, l->threads);
 		p.low.descriptors = MIN(p.low.descriptors, l->descriptors), p.high.descriptors = MAX(p.high.descriptors, l->descriptors);
 		p.high.step = l->step;
 	}
-	print_message("# to step %" PRIu64 ": %ld to %ld KiB, %d to %d descriptors, %ld to %ld threads\n", p.high.step, p.low.kib, p.high.kib, p.low.descriptors,
+	print_message("# to step %" PRIu64 ": %ld to %ld KiB, %ld to %ld asked for, %d to %d descriptors, %ld to %ld threads\n", p.high.step, p.low.kib, p.high.kib, p.low.data, p.high.data, p.low.descriptors,
 		      p.high.descriptors, p.low.threads, p.high.threads);
 	return p;
 }
@@ -145,8 +149,9 @@ static void test_flat(void **s)
 	quarter(2);
 	struct part late = quarter(3);
 	/* A save, a sample and a resize have descriptors, memory and, at a restart of the pool, threads for a while: what is lost for good lifts the lowest. */
-	assert_true(late.low.descriptors <= early.low.descriptors && late.high.descriptors <= early.high.descriptors + 4);
-	assert_true(late.low.threads <= early.low.threads && late.high.threads <= early.high.threads + 1);
+	assert_true(late.low.descriptors <= early.low.descriptors + FEW && late.high.descriptors <= early.high.descriptors + 4);
+	assert_true(late.low.threads <= early.low.threads + 1 && late.high.threads <= early.high.threads + 1);
+	assert_true(late.low.data <= early.low.data + DATA_ROOM_KIB);
 	assert_true(late.low.kib <= early.high.kib + (steps ? ROOM_KIB : SHORT_ROOM_KIB));
 	free(looks);
 }

@@ -220,6 +220,17 @@ static int check_left_over(const struct folder *f, struct err *e)
 	return 0;
 }
 
+/* A model that the files can not hold is refused before memory is asked for; no number takes less than two bytes. */
+static int check_size(const struct folder *f, const struct model_config *c, struct err *e)
+{
+	uint64_t need = model_params(c), have = 0;
+	for (int i = 0; i < f->n; i++)
+		have += f->file[i].st.buffer_bytes;
+	if (need > have / 2)
+		return err_set(e, ERR_FORMAT, "model: %s: config.json makes a model of %" PRIu64 " parameters, its weight files (%d) hold %" PRIu64 " bytes", f->path, need, f->n, have);
+	return 0;
+}
+
 struct params *hf_load(const char *path, struct err *e)
 {
 	struct folder f = {.path = path};
@@ -228,6 +239,8 @@ struct params *hf_load(const char *path, struct err *e)
 	int rc = hf_config(&c, path, e);
 	if (!rc)
 		rc = open_files(&f, e);
+	if (!rc)
+		rc = check_size(&f, &c, e);
 	if (!rc && !(p = params_new(&c, e)))
 		rc = err_code_or(e, ERR_NOMEM);
 	if (!rc)
