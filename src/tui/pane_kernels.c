@@ -24,7 +24,7 @@ static struct columns columns(int w, const struct kernel_table *t, const struct 
 	struct columns c = {0};
 	int watts = 0;
 	for (int i = 0; i < t->n; i++)
-		watts |= isfinite(t->line[i].mj);
+		watts |= t->line[i].kind == KERNEL_ROW && isfinite(t->line[i].mj);
 	c.name = w >= 44 ? 15 : MAX(MIN(w - 13, 15), 6);
 	int x = c.name;
 	take(&x, &c.calls, 6, w >= 44, w);

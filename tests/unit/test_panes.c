@@ -389,6 +389,24 @@ static void test_sample_rests(void **s)
 	view_done(&v);
 }
 
+/* Without watts there is no column for them. */
+static void test_kernels_without_watts(void **s)
+{
+	(void)s;
+	struct view v;
+	struct str got = {0};
+	assert_int_equal(fakeview_training(&v), 0);
+	v.zoom = PANE_KERNELS;
+	draw(&v, 120, 40, &got);
+	assert_non_null(strstr(got.s, "~mJ"));
+	v.live->snap.power.watts = NAN;
+	str_clear(&got);
+	draw(&v, 120, 40, &got);
+	assert_null(strstr(got.s, "~mJ"));
+	str_done(&got);
+	view_done(&v);
+}
+
 /* Where there is no room for all of it: whole words, and a sign that there are more; of a reason what it is, without its detail. */
 static void test_no_room(void **s)
 {
@@ -498,7 +516,7 @@ int main(void)
 		setlocale(LC_CTYPE, "en_US.UTF-8");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_training), cmocka_unit_test(test_beginning), cmocka_unit_test(test_zoomed), cmocka_unit_test(test_replayed_kernels), cmocka_unit_test(test_chip), cmocka_unit_test(test_compiles), cmocka_unit_test(test_stage), cmocka_unit_test(test_prompt), cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_every_size), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_sample_rests), cmocka_unit_test(test_no_room), cmocka_unit_test(test_answers), cmocka_unit_test(test_freeze), cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_every_size), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_sample_rests), cmocka_unit_test(test_no_room), cmocka_unit_test(test_kernels_without_watts), cmocka_unit_test(test_answers), cmocka_unit_test(test_freeze), cmocka_unit_test(test_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
