@@ -244,6 +244,7 @@ int saver_take(struct saver *s, int wait, struct save_result *out)
 	if (!j)
 		return 0;
 	*out = j->result;
+	out->ns = MAX(out->ns, out->stall_ns); /* the owner may have been at its copy, or asleep, when the saver was done */
 	ckpt_end(j->file);
 	free(j);
 	return 1;
