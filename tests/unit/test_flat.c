@@ -23,6 +23,12 @@
  * evaluation); by itself it was seen to move by 400 KiB. FEW: what a save, a sample or an attached terminal may have open at every one of some looks. */
 enum { LONG = 60, LOOKS_MIN = 24, WARM = 200, ROOM_KIB = 1024, SHORT_ROOM_KIB = 8192, DATA_ROOM_KIB = 1536, FEW = 3 };
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { COUNTS = 0 }; /* their own tables are in VmData and grow */
+#else
+enum { COUNTS = 1 };
+#endif
+
 /* kib: in memory; data: asked for, but for files. */
 struct look { uint64_t step; long kib, data, threads; int descriptors; };
 struct part { struct look low, high; };
@@ -151,7 +157,7 @@ static void test_flat(void **s)
 	/* A save, a sample and a resize have descriptors, memory and, at a restart of the pool, threads for a while: what is lost for good lifts the lowest. */
 	assert_true(late.low.descriptors <= early.low.descriptors + FEW && late.high.descriptors <= early.high.descriptors + 4);
 	assert_true(late.low.threads <= early.low.threads + 1 && late.high.threads <= early.high.threads + 1);
-	assert_true(late.low.data <= early.low.data + DATA_ROOM_KIB);
+	assert_true(!COUNTS || late.low.data <= early.low.data + DATA_ROOM_KIB);
 	assert_true(late.low.kib <= early.high.kib + (steps ? ROOM_KIB : SHORT_ROOM_KIB));
 	free(looks);
 }
