@@ -198,7 +198,7 @@ static void probs_back(struct plan *p, int i)
 			    .inner = p->value[q].dim[p->value[q].rank - 1]};
 	int in[SCORES_N + 1] = {f.mask, product->in[1], f.mask, q, k, f.mask, f.scale};
 	int64_t cols = scores->dim[scores->rank - 1], m = like.groups * like.rows;
-	if (!like.groups || sum->dim[sum->rank - 2] != cols || p->value[probs].rank != sum->rank || p->value[probs].dim[sum->rank - 2] != m ||
+	if (f.n == (int)ARRAY_LEN(f.node) || !like.groups || sum->dim[sum->rank - 2] != cols || p->value[probs].rank != sum->rank || p->value[probs].dim[sum->rank - 2] != m ||
 	    !is_whole(p, probs, sum, m * cols) || !is_whole(p, in[SCORES_SIDE], sum, m * sum->dim[sum->rank - 1]) || !is_whole(p, q, sum, m * like.inner) ||
 	    !is_whole(p, k, sum, cols * like.inner) || mask_view(p, &f, scores, &like.mask) || !made_before(p, in, f.scale < 0 ? SCORES_N : SCORES_N + 1, at))
 		return;
