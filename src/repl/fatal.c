@@ -8,9 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static void put(int fd, const char *s)
+void fatal_put(int fd, const char *s, size_t n)
 {
-	size_t n = strlen(s);
 	while (n) {
 		ssize_t k = write(fd, s, n);
 		if (k <= 0)
@@ -18,6 +17,11 @@ static void put(int fd, const char *s)
 		s += k;
 		n -= (size_t)k;
 	}
+}
+
+static void put(int fd, const char *s)
+{
+	fatal_put(fd, s, strlen(s));
 }
 
 /* A line of /proc/self/maps as far as it was read: "from-to rwxp offset device inode   /path". */

@@ -23,23 +23,12 @@ static struct {
 	volatile sig_atomic_t live;
 } guard = {.fd = -1, .err_fd = 2, .drain_fd = -1};
 
-static void put(int fd, const char *s, size_t n)
-{
-	while (n) {
-		ssize_t k = write(fd, s, n);
-		if (k <= 0)
-			return;
-		s += k;
-		n -= (size_t)k;
-	}
-}
-
 static void restore(void)
 {
 	if (!guard.live)
 		return;
 	guard.live = 0;
-	put(guard.fd, guard.reset, guard.len);
+	fatal_put(guard.fd, guard.reset, guard.len);
 	if (guard.known)
 		tcsetattr(guard.fd, TCSANOW, &guard.modes);
 }
@@ -50,7 +39,7 @@ static void pour_out(void)
 	ssize_t n;
 	/* The reading end never blocks. */
 	while (guard.drain_fd >= 0 && (n = read(guard.drain_fd, buf, sizeof buf)) > 0)
-		put(guard.err_fd, buf, (size_t)n);
+		fatal_put(guard.err_fd, buf, (size_t)n);
 }
 
 static void on_fatal(int sig, siginfo_t *info, void *context)
@@ -60,7 +49,7 @@ static void on_fatal(int sig, siginfo_t *info, void *context)
 	restore();
 	if (was_live) {
 		pour_out();
-		put(guard.err_fd, "\n", 1);
+		fatal_put(guard.err_fd, "\n", 1);
 		fatal_say(guard.err_fd, sig, info->si_addr);
 	}
 	/* SA_RESETHAND has put the default back: this ends the process as if nobody had looked. */
