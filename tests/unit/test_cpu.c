@@ -293,17 +293,24 @@ struct model_rig {
 	struct rig one, three;
 };
 
-static void model_rig_open(struct model_rig *m, enum program_id id, const struct model_config *c, const struct program_shape *shape)
+/* m->p.text is there. */
+static void model_rig_bind(struct model_rig *m)
 {
 	struct err e = {0};
-	*m = (struct model_rig){.p = {0}};
-	assert_int_equal(program_build(&m->p, id, c, shape, MIL_BARE, &e), 0);
 	assert_int_equal(mil_parse(&m->g, m->p.text.s, m->p.text.len, &e), 0);
 	assert_int_equal(op_data_fill(&m->d, m->g, 5), 0);
 	rig_open(&m->one, 1);
 	rig_open(&m->three, 3);
 	rig_bind(&m->one, m->p.text.s, m->d.w, m->d.nw);
 	rig_bind(&m->three, m->p.text.s, m->d.w, m->d.nw);
+}
+
+static void model_rig_open(struct model_rig *m, enum program_id id, const struct model_config *c, const struct program_shape *shape)
+{
+	struct err e = {0};
+	*m = (struct model_rig){.p = {0}};
+	assert_int_equal(program_build(&m->p, id, c, shape, MIL_BARE, &e), 0);
+	model_rig_bind(m);
 }
 
 static void model_rig_done(struct model_rig *m)
@@ -376,6 +383,48 @@ static void test_attention_back(void **s)
 		}
 		model_rig_done(&first);
 		model_rig_done(&second);
+	}
+}
+
+/* Probabilities that are read by others and by probs^T da, `reshapes` of them between mask and softmax. */
+static void probs_program(struct str *out, int reshapes)
+{
+	const char *last = "c";
+	char name[16] = "c";
+	str_puts(out, "program(1.3)\n{\nfunc main<ios18>(tensor<fp16, [2, 3, 150, 8]> q, tensor<fp16, [2, 3, 150, 8]> k, tensor<fp16, [2, 3, 150, 8]> da) {\n"
+		"tensor<fp16, [1, 1, 150, 150]> m = const()[val=tensor<fp16, [1, 1, 150, 150]>(BLOBFILE(path=string(\"@model_path/weights/m.bin\"), offset=uint64(64)))];"
+		"tensor<fp16, [2, 3, 150, 150]> a = matmul(x=q, y=k, transpose_x=bool(false), transpose_y=bool(true));"
+		"tensor<fp16, [2, 3, 150, 150]> b = mul(x=a, y=fp16(0.375)); tensor<fp16, [2, 3, 150, 150]> c = add(x=b, y=m);");
+	for (int i = 0; i < reshapes; i++) {
+		const char *shape = (reshapes - i) % 2 ? "[2, 3, 150, 150]" : "[6, 1, 150, 150]";
+		str_printf(out, "tensor<fp16, %s> r%d = reshape(x=%s, shape=tensor<int32, [4]>(%s));", shape, i, last, shape);
+		snprintf(name, sizeof name, "r%d", i);
+		last = name;
+	}
+	str_printf(out, "tensor<fp16, [2, 3, 150, 150]> p = softmax(x=%s, axis=int32(-1));"
+		"tensor<fp16, [2, 3, 150, 150]> t = transpose(x=p, perm=tensor<int32, [4]>([0, 1, 3, 2]));"
+		"tensor<fp16, [2, 3, 150, 8]> y = matmul(x=t, y=da, transpose_x=bool(false), transpose_y=bool(false));\n} -> (p, y);\n}\n", last);
+}
+
+/* The list of what becomes one node has an end: a program that goes beyond it runs as it stands. */
+static void test_attention_of_many_nodes(void **s)
+{
+	(void)s;
+	enum { ROOM = 12, OTHERS = 5 }; /* of that list; transposition, both products, scale, mask */
+	int steps = 0;
+	for (int reshapes = 0; reshapes < ROOM; reshapes++) {
+		struct model_rig m = {.p = {0}};
+		struct kernel_plan_info info;
+		m.p.name = "probabilities";
+		probs_program(&m.p.text, reshapes);
+		model_rig_bind(&m);
+		assert_int_equal(m.d.nw, 1);
+		fill_mask((float *)(uintptr_t)m.d.w[0].data, 150, 150, 0);
+		model_rig_check(&m, 1e-5);
+		kernel_plan(m.one.k, &info);
+		steps = reshapes ? steps : info.nstep;
+		assert_int_equal(info.nstep == steps, reshapes + OTHERS <= ROOM);
+		model_rig_done(&m);
 	}
 }
 
@@ -558,7 +607,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ops), cmocka_unit_test(test_model_programs), cmocka_unit_test(test_plans),
-		cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_back), cmocka_unit_test(test_live_weights), cmocka_unit_test(test_refusals), cmocka_unit_test(test_beyond_memory), cmocka_unit_test(test_gather_outside),
+		cmocka_unit_test(test_attention), cmocka_unit_test(test_attention_back), cmocka_unit_test(test_attention_of_many_nodes), cmocka_unit_test(test_live_weights), cmocka_unit_test(test_refusals), cmocka_unit_test(test_beyond_memory), cmocka_unit_test(test_gather_outside),
 		cmocka_unit_test(test_windows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,9 +114,10 @@ static void rules_and_names(void **s)
 	leave(t);
 }
 
-/* A press, and its release after the screen has answered: curses makes one thing of both at once. */
+/* A press and its release, on what must first be drawn. */
 static void click(struct term *t, const char *text, int right)
 {
+	see(t, text);
 	const char *screen = term_screen(t), *at = strstr(screen, text), *line = at;
 	char keys[64];
 	int y = 1, x = right + 1;
