@@ -99,13 +99,13 @@ void ui_chores(struct ui *u)
 		ui_stop(u, STOP_SAVE, "quit");
 	}
 	rules(u);
-	if (!agenda_watching(u->agenda) || u->stopping)
-		return;
 	if (u->view.answer.watch == WATCH_CLOSED) {
 		u->view.answer.watch = WATCH_NONE;
-		end_watch(u, "watch: ended");
-		return;
+		if (agenda_watching(u->agenda))
+			end_watch(u, "watch: ended");
 	}
+	if (!agenda_watching(u->agenda) || u->stopping)
+		return;
 	if (!agenda_watch_due(u->agenda, clock_ns(), line))
 		return;
 	str_clear(&u->watch_text);

@@ -135,7 +135,7 @@ void view_answer_text(struct view *v, const char *text)
 void view_answer_watch(struct view *v, const char *title, const char *text)
 {
 	struct answer *a = &v->answer;
-	if (a->id || (a->open && a->watch != WATCH_SHOWN))
+	if (a->id || a->watch == WATCH_CLOSED || (a->open && a->watch != WATCH_SHOWN))
 		return;
 	int top = a->watch == WATCH_SHOWN ? a->top : 0;
 	view_answer_begin(v, 0, title);

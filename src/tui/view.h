@@ -138,7 +138,8 @@ void view_answer_begin(struct view *v, uint32_t id, const char *title);
 void view_answer_text(struct view *v, const char *text);
 void view_answer_end(struct view *v, const char *clock);
 void view_answer_close(struct view *v);
-/* The whole answer of a command that is repeated, in the place of the one before; it stays open, wherever it was scrolled to. Does nothing while another answer is on its way. */
+/* The whole answer of a command that is repeated, in the place of the one before; it stays open, wherever it was scrolled to.
+ * Does nothing while another answer is on its way, or when the one before was closed: then nobody watches any more. */
 void view_answer_watch(struct view *v, const char *title, const char *text);
 /* Returns 1 when it is frozen now. */
 int view_freeze(struct view *v);

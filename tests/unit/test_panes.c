@@ -460,6 +460,13 @@ static void test_answers(void **s)
 	view_event(&v, &d, "1");
 	assert_string_equal(v.live->log[1].text, "lr: abc: not a number");
 	assert_int_equal(v.live->log[1].level, LOG_ERROR);
+	/* A watched command's answer that was under way when it was closed does not open it again. */
+	view_answer_close(&v);
+	view_answer_watch(&v, "watch", "1\n2\n3\n");
+	assert_true(v.answer.open);
+	view_answer_close(&v);
+	view_answer_watch(&v, "watch", "1\n2\n3\n");
+	assert_false(v.answer.open);
 	view_done(&v);
 }
 

@@ -86,6 +86,13 @@ static void watching(void **s)
 	see(t, "watch: ended");
 	term_type(t, ":watch\r");
 	see(t, "nothing is watched");
+	/* What was ended before its answer was closed is no reason to end the next one. */
+	term_type(t, ":watch 0.3 kernels\r");
+	see(t, "unaccounted");
+	term_type(t, ":watch off\r");
+	term_run(t, 0.5);
+	term_type(t, "\033");
+	see_gone(t, "unaccounted");
 	term_type(t, ":watch 0.3 kernels\r");
 	see(t, "unaccounted");
 	term_type(t, ":help lr\r");
