@@ -341,8 +341,11 @@ void bar_prompt(struct grid *g, struct view *v, const struct layout *l)
 		g->cursor_y = r.y;
 		return;
 	}
+	static const char *const leaves[] = {
+		[LEAVING_SAVES] = "saving, then leaving; ^C gives the save up", [LEAVING_NOW] = "leaving; ^C gives up what is still being saved",
+		[LEAVING_GIVEN_UP] = "the last save is given up; ^C once more ends at once"};
 	if (v->leaving)
-		grid_text(g, r, 0, 0, ATTR_TEXT, "saving, then leaving; ^C leaves at once");
+		grid_text(g, r, 0, 0, ATTR_TEXT, leaves[v->leaving]);
 	else if (v->message[0])
 		grid_text(g, r, 0, 0, v->message_level == LOG_ERROR ? ATTR_BAD : v->message_level == LOG_WARN ? ATTR_WARN : ATTR_TEXT, v->message);
 	else

@@ -105,6 +105,8 @@ int ui_take_over(struct ui *u, const struct handover *h, struct err *e)
 		v->frozen = malloc(sizeof *v->frozen);
 		rc = v->frozen ? handover_get(h, "view.frozen", v->frozen, sizeof *v->frozen, e) : err_nomem(e, "screen", sizeof *v->frozen);
 	}
+	if (v->leaving == LEAVING_GIVEN_UP)
+		engine_give_up(u->engine);
 	str_puts(&v->answer.text, handover_text(h, "view.answer"));
 	str_puts(&u->watch_text, handover_text(h, "ui.watch"));
 	/* The other run is read again; without it the screen is still one. */

@@ -347,7 +347,7 @@ void ui_key(struct ui *u, const struct screen_key *k)
 		ui_suspend(u); /* whatever is asked or typed */
 	} else if (u->stopping) {
 		if (!strcmp(k->name, "^C"))
-			ui_stop(u, STOP_NOW, "quit");
+			ui_give_up(u);
 	} else if (u->view.ask != ASK_NONE) {
 		ask_key(u, k);
 	} else if (u->view.filtering != FILTER_NONE) {

@@ -53,7 +53,7 @@ static uint32_t send_op(struct ui *u, int op, const char *word)
 
 void ui_stop(struct ui *u, enum stop_kind kind, const char *reason)
 {
-	if (u->stopped || u->stopping >= kind)
+	if (u->stopped || u->stopping)
 		return;
 	engine_cancel(u->engine);
 	uint32_t id = send_op(u, kind == STOP_NOW ? CMD_STOP_NOW : CMD_STOP_SAVE, reason);
@@ -62,9 +62,24 @@ void ui_stop(struct ui *u, enum stop_kind kind, const char *reason)
 	shell_record_end(u->shell);
 	u->stop_id = id;
 	u->stopping = kind;
-	u->view.leaving = 1;
+	u->view.leaving = kind == STOP_NOW ? LEAVING_NOW : LEAVING_SAVES;
 	u->view.prompt.open = 0;
 	u->view.ask = ASK_NONE;
+	u->dirty = 1;
+}
+
+/* Who asks for the end again does not want to lose the save; ^C says so. A disk that hangs does not hear of it: then the process ends over it. */
+void ui_give_up(struct ui *u)
+{
+	if (u->stopped || u->view.live->snap.view.kind != VIEW_NONE)
+		return;
+	u->signal = SIGINT;
+	if (u->view.leaving == LEAVING_GIVEN_UP) {
+		u->at_once = u->end = 1;
+		return;
+	}
+	engine_give_up(u->engine);
+	u->view.leaving = LEAVING_GIVEN_UP;
 	u->dirty = 1;
 }
 
@@ -120,6 +135,9 @@ static void take_event(struct ui *u, const struct engine_event *ev, const char *
 		u->restart = 1;
 	if (ev->kind != EV_STEP && ev->kind != EV_SAMPLE)
 		u->look_now = 1;
+	/* A save that was under way when nothing was to be saved has nobody who waits for its end. */
+	if (ev->kind == EV_LOG && ev->level == LOG_ERROR && u->stopping == STOP_NOW && u->view.leaving == LEAVING_GIVEN_UP)
+		snprintf(u->failure, sizeof u->failure, "%s", ev->text);
 	if (ev->kind != EV_DONE)
 		return;
 	if (u->script_wait && ev->id == u->script_wait) {
@@ -226,10 +244,14 @@ void ui_signals(struct ui *u)
 	sigset_t got;
 	if (!wake_read(&got))
 		return;
-	if (sigismember(&got, SIGTERM) || sigismember(&got, SIGINT)) {
-		int again = u->stopping != STOP_NOT;
-		u->signal = sigismember(&got, SIGTERM) ? SIGTERM : SIGINT;
-		ui_stop(u, again ? STOP_NOW : STOP_SAVE, u->signal == SIGTERM ? "SIGTERM" : "SIGINT");
+	if (sigismember(&got, SIGTERM)) {
+		u->signal = SIGTERM;
+		ui_stop(u, STOP_SAVE, "SIGTERM");
+	} else if (sigismember(&got, SIGINT) && u->stopping) {
+		ui_give_up(u);
+	} else if (sigismember(&got, SIGINT)) {
+		u->signal = SIGINT;
+		ui_stop(u, STOP_SAVE, "SIGINT");
 	}
 	if (sigismember(&got, SIGHUP))
 		hang_up(u);
@@ -371,7 +393,7 @@ int ui_next(void *ctx, wchar_t *c)
 
 void ui_run_headless(struct ui *u)
 {
-	while (!u->stopped) {
+	while (!u->stopped && !u->at_once) {
 		wake_wait(-1, 1000);
 		ui_signals(u);
 		take_events(u);

@@ -113,6 +113,18 @@ static void last_words(struct ui *u)
 		fputs("anetui: the engine has ended by itself\n", stderr);
 }
 
+/* The worker stands before a disk that does not answer, and would not be joined; the history stays as it is. */
+static void end_at_once(const struct ui *u)
+{
+	if (u->run_dir[0])
+		printf("anetui: %s: step %llu\n", u->run_dir, (unsigned long long)u->run_step);
+	fflush(stdout);
+	fputs("anetui: ended at once: the last save was not waited for (older checkpoints are as they were)\n", stderr);
+	default_signals();
+	signal(SIGINT, SIG_DFL);
+	raise(SIGINT);
+}
+
 static int is_gone(const struct ui *u)
 {
 	struct termios t;
@@ -164,10 +176,12 @@ int tui_run(struct engine *g, const struct tui_options *o)
 			lineedit_run(u->editor);
 			close_all(u, is_gone(u));
 		}
-		if (!u->stopped) {
+		if (!u->stopped && !u->at_once) {
 			u->headless = 1;
 			ui_run_headless(u);
 		}
+		if (u->at_once)
+			end_at_once(u);
 		/* All is saved: an interrupt that comes now is let go, so that the history gets into its file and the status is that of what was asked for. */
 		default_signals();
 		last_words(u);

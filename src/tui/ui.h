@@ -63,6 +63,7 @@ struct ui {
 	uint32_t stop_id;
 	int end;                  /* the loop is to be left */
 	int stopped;              /* the worker has ended */
+	int at_once;              /* nothing is waited for any more, the worker neither */
 	int restart;              /* ... for a new process to go on */
 	int headless;             /* the terminal is gone, what runs goes on */
 	int signal;               /* that ends the program; 0: none */
@@ -82,6 +83,8 @@ void ui_clock(char clock[12]);
 void ui_log(struct ui *u, int level, const char *text);
 /* Saves (or not) and ends the worker; the loop goes on until it has. */
 void ui_stop(struct ui *u, enum stop_kind kind, const char *reason);
+/* ^C on the way out: the last save is not waited for; again: nothing is. */
+void ui_give_up(struct ui *u);
 void ui_suspend(struct ui *u);
 /* Keeps what the last words need from u->snap. */
 void ui_remember_run(struct ui *u);

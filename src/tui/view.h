@@ -80,6 +80,7 @@ struct setlist {
 };
 
 enum ask { ASK_NONE, ASK_QUIT };
+enum leaving { LEAVING_NOT, LEAVING_SAVES, LEAVING_NOW, LEAVING_GIVEN_UP }; /* the worker saves and ends; ends; the last save is not waited for */
 
 struct view {
 	struct data *live, *frozen;   /* frozen: NULL, or what is shown instead */
@@ -109,7 +110,7 @@ struct view {
 	int scroll[PANE_N];           /* lines from the pane's resting place */
 	int sample_back;              /* 0: the newest */
 	enum ask ask;
-	int leaving;                  /* waiting for the worker to save and stop */
+	enum leaving leaving;
 	enum glyphs glyphs;
 	/* measured while drawing, for keys that scroll, and for the cursor */
 	struct plot_place place;      /* of the loss curve; at.w 0: it is not on the screen */

@@ -1,6 +1,6 @@
 /* standin.c: a disk that stands still at a chosen call of a save, and a data file that is cut at the worst moment. Loaded into the program by tests of it; Linux only.
  *
- *   DISK_HOLD=write|fsync|rename   the first such call for an unfinished checkpoint makes the file DISK_GATE/at and waits for DISK_GATE/go
+ *   DISK_HOLD=write|fsync|rename   the first such call for an unfinished checkpoint makes the file DISK_GATE/at and waits for DISK_GATE/go, or until DISK_GATE is gone
  *   DISK_CUT=FILE                  once DISK_GATE/cut is there, FILE is emptied just after it was looked at (fstat) once more
  * SPDX-License-Identifier: MIT */
 #include <dlfcn.h>
@@ -34,7 +34,7 @@ static void hold(const char *call, const char *name)
 {
 	static atomic_int held;
 	const char *where = getenv("DISK_HOLD");
-	char path[4200];
+	char path[4200], dir[4200];
 	struct timespec ms = {0, 1000000};
 	if (!where || strcmp(where, call) || !strstr(name, ".ckpt.tmp-") || atomic_exchange(&held, 1))
 		return;
@@ -42,7 +42,7 @@ static void hold(const char *call, const char *name)
 	if (fd >= 0)
 		close(fd);
 	gate("go", path);
-	while (access(path, F_OK))
+	while (access(path, F_OK) && !access(gate("", dir), F_OK))
 		nanosleep(&ms, NULL);
 }
 

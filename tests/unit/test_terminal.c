@@ -321,6 +321,96 @@ static void test_sigint(void **s)
 	end_by(SIGINT, 0, PROCESS);
 }
 
+enum { HELD_RUN_BYTES = 4 << 20 };
+
+static size_t read_file(const char *path, char *bytes)
+{
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(bytes, 1, HELD_RUN_BYTES, f) : 0;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void make_file(const char *path)
+{
+	FILE *f = fopen(path, "we");
+	assert_true(f && !fclose(f));
+}
+
+/* A run that goes on from step 1 to step 2, on a disk that stands still before `call` of the next save. */
+static struct term *start_held(const char *library, const char *call)
+{
+	char preload[1100], hold[32];
+	char *env[] = {no_env[0], no_env[1], no_env[2], no_env[3], no_env[4], preload, hold, "DISK_GATE=gate", "ASAN_OPTIONS=verify_asan_link_order=0", NULL};
+	char *argv[] = {(char *)program(), "--no-rc", "--run", "held", "--resume", "-e", "train 1", NULL};
+	snprintf(preload, sizeof preload, "LD_PRELOAD=%s", library);
+	snprintf(hold, sizeof hold, "DISK_HOLD=%s", call);
+	struct term *t = term_start(80, 24, argv, env);
+	assert_non_null(t);
+	see(t, "2/2");
+	return t;
+}
+
+static void wait_held(struct term *t)
+{
+	for (int i = 0; i < 10 * LONG && access("gate/at", F_OK); i++)
+		term_run(t, 0.1);
+	assert_int_equal(access("gate/at", F_OK), 0);
+}
+
+/* The end of it, by ^C. */
+static void ended_held(struct term *t, const char *words, const char *old, size_t size)
+{
+	static char now[HELD_RUN_BYTES];
+	int status = term_wait_end(t, LONG);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGINT)
+		fail_msg("ended with %x:\n%s", (unsigned)status, term_screen(t));
+	is_restored(t);
+	see(t, words);
+	assert_null(strstr(term_screen(t), "saved (anetui"));
+	term_free(t);
+	assert_int_equal(access("held/step-00000002.ckpt", F_OK), -1);
+	assert_int_equal(read_file("held/step-00000001.ckpt", now), size);
+	assert_memory_equal(now, old, size);
+}
+
+/* The last save stands before a disk that hangs: ^C gives it up, one more ends over it. */
+static void test_last_save_given_up(void **s)
+{
+	(void)s;
+	static char old[HELD_RUN_BYTES];
+	char library[1000], make[1200];
+	snprintf(library, sizeof library, "%s/tests/libdisk.so", getenv("ANETUI_OUT") ? getenv("ANETUI_OUT") : "");
+	if (!program() || access(library, F_OK)) {
+		print_message("skipped: needs the program, and a library between it and the disk (Linux)\n");
+		skip();
+	}
+	snprintf(make, sizeof make, "rm -rf held gate; mkdir gate; '%s' --plain --no-rc --run held -e 'new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2' -e 'train 1' >held.log 2>&1 </dev/null", program());
+	assert_int_equal(system(make), 0);
+	size_t size = read_file("held/step-00000001.ckpt", old);
+	assert_in_range(size, 1, HELD_RUN_BYTES - 1);
+	struct term *t = start_held(library, "write");
+	term_type(t, "qs");
+	see(t, "^C gives the save up");
+	wait_held(t);
+	term_type(t, "\003");
+	see(t, "the last save is given up; ^C once more ends at once");
+	make_file("gate/go");
+	ended_held(t, "step-00000002.ckpt: given up, not saved (older checkpoints", old, size);
+	/* The same by signals, and nobody lets the disk go on. */
+	assert_int_equal(unlink("gate/go"), 0);
+	assert_int_equal(unlink("gate/at"), 0);
+	t = start_held(library, "fsync");
+	term_signal(t, SIGINT);
+	see(t, "^C gives the save up");
+	wait_held(t);
+	term_signal(t, SIGINT);
+	see(t, "^C once more ends at once");
+	term_signal(t, SIGINT);
+	ended_held(t, "ended at once: the last save was not waited for", old, size);
+}
+
 /* The picture is gone, all is saved, and the history still has to get into its file, which somebody holds: an interrupt takes neither that nor the status away. */
 static void test_interrupt_at_the_end(void **s)
 {
@@ -625,7 +715,7 @@ int main(void)
 	cmocka_set_test_filter(getenv("ONLY_TEST")); /* test_mouse: that one alone */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_starts), cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_sigterm),
-		cmocka_unit_test(test_sigint), cmocka_unit_test(test_interrupt_at_the_end), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste), cmocka_unit_test(test_mouse), cmocka_unit_test(test_looks), cmocka_unit_test(test_kernel_text), cmocka_unit_test(test_other_terminals),
+		cmocka_unit_test(test_sigint), cmocka_unit_test(test_interrupt_at_the_end), cmocka_unit_test(test_last_save_given_up), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste), cmocka_unit_test(test_mouse), cmocka_unit_test(test_looks), cmocka_unit_test(test_kernel_text), cmocka_unit_test(test_other_terminals),
 		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_sixteen_colours), cmocka_unit_test(test_no_screen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
