@@ -237,5 +237,7 @@ int worker_resume(struct worker *w, struct err *e)
 	w->evaluated = w->data_open;
 	script_resume(w, path);
 	worker_log(w, LOG_INFO, "resumed %s at step %llu", dir, (unsigned long long)l.state.step);
+	if (w->lost.to)
+		worker_log(w, LOG_WARN, "%s: steps %llu to %llu were not saved by the session before (%s): they are made again", dir, (unsigned long long)w->lost.from, (unsigned long long)w->lost.to, w->lost.why);
 	return rc;
 }

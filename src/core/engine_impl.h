@@ -95,6 +95,7 @@ struct worker {
 	uint64_t saved_step;         /* of the newest checkpoint that was read back; meaningful when saved */
 	int saved;
 	uint64_t saved_ns;
+	struct { uint64_t from, to; char why[100]; } lost; /* steps of the session before this one that no checkpoint held, as its record tells; to 0: none */
 	struct saver *saver;         /* NULL until the first save; it reads the model beside us, see its lease */
 	int saves;                   /* begun and not yet taken from it; 0 when a new process goes on */
 	struct best_save best;
@@ -255,6 +256,7 @@ void worker_say_memory(struct worker *w);                     /* the table of `i
 /* --- engine_run.c: run folder, training, evaluation --- */
 int worker_need_run(struct worker *w, struct err *e);
 int worker_save_unsaved(struct worker *w, struct err *e);
+uint64_t worker_unsaved(const struct worker *w);              /* steps since the newest checkpoint of the model; all when there is none */
 int worker_end_run(struct worker *w, const char *reason, int save, struct err *e); /* saves what is unsaved (save), stop event, closes */
 int worker_train_slice(struct worker *w, struct err *e);      /* one micro-step, and the update when it is due */
 int worker_start_training(struct worker *w, uint64_t target, struct err *e);
@@ -286,8 +288,8 @@ void script_resume(struct worker *w, const char *ckpt);       /* goes on with th
 struct metrics_row;
 struct engine_event worker_row_event(enum engine_event_kind kind, const struct metrics_row *r, int past); /* a line of a record, as the event that it was */
 void worker_row_sample(struct worker *w, const struct metrics_row *r, int past); /* a sample's, as its events */
-/* The open run's curve up to that step, as events and w->last; samples 1: and the latest of those. */
-void worker_replay(struct worker *w, uint64_t upto, int samples);
+/* The open run's curve up to that step, as events and w->last; resumed 1: and the latest samples, and what was lost after it. */
+void worker_replay(struct worker *w, uint64_t upto, int resumed);
 
 /* --- engine_save.c: checkpoints on their way --- */
 int worker_ckpt(struct worker *w, const char *name, struct err *e);       /* saves (name NULL: step-N) and waits for it */

@@ -164,6 +164,7 @@ static void fresh_state(struct worker *w)
 	w->flushed_told = 0;
 	w->target = 0;
 	w->saved = w->evaluated = w->started = 0;
+	w->lost.to = 0;
 	w->auto_samples = 0;
 	w->next_sample_ns = 0;
 	w->nundo = 0;

@@ -194,7 +194,28 @@ static void tell_samples(struct worker *w, const struct metrics *m, uint64_t upt
 			worker_row_sample(w, &m->row[i], 1);
 }
 
-void worker_replay(struct worker *w, uint64_t upto, int samples)
+/* What the session before has made beyond the checkpoint that is gone on from. Killed, it had no time to say why. */
+static void find_lost(struct worker *w, const struct metrics *m, uint64_t upto)
+{
+	const char *reason = NULL;
+	json_t *stop = NULL;
+	w->lost.to = 0;
+	for (size_t i = 0; i < m->n; i++) {
+		const struct metrics_row *r = &m->row[i];
+		if (r->kind == METRICS_STEP && r->step > upto)
+			w->lost.to = r->step;
+		if (r->kind != METRICS_STOP || i + 1 < m->n || !r->text)
+			continue;
+		stop = json_loads(r->text, 0, NULL);
+		reason = json_string_value(json_object_get(stop, "reason"));
+	}
+	w->lost.from = upto + 1;
+	snprintf(w->lost.why, sizeof w->lost.why, "%s", reason ? reason : "it did not end in order");
+	utf8_one_line(w->lost.why);
+	json_decref(stop);
+}
+
+void worker_replay(struct worker *w, uint64_t upto, int resumed)
 {
 	struct metrics m;
 	struct record *r = mem_zalloc(1, sizeof *r);
@@ -204,8 +225,10 @@ void worker_replay(struct worker *w, uint64_t upto, int samples)
 			if (m.row[i].step <= upto)
 				read_row(r, &m.row[i]);
 		tell(w, r);
-		if (samples)
+		if (resumed) {
 			tell_samples(w, &m, upto);
+			find_lost(w, &m, upto);
+		}
 	}
 	if (r)
 		metrics_done(&m);

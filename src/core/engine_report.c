@@ -77,6 +77,21 @@ static void say_energy(struct worker *w)
 		worker_say(w, "           above the idle %.1f W: %.4g J, %.3g mJ a token\n", v.baseline, net, 1e3 * net / tokens);
 }
 
+/* What would be there if it ended here. */
+static void say_kept(struct worker *w)
+{
+	uint64_t unsaved = worker_unsaved(w);
+	if (!w->saved)
+		worker_say(w, "kept       -- no checkpoint yet\n");
+	else if (unsaved)
+		worker_say(w, "kept       up to step %llu; %llu step%s since then are in no checkpoint\n", (unsigned long long)w->saved_step, (unsigned long long)unsaved, unsaved > 1 ? "s" : "");
+	else
+		worker_say(w, "kept       up to step %llu: all\n", (unsigned long long)w->saved_step);
+	if (w->lost.to)
+		worker_say(w, "           steps %llu to %llu were not saved by the session before (%s): made again here\n", (unsigned long long)w->lost.from,
+			   (unsigned long long)w->lost.to, w->lost.why);
+}
+
 int cmd_report(struct worker *w, struct err *e)
 {
 	const struct timing *t = &w->timing;
@@ -87,6 +102,7 @@ int cmd_report(struct worker *w, struct err *e)
 	struct parts p = parts_of(w, &flops);
 	worker_say(w, "run        %s: step %llu, %s tokens in all; here %llu micro-steps, %s tokens\n", run_is_open(&w->run) ? w->run.dir : "none yet",
 		   (unsigned long long)w->state.step, str_si(a, (double)w->state.tokens), (unsigned long long)t->micro, str_si(b, w->cost.tokens));
+	say_kept(w);
 	say_time(w);
 	worker_say(w, "work       %sFLOP here, %sFLOP a micro-step: projections %.0f %%, attention %.0f %%, feed-forward %.0f %%, classifier %.0f %%\n",
 		   str_si(a, w->cost.flops), str_si(b, flops), 100 * p.projections / flops, 100 * p.attention / flops, 100 * p.feed_forward / flops,

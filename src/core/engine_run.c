@@ -167,6 +167,28 @@ int worker_save_unsaved(struct worker *w, struct err *e)
 	return worker_ckpt(w, NULL, e);
 }
 
+uint64_t worker_unsaved(const struct worker *w)
+{
+	uint64_t kept = w->saved ? w->saved_step : 0;
+	return w->state.step > kept ? w->state.step - kept : 0;
+}
+
+/* What the record says last: why, and up to which step there is a checkpoint. */
+static void tell_stop(struct worker *w, const char *reason)
+{
+	struct str f = {0}, why = {0};
+	str_printf(&why, "%s%s%s%s", w->early, w->early[0] ? "; " : "", reason, worker_unsaved(w) ? ", not saved" : "");
+	str_puts(&f, "\"reason\":");
+	str_json(&f, why.s ? why.s : "", why.len);
+	if (w->saved)
+		str_printf(&f, ",\"saved\":%llu", (unsigned long long)w->saved_step);
+	else
+		str_puts(&f, ",\"saved\":null");
+	worker_event(w, "stop", "%s", f.s ? f.s : "");
+	str_done(&f);
+	str_done(&why);
+}
+
 int worker_end_run(struct worker *w, const char *reason, int save, struct err *e)
 {
 	if (!run_is_open(&w->run))
@@ -174,13 +196,7 @@ int worker_end_run(struct worker *w, const char *reason, int save, struct err *e
 	worker_halt(w);
 	worker_saves_finish(w);
 	int rc = save ? worker_save_unsaved(w, e) : 0;
-	struct str f = {0}, why = {0};
-	str_printf(&why, "%s%s%s%s", w->early, w->early[0] ? "; " : "", reason, save ? "" : ", not saved");
-	str_puts(&f, "\"reason\":");
-	str_json(&f, why.s ? why.s : "", why.len);
-	worker_event(w, "stop", "%s", f.s ? f.s : "");
-	str_done(&f);
-	str_done(&why);
+	tell_stop(w, reason);
 	script_end(w);
 	run_close(&w->run);
 	return rc;

@@ -241,6 +241,21 @@ static const char *value_of(const json_t *o, const char *key, char buf[64])
 	return buf;
 }
 
+/* How a session ended, and whether all that it made was kept; records of old have no "saved". Returns the line's level. */
+static int show_stop(const struct metrics_row *r, const json_t *o, char *line, size_t n)
+{
+	char why[64];
+	const json_t *saved = json_object_get(o, "saved");
+	int at = snprintf(line, n, "stopped at step %llu: %s", (unsigned long long)r->step, value_of(o, "reason", why));
+	if (!saved || !r->step || (json_is_integer(saved) && json_integer_value(saved) >= (json_int_t)r->step))
+		return LOG_INFO;
+	if (json_is_integer(saved))
+		snprintf(line + at, n - (size_t)at, "; the last checkpoint is of step %lld", (long long)json_integer_value(saved));
+	else
+		snprintf(line + at, n - (size_t)at, "; there is no checkpoint");
+	return LOG_WARN;
+}
+
 /* Everything but steps and validations. `quiet`: no log line. */
 static void show_text_row(struct worker *w, const struct metrics_row *r, int past, int quiet)
 {
@@ -267,7 +282,7 @@ static void show_text_row(struct worker *w, const struct metrics_row *r, int pas
 		snprintf(line, sizeof line, "%.390s", json_is_string(json_object_get(o, "message")) ? json_string_value(json_object_get(o, "message")) : "?");
 		break;
 	case METRICS_STOP:
-		snprintf(line, sizeof line, "stopped at step %llu: %s", (unsigned long long)r->step, value_of(o, "reason", a));
+		level = show_stop(r, o, line, sizeof line);
 		break;
 	case METRICS_START:
 		snprintf(line, sizeof line, "%s at step %llu: %s on %s", json_object_get(o, "resumed") ? "gone on" : "begun", (unsigned long long)r->step, value_of(o, "model", a), value_of(o, "device", b));

@@ -35,6 +35,18 @@ check "no half of a new one is left" eval '[ "$(ls runs/demo | tr "\n" " ")" = "
 check "the record has the steps and the errors" eval 'grep -q "\"step\":12,\"event\":\"step\"" runs/demo/metrics.jsonl && grep -q "\"event\":\"error\",\"message\":\"disk: .*File too large" runs/demo/metrics.jsonl'
 plain -e 'verify runs/demo/step-00000004.ckpt'
 check "verify: whole" eval 'is 0 && in_out whole'
+stop() { grep '"event":"stop"' "$1/metrics.jsonl" | tail -n 1; }
+check "and its last word is that the last steps were not saved" eval 'stop runs/demo | grep -q "\"step\":12.*\"reason\":\"quit, not saved\",\"saved\":4}"'
+cp -r runs/demo again
+plain --replay again
+check "a replay says it" in_err "stopped at step 12: quit, not saved; the last checkpoint is of step 4"
+plain --run again --resume -e 'train 3' -e report -e ckpt -e report -e 'train 1'
+lost="steps 5 to 12 were not saved by the session before (quit, not saved)"
+check "who goes on is told which steps are made again, by the report, too" eval 'is 0 && err_lines 1 "again: $lost: they are made again" && [ "$(grep -c "$lost: made again here" out)" -eq 2 ]'
+check "the report tells what checkpoints hold" eval 'in_out "^kept  *up to step 4; 3 steps since then are in no checkpoint" && in_out "^kept  *up to step 7: all"'
+check "all was saved: the last word says so" eval 'stop again | grep -q "\"reason\":\"quit\",\"saved\":8}"'
+plain --replay again
+check "a replay has nothing to add then" in_err 'stopped at step 8: quit$'
 plain --resume -e 'train 8'
 check "with room again it goes on" eval 'is 0 && in_err "at step 4" && test -f runs/demo/step-00000012.ckpt'
 limited $(((size - 2000) / 512)) --resume -e '-ckpt mine' -e 'train 1' -e 'ckpt yours' -e 'train 1'

@@ -42,6 +42,7 @@ for call in write fsync; do
 	ended
 	check "^C while the last save stands at $call: given up, and said" eval 'is 130 && err_lines 1 "$gave_up" && err_lines 1 "run/step-00000003.ckpt: given up, not saved (older checkpoints are as they were)"'
 	check "nothing half is left, the old one is as it was" eval '[ "$(ckpts)" = "step-00000002.ckpt " ] && old_kept'
+	check "the record's last word says so" eval 'tail -n 1 run/metrics.jsonl | grep -q "\"event\":\"stop\",\"reason\":\"[a-z]*, not saved\",\"saved\":2}"'
 	check "the run goes on from there" goes_on 2
 done
 held rename
@@ -57,6 +58,7 @@ kill -INT $pid
 ended
 check "^C once more, on a disk that does not answer: ends at once" eval 'is 130 && old_kept && ! test -f run/step-00000003.ckpt'
 check "the run goes on from there" goes_on 2
+check "and says that nobody said how it ended" grep -q "run: steps 3 to 3 were not saved by the session before (it did not end in order): they are made again" more
 check "and what was left of the save is gone" eval '! ckpts | grep -q tmp'
 for sig in TERM HUP; do
 	held fsync

@@ -17,7 +17,7 @@ want = {
     'start': {'settings', 'params', 'vocab', 'device', 'blas', 'kernels', 'threads'},
     'step': {'loss', 'grad_norm', 'lr', 'tokens', 'ms', 'micro_ms', 'watts'},
     'eval': {'loss', 'bits_per_byte'}, 'set': {'key', 'old', 'new'}, 'ckpt': {'file', 'bytes', 'ms', 'stall_ms'},
-    'sample': {'text'}, 'error': {'message'}, 'stop': {'reason'},
+    'sample': {'text'}, 'error': {'message'}, 'stop': {'reason', 'saved'},
 }
 exact = set(want) - {'start'}
 text = open('runs/demo/metrics.jsonl', 'rb').read()

@@ -27,7 +27,7 @@ void run_close(struct run *r);
 int run_is_open(const struct run *r);
 
 /* Appends one JSON object with t, step and event in front, in one write. `fields` is what follows, without braces: "\"loss\":2.31" (NULL or
- * empty: nothing). `ckpt` comes when the file counts, with the step that is in it: steps after that may stand before it. A line that could not be written whole is taken back; ERR_IO the first time, then 0 until writing works again. */
+ * empty: nothing). `stop` tells its `reason` and in `saved` the step up to which there is a checkpoint (null: none). `ckpt` comes when the file counts, with the step that is in it: steps after that may stand before it. A line that could not be written whole is taken back; ERR_IO the first time, then 0 until writing works again. */
 int run_event(struct run *r, const char *event, uint64_t step, const char *fields, struct err *e);
 double run_seconds(const struct run *r);
 /* Rewrites settings.cmd. */
