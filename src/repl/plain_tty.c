@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "repl/history.h"
 #include "repl/shell.h"
 #include "repl/wake.h"
@@ -46,11 +47,14 @@ static void remember(struct plain_tty *t, const char *line)
 	history_w(t->keys, &ev, H_ENTER, wide);
 }
 
-static void list_found(const struct completion *c)
+/* Names of files among them. */
+static void list_found(struct completion *c)
 {
 	putchar('\n');
-	for (int i = 0; i < c->n; i++)
+	for (int i = 0; i < c->n; i++) {
+		utf8_one_line(c->word[i]);
 		printf("%s%s", c->word[i], i + 1 < c->n ? "  " : "");
+	}
 	if (c->more)
 		printf("  and %d more", c->more);
 	putchar('\n');

@@ -107,13 +107,32 @@ static int is_rerun(const char *text, char *run, size_t n)
 	return is;
 }
 
+/* What a run writes into its settings.cmd, and what is as good as that: it trains, reads files, and writes into the new run's folder alone. Whoever wants
+ * other commands of somebody else's file has -x. */
+static int check_recorded(const struct script_line *l, struct err *e)
+{
+	static const int recorded[] = {CMD_SET, CMD_NEW, CMD_IMPORT, CMD_DATA, CMD_DEVICE, CMD_PIPELINE, CMD_FREEZE, CMD_LR, CMD_UNDO, CMD_WAIT, CMD_TRAIN, CMD_STEP, CMD_EVAL, CMD_CKPT, CMD_LOAD};
+	struct parsed *p = mem_zalloc(1, sizeof *p);
+	int rc = p ? shell_parse(p, l->text, e) : err_nomem(e, "rerun", sizeof *p), known = !rc && p->id < 0;
+	for (size_t i = 0; !rc && i < ARRAY_LEN(recorded); i++)
+		known |= p->id == recorded[i];
+	if (rc)
+		err_prefix(e, "%s", l->where);
+	else if (!known)
+		rc = err_set(e, ERR_USAGE, "rerun: %s: %s: no run records this: nothing was executed (-x FILE executes any command)", l->where, command_row((enum command_id)p->id)->name);
+	free(p);
+	return rc;
+}
+
 int script_add_command(struct script *s, const char *text, struct err *e)
 {
 	char run[1024], path[1100];
 	if (!is_rerun(text, run, sizeof run))
 		return script_add(s, text, "", e);
 	snprintf(path, sizeof path, "%s/settings.cmd", run);
-	int rc = script_add_file(s, path, e);
+	int first = s->n, rc = script_add_file(s, path, e);
+	for (int i = first; i < s->n && !rc; i++)
+		rc = check_recorded(&s->line[i], e);
 	if (rc)
 		return rc;
 	const char *words[] = {command_row(CMD_EQUALS)->name, run};

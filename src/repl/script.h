@@ -22,7 +22,8 @@ int script_add(struct script *s, const char *text, const char *where, struct err
 /* For a restarted process: the lines as they are, whatever has become of the files. */
 void script_hand_over(const struct script *s, struct handover *h);
 int script_take_over(struct script *s, const struct handover *h, struct err *e);
-/* As script_add; but `rerun RUN` is the commands of that run's settings.cmd, and the question whether the weights are then the recorded ones. */
+/* As script_add; but `rerun RUN` is the commands of that run's settings.cmd, and the question whether the weights are then the recorded ones. ERR_USAGE when there is a
+ * command in it that no run records. */
 int script_add_command(struct script *s, const char *text, struct err *e);
 /* Leaves out the lines from `from` on that are not to be kept. */
 void script_filter(struct script *s, int from, int (*keep)(const char *text));

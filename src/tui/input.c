@@ -1,9 +1,11 @@
 /* input.c: what keys and typed lines do. Draws nothing, waits for nothing.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "tui/filter.h"
@@ -100,14 +102,17 @@ static int host_screen(void *ctx, const char *path, struct err *e)
 	struct str s = {0};
 	frame_draw(&u->grid, &u->view, &u->layout);
 	picture_make(&u->grid, u->view.theme, path, &s);
-	FILE *f = s.failed ? NULL : fopen(path, "we");
-	int rc = 0;
-	if (!f)
+	/* A pipe that nobody reads must not make the screen wait. */
+	int fd = s.failed ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666), rc = 0;
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	if (s.failed)
+		rc = err_nomem(e, "screen", s.cap);
+	else if (!f)
 		rc = err_set(e, ERR_IO, "screen: %s: %s", path, strerror(errno));
 	else if (fputs(s.s, f) < 0 || fflush(f))
 		rc = err_set(e, ERR_IO, "screen: %s: %s", path, strerror(errno));
-	if (f)
-		fclose(f);
+	if (f ? fclose(f) : fd >= 0 && close(fd))
+		rc = rc ? rc : err_set(e, ERR_IO, "screen: %s: %s", path, strerror(errno));
 	str_done(&s);
 	if (!rc) {
 		char text[LOG_TEXT];

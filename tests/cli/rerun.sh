@@ -12,6 +12,19 @@ sed 's/^set lr.max 0.001$/set lr.max 0.0011/' r/settings.cmd >changed/settings.c
 check "(the change is there)" eval '! cmp -s r/settings.cmd changed/settings.cmd'
 run rerun changed
 check "another rate: told, status 1" eval 'is 1 && in_err "^equals: changed/step-00000011.ckpt: .* differ from element"'
+
+# A settings.cmd that somebody has written: what no run records is told, and nothing of the file is done. The program's own words are, however they are written.
+echo precious >precious
+for line in 'detokenize r/settings.cmd precious' '-tokenize r/settings.cmd precious' ':export gguf precious' 'det r/settings.cmd precious' 'trace precious' 'record precious2' 'say x' 'quit now' 'on step say x' 'nonsense x'; do
+	rm -rf evil evil-run
+	mkdir evil
+	{ cat r/settings.cmd; echo "$line"; } >evil/settings.cmd
+	run --run evil-run rerun evil
+	check "$line: not executed" eval 'is 2 && err_lines 1 "evil/settings.cmd:[0-9]*: " && [ "$(wc -l <err)" -eq 1 ] && ! [ -e evil-run ] && ! [ -e precious2 ] && [ "$(cat precious)" = precious ]'
+done
+{ cat r/settings.cmd; printf '\n# by hand\n:set seed 3\n- lr 1e-3\ntrain 1\n'; } >evil/settings.cmd
+run --run evil-run rerun evil
+check "more training by hand is" eval 'is 1 && in_err "evil/step-00000012.ckpt: No such file" && test -f evil-run/step-00000012.ckpt'
 run rerun nothing
 check "no such run" eval 'is 1 || is 2'
 

@@ -198,6 +198,29 @@ python "the log is whole again" <<'END'
 ev = events('torn')
 assert [e['step'] for e in ev if e['event'] == 'step'][-1] == 19
 END
+
+# --- a folder that somebody has made: its links lead nothing of ours elsewhere ---
+for file in lock metrics.jsonl; do
+	rm -rf linked
+	cp -r runs/demo linked
+	rm linked/$file
+	printf 'precious\nno line end' >precious
+	ln -s ../precious linked/$file
+	plain --resume --run linked -e 'train 1'
+	check "$file is a link: refused, what it leads to stays" eval 'is 1 && in_err "linked/$file: is a link" && [ "$(cat precious; echo .)" = "$(printf "precious\nno line end.")" ]'
+	rm linked/$file
+	mkfifo linked/$file
+	plain --resume --run linked -e 'train 1'
+	check "$file is a pipe: refused" eval 'is 1 && in_err "linked/$file: not a regular file"'
+done
+rm -rf linked
+cp -r runs/demo linked
+echo precious >precious
+for file in step-00000021.ckpt best.ckpt settings.cmd settings.cmd.tmp-1-0; do
+	ln -sf ../precious linked/$file
+done
+plain --resume --run linked -e 'set eval.every 1' -e 'train 1'
+check "checkpoints and commands that are links: replaced, not followed" eval 'is 0 && [ "$(cat precious)" = precious ] && test -f linked/step-00000021.ckpt && ! test -h linked/step-00000021.ckpt && ! test -h linked/settings.cmd'
 rm torn/*.ckpt
 plain --resume --run torn -e 'train 1'
 check "no checkpoint: says so, status 1" eval 'is 1 && in_err "no checkpoint to go on from"'

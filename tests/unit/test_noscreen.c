@@ -495,6 +495,8 @@ static void the_prompt_works(void **state)
 	static const struct script none;
 	struct err e;
 	int master, status = -1;
+	write_file("steer-\033]0;no\007[31ma\xc2\x9b" "31mb\nc\xff\xfe" "d", "x");
+	write_file("steer-z", "x");
 	fflush(NULL);
 	pid_t pid = forkpty(&master, NULL, NULL, NULL);
 	assert_true(pid >= 0);
@@ -527,6 +529,11 @@ static void the_prompt_works(void **state)
 	type(master, "\020\r");
 	assert_int_equal(read_until(master, "and the second"), 0);
 	assert_int_equal(read_until(master, "anetui> "), 0);
+	/* Names of files that Tab lists steer no terminal. */
+	type(master, "data steer\t");
+	assert_int_equal(read_until(master, "steer-?]0;no?[31ma??31mb?c??d\"  steer-z"), 0);
+	assert_int_equal(read_until(master, "anetui> "), 0);
+	type(master, "\025");
 	type(master, "train\r");
 	assert_int_equal(read_until(master, "step 1"), 0);
 	type(master, "\003");

@@ -30,6 +30,26 @@ int run_is_open(const struct run *r)
 	return r->dir[0] != 0;
 }
 
+/* A file that a run writes in place. A link would lead what is written, and what is cut off, to wherever the folder's maker pointed it. */
+static int open_own(const char *path, int flags, struct err *e)
+{
+	struct stat st;
+	int fd;
+	while ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0666)) < 0 && errno == EINTR)
+		;
+	if (fd < 0)
+		err_set(e, ERR_IO, "run: %s: %s", path, errno == ELOOP ? "is a link: a run writes to files in its folder alone" : strerror(errno));
+	else if (fstat(fd, &st))
+		err_set(e, ERR_IO, "run: %s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		err_set(e, ERR_IO, "run: %s: not a regular file", path);
+	else
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 /* --- the lock --- */
 
 static long lock_owner(int fd)
@@ -53,10 +73,8 @@ static int lock_take(struct run *r, struct err *e)
 {
 	char path[1100];
 	snprintf(path, sizeof path, "%s/lock", r->dir);
-	while ((r->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666)) < 0 && errno == EINTR)
-		;
-	if (r->lock_fd < 0)
-		return err_set(e, ERR_IO, "run: %s: %s", path, strerror(errno));
+	if ((r->lock_fd = open_own(path, 0, e)) < 0)
+		return ERR_IO;
 	int rc;
 	while ((rc = flock(r->lock_fd, LOCK_EX | LOCK_NB)) && errno == EINTR)
 		;
@@ -106,10 +124,8 @@ static int metrics_open(struct run *r, struct err *e)
 	char path[1100], last[8192];
 	struct file_map m = {0};
 	snprintf(path, sizeof path, "%s/metrics.jsonl", r->dir);
-	while ((r->metrics_fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) < 0 && errno == EINTR)
-		;
-	if (r->metrics_fd < 0)
-		return err_set(e, ERR_IO, "run: %s: %s", path, strerror(errno));
+	if ((r->metrics_fd = open_own(path, O_APPEND, e)) < 0)
+		return ERR_IO;
 	int rc = file_map(&m, path, "run", e);
 	if (rc)
 		return rc;
