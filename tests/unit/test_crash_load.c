@@ -28,7 +28,8 @@
 
 #ifdef __linux__
 
-#define DIR_RUN "crash-load"
+#define DIR_RUNS "crash-load"
+#define DIR_RUN DIR_RUNS "/run"
 
 /* --- the layer ----------------------------------------------------------------------------------------------------- */
 
@@ -37,8 +38,7 @@ enum { FAULT_SHORT = -2, FAULT_END = -3 };
 /* What a call does: a signal interrupts those that open and read, and only what is read can be cut. */
 enum call { CALL_LOOKS, CALL_OPENS, CALL_READS };
 
-/* `loading`: the calls that were counted when the run was open and its checkpoints were looked for. */
-static struct { int on, fault, forever, hit; long count, at, loading; } io;
+static struct { int on, fault, forever, hit; long count, at; } io;
 
 /* 0, or how this call is to fail. Only those are counted that can fail so. */
 static int boundary(enum call c)
@@ -117,7 +117,6 @@ static void arm(int fault, int forever, long at)
 	io.forever = forever;
 	io.at = at;
 	io.count = io.hit = 0;
-	io.loading = 0;
 	io.on = 1;
 }
 
@@ -171,6 +170,7 @@ static void forget(struct str *s)
 static void make_run(int damaged)
 {
 	struct err e;
+	mkdir(DIR_RUNS, 0777);
 	mkdir(DIR_RUN, 0777);
 	unlink(DIR_RUN "/step-00000004.ckpt");
 	put("settings.cmd", "train 3\n");
@@ -200,14 +200,15 @@ static int descriptors(void)
 
 struct outcome { int rc; struct err e; struct str notes; struct run_loaded l; };
 
-/* As the engine resumes. */
+/* As the engine resumes: the newest run, its folder, the newest checkpoint in it. */
 static void resume(struct outcome *o)
 {
-	char path[2048];
+	char path[2048], dir[1024] = "";
 	struct run r = {.lock_fd = -1, .metrics_fd = -1};
 	*o = (struct outcome){0};
-	o->rc = run_open(&r, DIR_RUN, &o->e);
-	io.loading = io.count;
+	o->rc = run_newest(DIR_RUNS, dir, sizeof dir, &o->e);
+	if (!o->rc)
+		o->rc = run_open(&r, dir, &o->e);
 	if (!o->rc)
 		o->rc = run_load_newest(DIR_RUN, path, sizeof path, &o->notes, &o->l, &o->e);
 	run_close(&r);
@@ -233,7 +234,7 @@ static int names(const struct outcome *o, int step, int in_error)
 static const char *judge(const struct outcome *o, int damaged)
 {
 	if (o->rc < 0) {
-		if (!o->e.msg[0] || strchr(o->e.msg, '\n') || !strstr(o->e.msg, ": " DIR_RUN))
+		if (!o->e.msg[0] || strchr(o->e.msg, '\n') || !strstr(o->e.msg, ": " DIR_RUNS))
 			return "not one line that names it";
 		if (io.fault > 0 && !strstr(o->e.msg, strerror(io.fault)) && !(o->notes.s && strstr(o->notes.s, strerror(io.fault))))
 			return "the reason is not told";
@@ -283,7 +284,7 @@ static long one(int fault, int forever, long at, int damaged)
 	if (!bad && descriptors() != had)
 		bad = "a descriptor is left";
 	/* What passes is no reason to end, nor to take an older one. */
-	int passes = !io.hit || fault == FAULT_SHORT || fault == EINTR || (!forever && at > io.loading);
+	int passes = !io.hit || fault == FAULT_SHORT || fault == EINTR || !forever;
 	if (!bad && passes && (o.rc || o.l.state.step != (uint64_t)(NEWEST - damaged)))
 		bad = "nothing has failed for good, and the newest was not taken";
 	if (bad)

@@ -305,7 +305,7 @@ int run_create(struct run *r, const char *base, struct err *e)
 	return err_set(e, ERR_STATE, "run: %s: %d runs of this name are there already", base, MAX_SUFFIX - 1);
 }
 
-int run_open(struct run *r, const char *dir, struct err *e)
+static int try_open(struct run *r, const char *dir, struct err *e)
 {
 	int rc = set_dir(r, dir, 1, e);
 	int found = rc ? 0 : file_is_dir(r->dir);
@@ -318,6 +318,12 @@ int run_open(struct run *r, const char *dir, struct err *e)
 	if (rc)
 		r->dir[0] = 0;
 	return rc;
+}
+
+int run_open(struct run *r, const char *dir, struct err *e)
+{
+	int rc = try_open(r, dir, e);
+	return rc == ERR_IO ? try_open(r, dir, e) : rc; /* for a moment, perhaps */
 }
 
 void run_close(struct run *r)

@@ -52,7 +52,7 @@ struct run_loaded {
  * tokenizer) is an error: an older one would not do either. Where reading failed for a moment only (the file is whole when it is looked at again) it is read once more, with a
  * line in `notes`; where it fails again, the older one is taken. */
 int run_load_newest(const char *dir, char *path, size_t n, struct str *notes, struct run_loaded *out, struct err *e);
-/* The newest run below `base`'s parent ("runs"): by the time of its metrics. */
+/* The newest run below `base`'s parent ("runs"): by the time of its metrics. ERR_IO when one can not be looked at: it may be that. */
 int run_newest(const char *runs_dir, char *out, size_t n, struct err *e);
 
 /* One row for `runs`. */

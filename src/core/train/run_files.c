@@ -293,8 +293,8 @@ static void read_ckpts(struct run_info *o, const char *dir)
 		closedir(d);
 }
 
-/* 1: the folder is a run. */
-static int read_run(struct run_info *o, const char *dir)
+/* 1: the folder is a run; 0: it is none; ERR_STATE: it may not be looked into (lost+found); ERR_IO: nobody knows. */
+static int read_run(struct run_info *o, const char *dir, struct err *e)
 {
 	struct stat st;
 	char path[2048];
@@ -302,12 +302,26 @@ static int read_run(struct run_info *o, const char *dir)
 	if ((size_t)snprintf(o->dir, sizeof o->dir, "%s", dir) >= sizeof o->dir)
 		return 0;
 	snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
-	if (stat(path, &st) || !S_ISREG(st.st_mode))
+	int rc = stat(path, &st);
+	if (rc && errno != ENOENT && errno != ENOTDIR) /* for a moment, perhaps */
+		rc = stat(path, &st);
+	if (rc && errno != ENOENT && errno != ENOTDIR)
+		return err_set(e, errno == EACCES ? ERR_STATE : ERR_IO, "run: %s: %s", path, strerror(errno));
+	if (rc || !S_ISREG(st.st_mode))
 		return 0;
 	o->mtime = (long long)st.st_mtime;
 	read_metrics(o, dir);
 	read_ckpts(o, dir);
 	return 1;
+}
+
+static size_t count_run(struct run_info *o, const char *dir, struct err *hidden)
+{
+	struct err why;
+	int rc = read_run(o, dir, &why);
+	if (rc < 0 && hidden->code != ERR_IO)
+		*hidden = why;
+	return rc > 0;
 }
 
 static int by_time(const void *a, const void *b)
@@ -318,7 +332,8 @@ static int by_time(const void *a, const void *b)
 	return strcmp(x->dir, y->dir);
 }
 
-int run_list(const char *runs_dir, struct run_info *out, int n, struct err *e)
+/* *hidden: why a run could not be looked at, the last such; ERR_STATE: only where there is none of ERR_IO. */
+static int list_runs(const char *runs_dir, struct run_info *out, int n, struct err *hidden, struct err *e)
 {
 	DIR *d = opendir(runs_dir);
 	struct dirent *x;
@@ -327,15 +342,17 @@ int run_list(const char *runs_dir, struct run_info *out, int n, struct err *e)
 	int rc = 0;
 	if (!d)
 		return errno == ENOENT ? 0 : err_set(e, ERR_IO, "runs: %s: %s", runs_dir, strerror(errno));
-	while (!rc && (x = readdir(d))) {
+	while (!rc && (errno = 0, x = readdir(d))) {
 		char dir[1024];
 		if (x->d_name[0] == '.' || (size_t)snprintf(dir, sizeof dir, "%s/%s", runs_dir, x->d_name) >= sizeof dir)
 			continue;
 		if (mem_grow(&all, &cap, count + 1, sizeof *all))
 			rc = err_nomem(e, "runs", (count + 1) * sizeof *all);
 		else
-			count += (size_t)read_run(&all[count], dir);
+			count += count_run(&all[count], dir, hidden);
 	}
+	if (!rc && errno)
+		rc = err_set(e, ERR_IO, "runs: %s: reading the folder: %s", runs_dir, strerror(errno));
 	closedir(d);
 	if (count)
 		qsort(all, count, sizeof *all, by_time);
@@ -345,12 +362,27 @@ int run_list(const char *runs_dir, struct run_info *out, int n, struct err *e)
 	return rc ? rc : (int)count;
 }
 
+int run_list(const char *runs_dir, struct run_info *out, int n, struct err *e)
+{
+	struct err hidden = {0};
+	int k = list_runs(runs_dir, out, n, &hidden, e);
+	return k == ERR_IO ? list_runs(runs_dir, out, n, &hidden, e) : k; /* for a moment, perhaps */
+}
+
 int run_newest(const char *runs_dir, char *out, size_t n, struct err *e)
 {
 	struct run_info first;
-	int k = run_list(runs_dir, &first, 1, e);
+	struct err hidden = {0};
+	int k = list_runs(runs_dir, &first, 1, &hidden, e);
+	if (k == ERR_IO) {
+		hidden = (struct err){0};
+		k = list_runs(runs_dir, &first, 1, &hidden, e);
+	}
 	if (k < 0)
 		return k;
+	/* It may be the newest: an older one is not taken in its place. */
+	if (hidden.code == ERR_IO || (hidden.code && !k))
+		return err_set(e, ERR_IO, "%.400s (--run DIR names a run)", hidden.msg);
 	if (!k)
 		return err_set(e, ERR_STATE, "run: %s: no run there", runs_dir);
 	if ((size_t)snprintf(out, n, "%s", first.dir) >= n)
