@@ -280,7 +280,10 @@ static void say_machine(struct worker *w)
 		worker_say(w, "processor temperature -- (no sensor of a processor was found)");
 	if (isfinite(v->celsius) && isfinite(v->limit))
 		worker_say(w, " of %.0f", v->limit);
-	worker_say(w, "%s, slowed down %llu times since the start\n", v->throttles ? ", slowed down now" : "", (unsigned long long)v->throttled);
+	if (v->counted)
+		worker_say(w, "%s, slowed down %llu times since the start\n", v->throttles ? ", slowed down now" : "", (unsigned long long)v->throttled);
+	else
+		worker_say(w, ", slowed down -- (nobody counts it here)\n");
 	if (isfinite(v->battery))
 		worker_say(w, "battery   %.0f %%, %s%s\n", v->battery, v->discharging ? "discharging" : "not discharging", machine_is_low(v) ? " (low)" : "");
 }

@@ -12,6 +12,15 @@ check "no power source: missing, with a hint" in_out "^energy  *-- no source wor
 script 'power estimate 50' 'train 3' 'wait 1' power report
 cp out second.txt
 check "watts that were estimated give joules, and are marked" in_out "^energy  *[0-9.e-]* J (estimated), "
+count=sensors/sys/devices/system/cpu/cpu0/thermal_throttle
+mkdir -p $count sensors/sys/class/thermal/thermal_zone0
+echo x86_pkg_temp >sensors/sys/class/thermal/thermal_zone0/type
+echo 61000 >sensors/sys/class/thermal/thermal_zone0/temp
+ANETUI_SENSORS=$PWD/sensors run power
+check "how often the processor was slowed down, where nobody counts it: missing, with the reason" eval 'is 0 && in_out "^processor 61 C .*slowed down -- (nobody counts it here)" && ! in_out "0 times"'
+echo 7 >$count/package_throttle_count
+ANETUI_SENSORS=$PWD/sensors run power
+check "where somebody counts: a number" eval 'is 0 && in_out "^processor 61 C .*slowed down 0 times since the start"'
 python "work and time add up; shares are a whole" <<'END'
 import re
 def text(f, pattern):

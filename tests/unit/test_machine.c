@@ -57,7 +57,7 @@ static void heat_is_seen(void **s)
 	machine_init(&m, "sys1");
 	machine_poll(&m, 10 * SECOND);
 	/* The hottest of the processor's, not the disk's; what was counted before we came is not ours. */
-	assert_true(m.view.celsius == 67.5 && m.view.limit == 100 && m.view.throttled == 0 && !m.view.throttles);
+	assert_true(m.view.celsius == 67.5 && m.view.limit == 100 && m.view.counted && m.view.throttled == 0 && !m.view.throttles);
 	assert_false(machine_is_hot(&m.view));
 	/* Not read again before two seconds are over. */
 	put("sys1/sys/class/hwmon/hwmon1/temp2_input", "100000\n");
@@ -83,6 +83,7 @@ static void heat_is_seen(void **s)
 	machine_init(&m, "sys2");
 	machine_poll(&m, SECOND);
 	assert_true(m.view.celsius == 95 && isnan(m.view.limit) && machine_is_hot(&m.view));
+	assert_false(m.view.counted);
 }
 
 static void a_battery_is_seen(void **s)

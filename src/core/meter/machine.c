@@ -192,6 +192,7 @@ void machine_poll(struct machine *m, uint64_t now)
 		else if (m->last > before)
 			m->change_ns = now;
 		m->known |= 1;
+		m->view.counted = 1;
 		m->view.throttled = m->last - m->first;
 	}
 	m->view.throttles = m->change_ns && now - m->change_ns < THROTTLE_S * SECOND;

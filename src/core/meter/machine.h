@@ -9,7 +9,8 @@
 struct machine_view {
 	double celsius;          /* the hottest sensor of the processor */
 	double limit;            /* where the processor begins to slow down; NAN: not told */
-	uint64_t throttled;      /* times that the processor was slowed down since the start; 0 also when nobody counts */
+	int counted;             /* 1: somebody counts how often the processor was slowed down; 0: nobody, the next two are unknown */
+	uint64_t throttled;      /* times that it was since the start */
 	int throttles;           /* 1: it was slowed down in the last seconds */
 	double battery;          /* percent; NAN: no battery */
 	int discharging;         /* -1: no battery */
