@@ -21,7 +21,13 @@ struct door {
 	int ndone;
 };
 
+/* A test whose engine ends with it, also when it fails: else the run's lock, threads and folder are the next one's trouble. After cmocka.h. */
+#define door_test(f) cmocka_unit_test_teardown(f, door_end_all)
+int door_end_all(void **state);
+
 void door_open(struct door *d, const char *dir, int resume);
+/* For who has started d->g himself: it is ended by door_end_all, too. */
+void door_keep(struct door *d);
 /* Stops (saving or not) and frees. */
 void door_close(struct door *d, int save);
 /* Frees the engine and what was said; the test has stopped it, or wants to see what engine_free does. */

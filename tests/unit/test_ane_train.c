@@ -123,7 +123,7 @@ static void failures_are_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(demo_static), cmocka_unit_test(demo_dynamic), cmocka_unit_test(grouped_verbose), cmocka_unit_test(qk_norm), cmocka_unit_test(failures_are_told),
+		door_test(demo_static), door_test(demo_dynamic), door_test(grouped_verbose), door_test(qk_norm), door_test(failures_are_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -211,8 +211,8 @@ static void resume_is_exact(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(environment_is_made_before_threads), cmocka_unit_test(trains_samples_saves), cmocka_unit_test(live_change), cmocka_unit_test(wait_and_interrupt),
-		cmocka_unit_test(bad_input_is_one_line), cmocka_unit_test(resume_is_exact),
+		door_test(environment_is_made_before_threads), door_test(trains_samples_saves), door_test(live_change), door_test(wait_and_interrupt),
+		door_test(bad_input_is_one_line), door_test(resume_is_exact),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -344,10 +344,10 @@ static void numbers_fit_together(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_run_and_its_record), cmocka_unit_test(nothing_better_nothing_best), cmocka_unit_test(a_best_that_was_not_kept_comes_back), cmocka_unit_test(load_keeps_what_was_set),
-		cmocka_unit_test(changed_data_are_noticed), cmocka_unit_test(undo_step_by_step), cmocka_unit_test(failed_data_change_nothing),
-		cmocka_unit_test(samples_differ_and_stop), cmocka_unit_test(samples_do_not_disturb), cmocka_unit_test(interrupt_ends_one_thing),
-		cmocka_unit_test(numbers_fit_together),
+		door_test(a_run_and_its_record), door_test(nothing_better_nothing_best), door_test(a_best_that_was_not_kept_comes_back), door_test(load_keeps_what_was_set),
+		door_test(changed_data_are_noticed), door_test(undo_step_by_step), door_test(failed_data_change_nothing),
+		door_test(samples_differ_and_stop), door_test(samples_do_not_disturb), door_test(interrupt_ends_one_thing),
+		door_test(numbers_fit_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

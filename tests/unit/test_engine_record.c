@@ -210,8 +210,8 @@ static void new_threads_while_training(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_long_curve_is_thinned), cmocka_unit_test(a_resumed_run_has_its_samples), cmocka_unit_test(a_record_begins_with_a_validation), cmocka_unit_test(no_change_no_mark),
-		cmocka_unit_test(new_threads_while_training),
+		door_test(a_long_curve_is_thinned), door_test(a_resumed_run_has_its_samples), door_test(a_record_begins_with_a_validation), door_test(no_change_no_mark),
+		door_test(new_threads_while_training),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

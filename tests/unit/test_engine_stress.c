@@ -112,6 +112,6 @@ static void the_run_is_whole(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(random_commands), cmocka_unit_test(the_run_is_whole)};
+	const struct CMUnitTest tests[] = {door_test(random_commands), door_test(the_run_is_whole)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,8 +196,8 @@ static void long_and_broken_prompt(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ended_by_what_comes_in_between), cmocka_unit_test(order_of_answers), cmocka_unit_test(no_longer_than_seconds), cmocka_unit_test(freed_with_a_full_queue),
-		cmocka_unit_test(new_keeps_what_it_can_not_save), cmocka_unit_test(asleep), cmocka_unit_test(long_and_broken_prompt),
+		door_test(ended_by_what_comes_in_between), door_test(order_of_answers), door_test(no_longer_than_seconds), door_test(freed_with_a_full_queue),
+		door_test(new_keeps_what_it_can_not_save), door_test(asleep), door_test(long_and_broken_prompt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -383,9 +383,9 @@ static void nowhere_to_go_back_to(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stops_and_names_it), cmocka_unit_test(wants_to_go_back), cmocka_unit_test(skips_without_a_change), cmocka_unit_test(seen_one_step_later),
-		cmocka_unit_test(sizes_and_numbers_agree), cmocka_unit_test(a_stopped_run_keeps_its_checkpoint), cmocka_unit_test(goes_back),
-		cmocka_unit_test(goes_back_from_every_kind), cmocka_unit_test(nowhere_to_go_back_to),
+		door_test(stops_and_names_it), door_test(wants_to_go_back), door_test(skips_without_a_change), door_test(seen_one_step_later),
+		door_test(sizes_and_numbers_agree), door_test(a_stopped_run_keeps_its_checkpoint), door_test(goes_back),
+		door_test(goes_back_from_every_kind), door_test(nowhere_to_go_back_to),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

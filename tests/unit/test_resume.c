@@ -176,6 +176,6 @@ static int begin(void **unused)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(the_same_bytes)};
+	const struct CMUnitTest tests[] = {door_test(the_same_bytes)};
 	return cmocka_run_group_tests(tests, begin, NULL);
 }
