@@ -158,10 +158,10 @@ static int made_before(const struct plan *p, const int *in, int n, int node)
 	return 1;
 }
 
-/* Node `at` becomes the new one; it stands behind what makes its operands and before what reads its results. */
+/* Node `at` becomes as `like`, which holds all that the new one is; its place, and where it comes from, stay. It stands behind what makes its operands and before what reads its results. */
 static void replace_scores(struct plan *p, int at, const struct node *like, const int *in, const struct found *f)
 {
-	struct node *n = &p->node[at];
+	struct node *n = &p->node[at], was = *n;
 	int *own = mem_zalloc(SCORES_N + 1, sizeof *own);
 	if (!own) {
 		p->failed = 1;
@@ -170,17 +170,15 @@ static void replace_scores(struct plan *p, int at, const struct node *like, cons
 	memcpy(own, in, (SCORES_N + 1) * sizeof *own);
 	for (int i = 0; i < f->n; i++)
 		p->node[f->node[i]].live = 0;
+	*n = *like;
 	n->live = 1;
 	n->kind = NODE_SCORES;
 	n->in = own;
 	n->nin = f->scale < 0 ? SCORES_N : SCORES_N + 1;
-	n->out = like->out;
-	n->also = like->also;
-	n->scores = like->scores;
-	n->groups = like->groups;
-	n->rows = like->rows;
-	n->inner = like->inner;
-	n->mask = like->mask;
+	n->cluster = was.cluster;
+	n->konst = was.konst;
+	n->line = was.line;
+	n->col = was.col;
 	p->value[n->out].node = p->value[n->also].node = at;
 }
 
