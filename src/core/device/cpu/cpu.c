@@ -173,6 +173,7 @@ static int plan_make(struct cpu *c, struct plan *p, const struct mil_graph *g, c
 	if ((r = plan_lower(p, g, w, nw)) || (r = plan_prune(p)) || (r = plan_attention(p)) || (r = plan_place(p)) || (r = plan_fuse(p)) ||
 	    (r = plan_emit(p)) || (r = plan_memory(p)))
 		return r;
+	plan_settle(p);
 	if ((r = reserve(&c->memory, &c->arena, &c->arena_floats, p->scratch, 1, e)))
 		return r;
 	size_t lane = (p->lane + 15) / 16 * 16;

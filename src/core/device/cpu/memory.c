@@ -64,14 +64,48 @@ int plan_memory(struct plan *p)
 	return 0;
 }
 
+/* What only served the making of it. */
+static void drop_tables(struct plan *p)
+{
+	for (int i = 0; i < p->nnode; i++)
+		if (p->node[i].in && p->node[i].in != p->node[i].slot)
+			free(p->node[i].in);
+	free(p->node);
+	free(p->value);
+	free(p->cluster);
+	free(p->output);
+	p->node = NULL;
+	p->value = NULL;
+	p->cluster = NULL;
+	p->output = NULL;
+	p->cnode = p->cvalue = 0;
+	p->nnode = p->nvalue = p->ncluster = p->noutput = 0;
+}
+
+static void fit(void *pp, size_t *cap, int n, size_t size)
+{
+	void **p = pp, *q = n ? realloc(*p, (size_t)n * size) : NULL;
+	if (!q)
+		return; /* it stays as large as it is */
+	*p = q;
+	*cap = (size_t)n;
+}
+
+void plan_settle(struct plan *p)
+{
+	drop_tables(p);
+	fit(&p->step, &p->cstep, p->nstep, sizeof *p->step);
+	fit(&p->once, &p->conce, p->nonce, sizeof *p->once);
+	fit(&p->buf, &p->cbuf, p->nbuf, sizeof *p->buf);
+	fit(&p->frozen, &p->cfrozen, p->nfrozen, sizeof *p->frozen);
+}
+
 void plan_done(struct plan *p)
 {
 	for (int i = 0; i < p->nbuf; i++)
 		if (p->buf[i].kind == BUF_CONST)
 			pages_return(p->memory, p->buf[i].mem);
-	for (int i = 0; i < p->nnode; i++)
-		if (p->node[i].in && p->node[i].in != p->node[i].slot)
-			free(p->node[i].in);
+	drop_tables(p);
 	for (int i = 0; i < p->nstep; i++)
 		step_done(&p->step[i]);
 	for (int i = 0; i < p->nonce; i++)
@@ -80,10 +114,6 @@ void plan_done(struct plan *p)
 		free(p->frozen[i].path);
 	free(p->frozen);
 	free(p->buf);
-	free(p->node);
-	free(p->value);
-	free(p->cluster);
 	free(p->step);
 	free(p->once);
-	free(p->output);
 }

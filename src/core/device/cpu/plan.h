@@ -138,6 +138,8 @@ int plan_place(struct plan *p);
 int plan_fuse(struct plan *p);
 int plan_emit(struct plan *p);
 int plan_memory(struct plan *p);
+/* The last stage: nodes, values and clusters have served, steps and buffers stay. Kernels of live weights have a plan for each layer. */
+void plan_settle(struct plan *p);
 void plan_done(struct plan *p);
 
 int plan_buf(struct plan *p, enum buf_kind kind, int64_t count);
