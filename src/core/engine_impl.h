@@ -292,6 +292,7 @@ void worker_row_sample(struct worker *w, const struct metrics_row *r, int past);
 void worker_replay(struct worker *w, uint64_t upto, int resumed);
 
 /* --- engine_save.c: checkpoints on their way --- */
+int worker_find_run(struct worker *w, struct err *e);         /* before anything is written by name into the run's folder: run_look, and what follows from it. 0 also when no run is open */
 int worker_ckpt(struct worker *w, const char *name, struct err *e);       /* saves (name NULL: step-N) and waits for it */
 int worker_ckpt_begin(struct worker *w, const char *name, uint64_t *id, struct err *e); /* only begins; its end is seen by worker_saves_look */
 void worker_ckpt_best(struct worker *w, double loss);         /* begins best.ckpt: `loss` is the best one from now on, unless it can not be kept */

@@ -9,8 +9,21 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 
 enum { SAVES_MAX = 8 };
+
+int worker_find_run(struct worker *w, struct err *e)
+{
+	int place = run_look(&w->run, e);
+	if (place == RUN_MOVED)
+		worker_log(w, LOG_WARN, "run: %s: its folder was moved: it goes on there", w->run.dir);
+	if (place == RUN_AGAIN) {
+		worker_log(w, LOG_WARN, "run: %s: its folder had gone: it goes on in an empty one of that name", w->run.dir);
+		w->saved = w->started = 0;
+	}
+	return MIN(place, 0);
+}
 
 /* Time in which training stood still for a checkpoint. */
 static void count_stall(struct worker *w, uint64_t ns)
@@ -70,6 +83,8 @@ static void is_there(struct worker *w, const struct save_result *r)
 	w->saved = 1;
 	w->saved_step = r->step;
 	w->saved_ns = clock_ns();
+	if (worker_find_run(w, NULL)) /* told when the next one is to be saved */
+		return;
 	if (run_rotate(&w->run, settings_int(&w->settings, SET_CKPT_KEEP), (uint64_t)w->settings.num[SET_CKPT_MILESTONE], r->path, &e))
 		worker_log(w, LOG_WARN, "%s", e.msg);
 }
@@ -140,8 +155,8 @@ void worker_before_change(void *worker)
 static int begin(struct worker *w, const char *name, uint64_t *id, struct err *e)
 {
 	char path[2048];
-	int rc = worker_need_run(w, e);
-	if (rc)
+	int rc = worker_find_run(w, e);
+	if (rc || (rc = worker_need_run(w, e)))
 		return rc;
 	/* Whoever resumes takes this step with the new settings: so do we, from its beginning. */
 	if (w->trainer && trainer_waits_for_change(w->trainer))

@@ -62,7 +62,7 @@ static int is_default(const struct settings *s, enum setting_id id)
 static void script_write(struct worker *w)
 {
 	struct err e = {0};
-	int failed = run_is_open(&w->run) && w->script.s && run_settings(&w->run, w->script.s, &e);
+	int failed = run_is_open(&w->run) && w->script.s && (worker_find_run(w, &e) || run_settings(&w->run, w->script.s, &e));
 	if (failed && !w->script_failed)
 		worker_log(w, LOG_ERROR, "%s: training goes on", e.msg);
 	w->script_failed = failed;

@@ -221,6 +221,38 @@ for file in step-00000021.ckpt best.ckpt settings.cmd settings.cmd.tmp-1-0; do
 done
 plain --resume --run linked -e 'set eval.every 1' -e 'train 1'
 check "checkpoints and commands that are links: replaced, not followed" eval 'is 0 && [ "$(cat precious)" = precious ] && test -f linked/step-00000021.ckpt && ! test -h linked/step-00000021.ckpt && ! test -h linked/settings.cmd'
+
+# --- a folder that goes away under the run ---
+# under DO: a run of three steps, saved; DO; two more steps, `ckpt x`, `ckpt`, another rate, one more step, the end.
+under() {
+	rm -rf here there other
+	"$ANETUI" --plain --run here <gate >out 2>err 3>&- &
+	pid=$!
+	exec 3>gate
+	printf '%s\nset seq 32\nset batch 2\ntrain 3\nckpt\n' "$small" >&3
+	wait_for 60 grep -q '^checkpoint: here/step-00000003' err
+	eval "$1"
+	printf 'train 2\n-ckpt x\n-ckpt\nset lr.max 1e-4\ntrain 1\n' >&3
+	exec 3>&-
+	wait $pid
+	status=$?
+}
+whole() { [ "$(ls "$1" | grep -c '^step-0000000[356].ckpt$')" -eq "$2" ] && test -f "$1/x.ckpt" && grep -q '^set lr.max 1e-4$\|^set lr.max 0.0001$' "$1/settings.cmd" && grep -q '"stop".*"saved":6' "$1/metrics.jsonl"; }
+under 'mv here there'
+check "moved: told once, everything goes on in the new place" eval 'is 0 && err_lines 1 "^warning: run: .*/there: its folder was moved" && whole there 3 && ! [ -e here ]'
+under 'mv here there; "$ANETUI" --plain --run here -e "$small layers=2" -e "set ckpt.keep 1" -e "train 1" </dev/null >out2 2>&1; cp -r here other'
+check "moved, and another run made in its place: that one is not touched" eval 'is 0 && whole there 3 && diff -r here other && test -f here/step-00000001.ckpt'
+under 'rm -rf here'
+check "removed: each save is refused in one line, status 1, nothing is made" eval 'is 1 && err_lines 2 "^stdin:[0-9]*: run: here: was moved or removed" && err_lines 1 "^run: here: was moved or removed" && ! [ -e here ]'
+under 'rm -rf here; mkdir here; echo precious >here/notes'
+check "removed and made again: told once, saved there" eval 'is 0 && err_lines 1 "^warning: run: here: its folder had gone" && whole here 2 && test -f here/notes && grep -q "\"start\"" here/metrics.jsonl'
+under 'rm here/lock'
+check "its lock deleted: it is locked again" eval 'is 0 && whole here 3 && test -f here/lock'
+mkfifo gate2
+under 'rm here/lock; "$ANETUI" --plain --run here --resume <gate2 >out2 2>err2 3>&- & second=$!; exec 4>gate2; wait_for 60 grep -q resumed err2'
+check "its lock deleted, and another process in it: refused, with that one's number" eval 'is 1 && err_lines 2 "^stdin:[0-9]*: run: here: in use by process $second" && ! [ -e here/x.ckpt ]'
+exec 4>&-
+wait $second
 rm torn/*.ckpt
 plain --resume --run torn -e 'train 1'
 check "no checkpoint: says so, status 1" eval 'is 1 && in_err "no checkpoint to go on from"'

@@ -1,7 +1,7 @@
 /* run.c: the folder of the run that is being trained: its name, its lock, its log. What lies in folders is in run_files.c.
  *
  * The lock is flock() on the file `lock`, with our process number inside for the message; the file stays when we go, the
- * lock does not: a dead process locks nothing. The log is written with one write() a line, so that a line is whole or
+ * lock does not: a dead process locks nothing. The folder may be moved or removed under us: run_look tells by the lock. The log is written with one write() a line, so that a line is whole or
  * (disk full) taken back; a line torn by a power cut is cut off when the run is opened again.
  * SPDX-License-Identifier: MIT */
 #include "train/run.h"
@@ -338,6 +338,88 @@ void run_close(struct run *r)
 	if (r->lock_fd >= 0)
 		close(r->lock_fd);
 	*r = (struct run){.lock_fd = -1, .metrics_fd = -1};
+}
+
+/* --- where the folder is --- */
+
+/* 1: the path leads to what fd has open, 0: it does not, -1: nobody can tell. */
+static int is_same(int fd, const char *path)
+{
+	struct stat mine, there;
+	if (fd < 0 || fstat(fd, &mine))
+		return -1;
+	if (stat(path, &there))
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	return mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
+}
+
+/* Where the lock lies now, as the system knows it. */
+static int follow(struct run *r)
+{
+	char path[4096] = "";
+#ifdef __APPLE__
+	if (fcntl(r->lock_fd, F_GETPATH, path))
+		return 0;
+#else
+	char link[64];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", r->lock_fd);
+	ssize_t n = readlink(link, path, sizeof path - 1);
+	path[MAX(n, 0)] = 0;
+#endif
+	char *slash = strrchr(path, '/');
+	if (!slash || slash == path || (size_t)(slash - path) >= sizeof r->dir || is_same(r->lock_fd, path) != 1)
+		return 0;
+	*slash = 0;
+	memcpy(r->dir, path, strlen(path) + 1);
+	return 1;
+}
+
+/* The folder's lock, where ours is another file by now. Some file systems give a file another number each time: then the lock that keeps us out is our own. */
+static int lock_again(struct run *r, struct err *e)
+{
+	int old = r->lock_fd, rc = lock_take(r, e);
+	if (!rc) {
+		close(old);
+		return 0;
+	}
+	r->lock_fd = old;
+	char path[1100];
+	snprintf(path, sizeof path, "%s/lock", r->dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ours = fd >= 0 && lock_owner(fd) == (long)getpid();
+	if (fd >= 0)
+		close(fd);
+	return ours ? 0 : rc;
+}
+
+/* A folder of our name without a run in it: somebody has emptied it, or made it again. */
+static int take_again(struct run *r, struct err *e)
+{
+	double before = run_seconds(r);
+	int log = r->metrics_fd, gone = file_is_dir(r->dir) != 1 || holds_run(r->dir, NULL) || lock_again(r, NULL);
+	if (gone || metrics_open(r, NULL)) {
+		if (r->metrics_fd != log && r->metrics_fd >= 0)
+			close(r->metrics_fd);
+		r->metrics_fd = log;
+		return err_set(e, ERR_STATE, "run: %s: was moved or removed while this run was in it: nothing is saved there (an empty folder of that name is taken again)", r->dir);
+	}
+	close(log);
+	r->t_before = before;
+	r->start_ns = clock_ns();
+	return RUN_AGAIN;
+}
+
+int run_look(struct run *r, struct err *e)
+{
+	char path[1100];
+	if (!run_is_open(r) || r->lock_fd < 0)
+		return RUN_HERE;
+	snprintf(path, sizeof path, "%s/lock", r->dir);
+	if (is_same(r->lock_fd, path))
+		return RUN_HERE;
+	snprintf(path, sizeof path, "%s/metrics.jsonl", r->dir);
+	if (is_same(r->metrics_fd, path) == 1)
+		return lock_again(r, e);
+	return follow(r) ? RUN_MOVED : take_again(r, e);
 }
 
 void run_ckpt_path(const struct run *r, const char *name, uint64_t step, char *out, size_t n)

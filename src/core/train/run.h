@@ -24,6 +24,10 @@ int run_create(struct run *r, const char *base, struct err *e);
 /* An existing run: takes the lock ("run: runs/demo: in use by process 1234"). A torn last line of metrics.jsonl is cut off. */
 int run_open(struct run *r, const char *dir, struct err *e);
 void run_close(struct run *r);
+/* To be asked before anything is written there by name: whoever has the folder open may have moved or removed it, and another run may be there now. RUN_HERE; RUN_MOVED: r->dir is its new
+ * place; RUN_AGAIN: it had gone, and an empty folder of its name has been taken instead; or ERR_STATE: nothing may be written there. A lock that was deleted is made again. Where nobody can tell, it is here. */
+enum run_place { RUN_HERE, RUN_MOVED, RUN_AGAIN };
+int run_look(struct run *r, struct err *e);
 int run_is_open(const struct run *r);
 
 /* Appends one JSON object with t, step and event in front, in one write. `fields` is what follows, without braces: "\"loss\":2.31" (NULL or
