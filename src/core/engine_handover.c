@@ -22,7 +22,7 @@ static const struct handover_field worker_fields[] = {
 	F(proc), F(machine), F(timing), F(cost), F(tok_source), F(tok_auto), F(new_seed), F(state), F(data_name), F(data_open), F(data_width), F(data_chosen), F(run), F(script_failed), F(saved_step),
 	F(saved), F(saved_ns), F(lost), F(started), F(evaluated), F(settings), F(undo), F(nundo), F(training), F(pause_wanted), F(target), F(pending), F(npending),
 	F(last), F(ema_step_ms), F(loss_scale), F(flushed), F(flushed_told), F(next_sample_ns), F(auto_samples), F(dropped), F(restarts), F(restart_line),
-	F(budget_hinted), F(after_due), F(device_chosen), F(early), F(rewind), F(happen), F(stall_ms), F(choice), F(nice_begun),
+	F(budget_hinted), F(after_due), F(device_chosen), F(early), F(rewind), F(happen), F(stall_ms), F(measures), F(choice), F(nice_begun),
 #undef F
 };
 

@@ -114,6 +114,7 @@ struct worker {
 	struct pending pending[PENDING_MAX];
 	int npending;
 	struct { uint64_t began_ns; double flops, tokens, joules; } cost; /* of this program's micro-steps, since timing was reset; joules: of all before. began_ns 0: none yet */
+	int measures;                /* of the machine's sgemm, so far */
 	struct step_obs last;
 	struct clock_seen seen;           /* up to the latest step */
 	double ema_step_ms;
