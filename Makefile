@@ -217,7 +217,7 @@ check-asan:
 	@ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) BUILD=asan TEST_TIMEOUT=7200 check
 
 # What has threads under the thread sanitizer: the engine, saves, restarts, a second process that looks on, the screen; and a session of every kind of command with the built-in product, whose accesses are seen.
-TSAN_TESTS = $(patsubst tests/unit/%.c,build/tsan/tests/%,$(sort $(wildcard tests/unit/test_engine*.c)) $(addprefix tests/unit/test_,base data_texts restart save saver view soak))
+TSAN_TESTS = $(patsubst tests/unit/%.c,build/tsan/tests/%,$(sort $(wildcard tests/unit/test_engine*.c))) $(addprefix build/tsan/tests/test_,base data_texts restart save saver view soak)
 check-tsan:
 	@$(MAKE) BUILD=tsan build/tsan/anetui $(TSAN_TESTS)
 	@TSAN_OPTIONS=halt_on_error=1 TEST_TIMEOUT=7200 sh tests/run.sh build/tsan build/tsan/anetui $(TSAN_TESTS) tests/cli/attach.sh tests/cli/signals.sh

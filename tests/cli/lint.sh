@@ -123,6 +123,18 @@ untold() {
 	done
 }
 
+# What the long goals run they build, and it is a test: a word of theirs that names no program would only be missed by who starts them.
+unbuilt() {
+	for goal in check-asan check-tsan check-valgrind soak; do
+		programs=$(env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -n "$goal" 2>/dev/null | grep 'sh tests/run.sh' | tr -s ' "=' '\n' | grep '/test_')
+		[ -n "$programs" ] || echo "$goal: runs no test program"
+		for t in $programs; do
+			case $t in build/*/tests/test_*) [ -f "tests/unit/${t##*/}.c" ] && continue ;; esac
+			echo "$goal: $t"
+		done
+	done
+}
+
 careless() {
 	sources | grep -E '\.[ch]$' | xargs grep -nE '[[:space:]]$'
 	grep -n 'fast-''math' Makefile
@@ -133,6 +145,7 @@ verdict "no source has more than 800 lines" too_long
 verdict "every C file begins with what it is" without_purpose
 verdict "nothing else stands beside the folders of the project" stray
 verdict "every variable of the environment stands in the manual" untold
+verdict "what the long goals run are the tests of this tree" unbuilt
 verdict "no unfinished business" unfinished
 verdict "no blanks at the end of a line, no fast math" careless
 
