@@ -25,6 +25,7 @@
 #include "base/str.h"
 
 struct term {
+	struct term *next;   /* of those that are there */
 	int master;
 	int report, order;   /* pipes from and to the little shell */
 	pid_t shell, program;
@@ -37,6 +38,8 @@ struct term {
 	char tail[16];       /* end of the output, to find what libvterm does not tell */
 	struct str text, raw;
 };
+
+static struct term *terms;
 
 struct report { char kind; int value; }; /* 'p' pid, 's' stopped, 'e' ended: status */
 
@@ -142,6 +145,7 @@ struct term *term_start(int w, int h, char *const argv[], char *const env[])
 	}
 	t->cursor_shown = 1;
 	t->status = -1;
+	t->next = terms;
 	t->shell = forkpty(&t->master, NULL, NULL, &ws);
 	if (t->shell < 0) {
 		free(t);
@@ -152,6 +156,7 @@ struct term *term_start(int w, int h, char *const argv[], char *const env[])
 		close(order[1]);
 		be_shell(report[1], order[0], argv, env);
 	}
+	terms = t;
 	close(report[1]);
 	close(order[0]);
 	t->report = report[0];
@@ -177,6 +182,11 @@ void term_free(struct term *t)
 {
 	if (!t)
 		return;
+	for (struct term **at = &terms; *at; at = &(*at)->next)
+		if (*at == t) {
+			*at = t->next;
+			break;
+		}
 	if (t->program > 0 && t->status < 0) {
 		kill(t->program, SIGCONT);
 		kill(t->program, SIGKILL);
@@ -191,6 +201,12 @@ void term_free(struct term *t)
 	str_done(&t->text);
 	str_done(&t->raw);
 	free(t);
+}
+
+void term_free_all(void)
+{
+	while (terms)
+		term_free(terms);
 }
 
 /* What libvterm 0.1 does not tell is looked for in the bytes: the switch of bracketed paste, and whether the cursor was saved. */

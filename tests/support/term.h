@@ -13,6 +13,8 @@ struct term;
 struct term *term_start(int w, int h, char *const argv[], char *const env[]);
 /* Kills what still runs. NULL is allowed. */
 void term_free(struct term *t);
+/* All that are there. */
+void term_free_all(void);
 
 /* Keys as bytes. */
 void term_type(struct term *t, const char *bytes);

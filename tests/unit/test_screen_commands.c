@@ -13,58 +13,14 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "support/term.h"
+#include "support/see.h"
 
-enum { LONG = 60 };
-
-static char *env[] = {"TERM=xterm-256color", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "NO_COLOR=", "ANETUI_GLYPHS=", NULL};
-
-/* The program with these words behind --no-rc. */
-static struct term *start(int w, int h, const char *const *word)
-{
-	char *argv[16] = {getenv("ANETUI"), "--no-rc"};
-	for (int i = 0; word[i]; i++)
-		argv[i + 2] = (char *)word[i];
-	if (!argv[0] || access(argv[0], X_OK)) {
-		print_message("skipped: needs the program (ANETUI)\n");
-		skip();
-	}
-	struct term *t = term_start(w, h, argv, env);
-	assert_non_null(t);
-	return t;
-}
-
-static struct term *start_small(const char *more)
-{
-	const char *const words[] = {"-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", more, NULL};
-	return start(100, 30, words);
-}
-
-static void see(struct term *t, const char *text)
-{
-	if (!term_wait(t, text, LONG))
-		fail_msg("\"%s\" does not appear:\n%s", text, term_screen(t));
-}
-
-static void see_gone(struct term *t, const char *text)
-{
-	if (!term_wait_gone(t, text, LONG))
-		fail_msg("\"%s\" stays:\n%s", text, term_screen(t));
-}
-
-static void leave(struct term *t)
-{
-	term_type(t, "q");
-	see(t, "Leave?");
-	term_type(t, "q");
-	assert_true(WIFEXITED(term_wait_end(t, LONG)));
-	term_free(t);
-}
+enum { LONG = SEE_LONG };
 
 static void watching(void **s)
 {
 	(void)s;
-	struct term *t = start_small("train");
+	struct term *t = see_start_small(100, 30, "train");
 	see(t, "raw ");
 	term_type(t, ":watch 0.3 kernels\r");
 	see(t, " watch 0.3 kernels");
@@ -101,13 +57,13 @@ static void watching(void **s)
 	see(t, "lr.warmup");
 	term_type(t, "\033");
 	see_gone(t, "lr.warmup");
-	leave(t);
+	see_leave(t);
 }
 
 static void rules_and_names(void **s)
 {
 	(void)s;
-	struct term *t = start_small("get seed");
+	struct term *t = see_start_small(100, 30, "get seed");
 	see(t, "1337");
 	term_type(t, ":alias go step\r:on done get adam.beta2\r");
 	term_type(t, ":go 2\r");
@@ -118,7 +74,7 @@ static void rules_and_names(void **s)
 	see(t, "= step");
 	term_type(t, "\033");
 	see_gone(t, "= step");
-	leave(t);
+	see_leave(t);
 }
 
 /* A press and its release, on what must first be drawn. */
@@ -144,7 +100,7 @@ static void what_a_script_says(void **s)
 {
 	(void)s;
 	const char *const words[] = {"-e", "say Look here.", "-e", "set clip 0.5", "-e", "zoom loss", NULL};
-	struct term *t = start(100, 30, words);
+	struct term *t = see_start(100, 30, words);
 	see_gone(t, "6 log");
 	see(t, "Look here.");
 	term_type(t, ":get clip\r");
@@ -157,7 +113,7 @@ static void what_a_script_says(void **s)
 static void settings(void **s)
 {
 	(void)s;
-	struct term *t = start_small("get adam.beta2");
+	struct term *t = see_start_small(100, 30, "get adam.beta2");
 	see(t, "0.95");
 	term_type(t, "\033OQ");
 	see(t, "< 256 >");
@@ -205,7 +161,7 @@ static void settings(void **s)
 	/* What was done stands in the log, as typed lines do. */
 	term_type(t, "6");
 	see(t, "set: adam.beta2 0.98 -> 0.95");
-	leave(t);
+	see_leave(t);
 }
 
 static void recording(void **s)
@@ -213,13 +169,13 @@ static void recording(void **s)
 	(void)s;
 	char line[256];
 	unlink("typed.cmd");
-	struct term *t = start_small("train");
+	struct term *t = see_start_small(100, 30, "train");
 	see(t, "raw ");
 	term_type(t, ":record typed.cmd\r:lr 2e-4\r");
 	see(t, "0.0002");
 	term_type(t, ":pause\r");
 	see(t, "PAUSED");
-	leave(t);
+	see_leave(t);
 	FILE *f = fopen("typed.cmd", "r");
 	assert_non_null(f);
 	unsigned long long step = 0;
@@ -240,15 +196,15 @@ static void what_starts_by_itself(void **s)
 	(void)s;
 	static const char *const words[] = {"-e", "device sim", "-e", "set batch 1", NULL};
 	static const char *const own[] = {"-e", "device sim", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", NULL};
-	struct term *t = start(100, 30, words);
+	struct term *t = see_start(100, 30, words);
 	see(t, "TRAIN");
 	see(t, "sim");
-	leave(t);
-	t = start(100, 30, own);
+	see_leave(t);
+	t = see_start(100, 30, own);
 	see(t, "PAUSED");
 	term_run(t, 1);
 	see(t, "PAUSED");
-	leave(t);
+	see_leave(t);
 }
 
 /* Somebody's first ten minutes, by what the screen itself says: what goes on, another learning rate, a sample, the slowest kernel, saving, leaving, coming back. */
@@ -256,7 +212,7 @@ static void a_newcomers_path(void **s)
 {
 	(void)s;
 	static const char *const first[] = {"--run", "newcomer", NULL}, *const again[] = {"--run", "newcomer", "--resume", NULL};
-	struct term *t = start(110, 32, first);
+	struct term *t = see_start(110, 32, first);
 	see(t, "TRAIN");
 	see(t, "demo");
 	see(t, "1 loss");
@@ -294,12 +250,12 @@ static void a_newcomers_path(void **s)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	see(t, "saved");
 	term_free(t);
-	t = start(110, 32, again);
+	t = see_start(110, 32, again);
 	see(t, "TRAIN");
 	see(t, "0.002 -> 0.001");
 	term_type(t, ":get lr.max\r");
 	see(t, "lr.max 0.001");
-	leave(t);
+	see_leave(t);
 }
 
 static int has(const char *path)
@@ -314,9 +270,9 @@ static void a_run_that_outlives_its_terminal(void **s)
 	static const char *const first[] = {"--on-hup", "go-on", "--run", "lost", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", "train", NULL};
 	static const char *const second[] = {"attach", "lost", NULL};
 	static const char *const record[] = {"--replay", "lost", NULL};
-	struct term *t = start(100, 30, first), *a;
+	struct term *t = see_start(100, 30, first), *a;
 	see(t, "raw ");
-	a = start(100, 30, second);
+	a = see_start(100, 30, second);
 	see(a, "attached");
 	see(a, "TRAIN");
 	see(a, "classifier"); /* its kernels are seen here */
@@ -329,7 +285,7 @@ static void a_run_that_outlives_its_terminal(void **s)
 	term_type(a, "q");
 	assert_true(WIFEXITED(term_wait_end(a, LONG)));
 	term_free(a);
-	a = start(100, 30, second);
+	a = see_start(100, 30, second);
 	see(a, "TRAIN");
 	see(a, "-> 0.00025"); /* the mark on the curve, out of the record */
 	term_type(a, ":quit run\r");
@@ -340,7 +296,7 @@ static void a_run_that_outlives_its_terminal(void **s)
 		usleep(50000);
 	assert_false(has("lost/attach.sock"));
 	term_free(t);
-	t = start(100, 30, record);
+	t = see_start(100, 30, record);
 	see(t, "REPLAY 1x");
 	term_type(t, "+");
 	see(t, "2x");
@@ -367,8 +323,8 @@ static void a_run_that_outlives_its_terminal(void **s)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(watching), cmocka_unit_test(rules_and_names), cmocka_unit_test(what_a_script_says), cmocka_unit_test(settings), cmocka_unit_test(recording), cmocka_unit_test(what_starts_by_itself),
-		cmocka_unit_test(a_run_that_outlives_its_terminal), cmocka_unit_test(a_newcomers_path),
+		see_test(watching), see_test(rules_and_names), see_test(what_a_script_says), see_test(settings), see_test(recording), see_test(what_starts_by_itself),
+		see_test(a_run_that_outlives_its_terminal), see_test(a_newcomers_path),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,46 +18,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "support/term.h"
+#include "support/see.h"
 
-enum { LONG = 60 };
-
-static char *no_env[] = {"TERM=xterm-256color", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "NO_COLOR=", "ANETUI_GLYPHS=", NULL};
-
-static const char *program(void)
-{
-	const char *p = getenv("ANETUI");
-	return p && !access(p, X_OK) ? p : NULL;
-}
-
-/* A model so small that a step takes a moment; nothing starts by itself. */
-static struct term *start_small(int w, int h, int train)
-{
-	char *argv[] = {(char *)program(), "--no-rc", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", train ? "train" : "get seed", NULL};
-	if (!argv[0]) {
-		print_message("skipped: needs the program (ANETUI)\n");
-		skip();
-	}
-	struct term *t = term_start(w, h, argv, no_env);
-	assert_non_null(t);
-	return t;
-}
-
-static void see(struct term *t, const char *text)
-{
-	if (term_wait(t, text, LONG))
-		return;
-	print_message("%s", term_about(t));
-	fail_msg("\"%s\" does not appear:\n%s", text, term_screen(t));
-}
-
-static void see_gone(struct term *t, const char *text)
-{
-	if (term_wait_gone(t, text, LONG))
-		return;
-	print_message("%s", term_about(t));
-	fail_msg("\"%s\" stays:\n%s", text, term_screen(t));
-}
+enum { LONG = SEE_LONG };
 
 static int same_modes(const struct termios *a, const struct termios *b)
 {
@@ -91,7 +54,7 @@ static void test_starts(void **s)
 	(void)s;
 	const char *many = getenv("STARTS");
 	for (int i = 0, n = many ? atoi(many) : 5; i < n; i++) {
-		struct term *t = start_small(80, 24, i % 2);
+		struct term *t = see_start_small(80, 24, i % 2 ? "train" : "get seed");
 		see(t, i % 2 ? "raw " : "1337");
 		term_type(t, i % 2 ? "qq" : "qs");
 		assert_true(WIFEXITED(term_wait_end(t, LONG)));
@@ -103,7 +66,7 @@ static void test_starts(void **s)
 static void test_session(void **s)
 {
 	(void)s;
-	struct term *t = start_small(80, 24, 1);
+	struct term *t = see_start_small(80, 24, "train");
 	see(t, "TRAIN");
 	see(t, "1 loss");
 	/* A command: typed, hinted, run, marked on the curve. */
@@ -168,7 +131,7 @@ static void test_session(void **s)
 static void test_sizes(void **s)
 {
 	(void)s;
-	struct term *t = start_small(120, 40, 1);
+	struct term *t = see_start_small(120, 40, "train");
 	static const struct { int w, h; } sizes[] = {{40, 10}, {20, 3}, {5, 2}, {1, 1}, {300, 100}, {1, 40}, {200, 1}, {80, 24}};
 	see(t, "6 log");
 	term_type(t, ":sample 5 abc");
@@ -229,13 +192,9 @@ static void test_suspend(void **s)
 {
 	char dir[32];
 	snprintf(dir, sizeof dir, "suspend-%d", (int)getpid());
-	char *argv[] = {(char *)program(), "--no-rc", "--run", dir, "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", "train", NULL};
-	if (!argv[0]) {
-		print_message("skipped: needs the program (ANETUI)\n");
-		skip();
-	}
+	char *argv[] = {see_program(), "--no-rc", "--run", dir, "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", "train", NULL};
 	(void)s;
-	struct term *t = term_start(80, 24, argv, no_env);
+	struct term *t = term_start(80, 24, argv, see_env);
 	assert_non_null(t);
 	see(t, "raw ");
 	for (int round = 0; round < 2; round++) {
@@ -266,7 +225,7 @@ static void test_suspend(void **s)
 static void test_scrolling(void **s)
 {
 	(void)s;
-	struct term *t = start_small(80, 24, 0);
+	struct term *t = see_start_small(80, 24, "get seed");
 	int x, y;
 	see(t, "1337");
 	term_type(t, "6");
@@ -295,7 +254,7 @@ enum whom { PROCESS, WORKER };
 
 static void end_by(int sig, int train, enum whom whom)
 {
-	struct term *t = start_small(80, 24, train);
+	struct term *t = see_start_small(80, 24, train ? "train" : "get seed");
 	/* With a first step the run has its folder. */
 	see(t, train ? "raw " : "1337");
 	if (whom == PROCESS || !term_signal_thread(t, sig))
@@ -342,8 +301,8 @@ static void make_file(const char *path)
 static struct term *start_held(const char *library, const char *call)
 {
 	char preload[1100], hold[32];
-	char *env[] = {no_env[0], no_env[1], no_env[2], no_env[3], no_env[4], preload, hold, "DISK_GATE=gate", "ASAN_OPTIONS=verify_asan_link_order=0", NULL};
-	char *argv[] = {(char *)program(), "--no-rc", "--run", "held", "--resume", "-e", "train 1", NULL};
+	char *env[] = {see_env[0], see_env[1], see_env[2], see_env[3], see_env[4], preload, hold, "DISK_GATE=gate", "ASAN_OPTIONS=verify_asan_link_order=0", NULL};
+	char *argv[] = {see_program(), "--no-rc", "--run", "held", "--resume", "-e", "train 1", NULL};
 	snprintf(preload, sizeof preload, "LD_PRELOAD=%s", library);
 	snprintf(hold, sizeof hold, "DISK_HOLD=%s", call);
 	struct term *t = term_start(80, 24, argv, env);
@@ -382,11 +341,11 @@ static void test_last_save_given_up(void **s)
 	static char old[HELD_RUN_BYTES];
 	char library[1000], make[1200];
 	snprintf(library, sizeof library, "%s/tests/libdisk.so", getenv("ANETUI_OUT") ? getenv("ANETUI_OUT") : "");
-	if (!program() || access(library, F_OK)) {
-		print_message("skipped: needs the program, and a library between it and the disk (Linux)\n");
+	if (access(library, F_OK)) {
+		print_message("skipped: needs a library between the program and the disk (Linux)\n");
 		skip();
 	}
-	snprintf(make, sizeof make, "rm -rf held gate; mkdir gate; '%s' --plain --no-rc --run held -e 'new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2' -e 'train 1' >held.log 2>&1 </dev/null", program());
+	snprintf(make, sizeof make, "rm -rf held gate; mkdir gate; '%s' --plain --no-rc --run held -e 'new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2' -e 'train 1' >held.log 2>&1 </dev/null", see_program());
 	assert_int_equal(system(make), 0);
 	size_t size = read_file("held/step-00000001.ckpt", old);
 	assert_in_range(size, 1, HELD_RUN_BYTES - 1);
@@ -421,10 +380,8 @@ static void test_interrupt_at_the_end(void **s)
 	strcat(state, "/end");
 	snprintf(dir, sizeof dir, "XDG_STATE_HOME=%s", state);
 	snprintf(path, sizeof path, "%s/anetui/history", state);
-	char *env[] = {no_env[0], no_env[1], no_env[2], no_env[3], no_env[4], dir, NULL};
-	char *argv[] = {(char *)program(), "--no-rc", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", "train 1", NULL};
-	if (!argv[0])
-		skip();
+	char *env[] = {see_env[0], see_env[1], see_env[2], see_env[3], see_env[4], dir, NULL};
+	char *argv[] = {see_program(), "--no-rc", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", "train 1", NULL};
 	struct term *t = term_start(80, 24, argv, env);
 	assert_non_null(t);
 	see(t, "raw ");
@@ -458,11 +415,9 @@ static void test_hang_up(void **s)
 {
 	(void)s;
 	for (int go_on = 0; go_on < 2; go_on++) {
-		char *argv[] = {(char *)program(), "--no-rc", "--on-hup", go_on ? "checkpoint,continue" : "checkpoint", "-e",
+		char *argv[] = {see_program(), "--no-rc", "--on-hup", go_on ? "checkpoint,continue" : "checkpoint", "-e",
 			"new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", "-e", "train", NULL};
-		if (!argv[0])
-			skip();
-		struct term *t = term_start(80, 24, argv, no_env);
+		struct term *t = term_start(80, 24, argv, see_env);
 		assert_non_null(t);
 		see(t, "raw ");
 		term_hang_up(t);
@@ -496,7 +451,7 @@ static void test_crash(void **s)
 static void test_mouse(void **s)
 {
 	(void)s;
-	struct term *t = start_small(80, 24, 1);
+	struct term *t = see_start_small(80, 24, "train");
 	see(t, "raw ");
 	assert_true(term_mouse_on(t));
 	/* Early in the curve, right of the widest labels. */
@@ -535,7 +490,7 @@ static void test_mouse(void **s)
 static void test_looks(void **s)
 {
 	(void)s;
-	struct term *t = start_small(120, 40, 0);
+	struct term *t = see_start_small(120, 40, "get seed");
 	see(t, "1337");
 	term_type(t, "t");
 	see(t, "theme light:");
@@ -569,7 +524,7 @@ static void test_looks(void **s)
 static void test_kernel_text(void **s)
 {
 	(void)s;
-	struct term *t = start_small(100, 32, 0);
+	struct term *t = see_start_small(100, 32, "get seed");
 	see(t, "1337");
 	term_type(t, ":train 3\r");
 	see(t, "ms/micro");
@@ -592,7 +547,7 @@ static void test_kernel_text(void **s)
 static void test_other_terminals(void **s)
 {
 	(void)s;
-	struct term *t = start_small(80, 24, 0);
+	struct term *t = see_start_small(80, 24, "get seed");
 	see(t, "1337");
 	term_type(t, "\033[11~");
 	see(t, "this help");
@@ -612,7 +567,7 @@ static void test_other_terminals(void **s)
 static void test_paste(void **s)
 {
 	(void)s;
-	struct term *t = start_small(80, 24, 0);
+	struct term *t = see_start_small(80, 24, "get seed");
 	see(t, "1337");
 	term_type(t, "\033[200~get batch\rq\nquit now\n\033[201~");
 	see(t, ":get batch q quit now");
@@ -627,7 +582,7 @@ static void test_paste(void **s)
 static void test_unicode(void **s)
 {
 	(void)s;
-	struct term *t = start_small(80, 24, 0);
+	struct term *t = see_start_small(80, 24, "get seed");
 	int x, y;
 	see(t, "1337");
 	term_type(t, ":sample 3 吾輩は猫 é");
@@ -647,9 +602,7 @@ static void test_plain_looks(void **s)
 {
 	(void)s;
 	static char *env[] = {"TERM=xterm-256color", "LC_ALL=C.UTF-8", "NO_COLOR=1", "ANETUI_GLYPHS=ascii", NULL};
-	char *argv[] = {(char *)program(), "--no-rc", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", NULL};
-	if (!argv[0])
-		skip();
+	char *argv[] = {see_program(), "--no-rc", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", NULL};
 	struct term *t = term_start(80, 24, argv, env);
 	assert_non_null(t);
 	see(t, "== 1 loss =");
@@ -665,10 +618,10 @@ static void test_sixteen_colours(void **s)
 	static const char entry[] = "anetui-16|sixteen colours, use=xterm,\n\tcolors#16, pairs#256, op=\\E[39;49m,\n"
 		"\tsetab=\\E[%?%p1%{8}%<%t%p1%{40}%+%e%p1%{92}%+%;%dm, setaf=\\E[%?%p1%{8}%<%t%p1%{30}%+%e%p1%{82}%+%;%dm,\n";
 	char dir[1100] = "TERMINFO=";
-	char *argv[] = {(char *)program(), "--no-rc", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", NULL};
+	char *argv[] = {see_program(), "--no-rc", "-e", "new demo layers=1 dim=32 hidden=64 heads=2 kv_heads=2", NULL};
 	char *env[] = {"TERM=anetui-16", "LC_ALL=C.UTF-8", "NO_COLOR=", "ANETUI_GLYPHS=", "ANETUI_THEME=dark", dir, NULL};
 	FILE *f = fopen("sixteen.ti", "w");
-	if (!argv[0] || !f || !getcwd(dir + 9, sizeof dir - 9))
+	if (!f || !getcwd(dir + 9, sizeof dir - 9))
 		skip();
 	fputs(entry, f);
 	fclose(f);
@@ -698,9 +651,7 @@ static void test_no_screen(void **s)
 {
 	(void)s;
 	static char *env[] = {"TERM=no-such-terminal", NULL};
-	char *argv[] = {(char *)program(), "--no-rc", "-e", "get seed", NULL};
-	if (!argv[0])
-		skip();
+	char *argv[] = {see_program(), "--no-rc", "-e", "get seed", NULL};
 	struct term *t = term_start(80, 24, argv, env);
 	assert_non_null(t);
 	int status = term_wait_end(t, LONG);
@@ -714,9 +665,9 @@ int main(void)
 	setlocale(LC_CTYPE, "C.UTF-8");
 	cmocka_set_test_filter(getenv("ONLY_TEST")); /* test_mouse: that one alone */
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_starts), cmocka_unit_test(test_session), cmocka_unit_test(test_sizes), cmocka_unit_test(test_suspend), cmocka_unit_test(test_scrolling), cmocka_unit_test(test_sigterm),
-		cmocka_unit_test(test_sigint), cmocka_unit_test(test_interrupt_at_the_end), cmocka_unit_test(test_last_save_given_up), cmocka_unit_test(test_sighup), cmocka_unit_test(test_hang_up), cmocka_unit_test(test_crash), cmocka_unit_test(test_paste), cmocka_unit_test(test_mouse), cmocka_unit_test(test_looks), cmocka_unit_test(test_kernel_text), cmocka_unit_test(test_other_terminals),
-		cmocka_unit_test(test_unicode), cmocka_unit_test(test_plain_looks), cmocka_unit_test(test_sixteen_colours), cmocka_unit_test(test_no_screen),
+		see_test(test_starts), see_test(test_session), see_test(test_sizes), see_test(test_suspend), see_test(test_scrolling), see_test(test_sigterm),
+		see_test(test_sigint), see_test(test_interrupt_at_the_end), see_test(test_last_save_given_up), see_test(test_sighup), see_test(test_hang_up), see_test(test_crash), see_test(test_paste), see_test(test_mouse), see_test(test_looks), see_test(test_kernel_text), see_test(test_other_terminals),
+		see_test(test_unicode), see_test(test_plain_looks), see_test(test_sixteen_colours), see_test(test_no_screen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
