@@ -38,4 +38,24 @@ check "a small one trains and samples" eval '[ $status = 0 ] && grep -q "^step 2
 plain --run dyn -e "$small" -e 'device sim chip=m4' -e 'pipeline dynamic' -e 'set seq 32' -e 'train 2'
 check "so it does on the simulator" eval '[ $status = 0 ] && grep -q "^step 2/2 loss" err'
 
+# Less memory than the machine has (ulimit -v): a library of products that gets none would wait for it for ever.
+limited() {
+	(
+		ulimit -v "$1"
+		shift
+		timeout -s KILL 300 "$ANETUI" --plain "$@" >out 2>err </dev/null
+	)
+	status=$?
+}
+case $ANETUI in
+*/build/asan/* | */build/tsan/*) skip "a sanitizer wants more address space than there is memory"; done_testing ;;
+esac
+if [ "$(uname)" != Linux ]; then
+	skip "ulimit -v is Linux's"
+	done_testing
+fi
+limited 250000 -e "$small context=64" -e 'set seq 32' -e 'train 2' -e info
+check "in 250 MB of address space it trains, without a library" eval 'is 0 && in_out "^BLAS  *built-in,.*; memory is limited" && grep -q "^checkpoint: .*step-00000002" err'
+limited 2000000 -e 'new qwen3-0.6b'
+check "in 2 GB a large model is refused, as on a machine that has no more" one_line '^model: qwen3-0.6b: .* needed to train .*, 1.[0-9] GiB free'
 done_testing

@@ -354,6 +354,12 @@ static void test_bad_file(void **state)
 		edit(path, row[i].from, row[i].to);
 		expect_anew(&h, row[i].told);
 	}
+	/* A library that nobody would have tried is not opened because a file remembers it. */
+	char from[600], to[600];
+	snprintf(from, sizeof from, "\"name\":\"%s\"", one);
+	snprintf(to, sizeof to, "\"name\":\"%s\"", two);
+	edit(path, from, to);
+	expect_anew(&h, 0);
 	/* A folder in its place can be neither read nor written. */
 	char note[400];
 	unlink(path);

@@ -13,6 +13,8 @@
 #include <sys/sysctl.h>
 #include <sys/types.h>
 #else
+#include <sys/resource.h>
+
 #include "base/cgroup.h"
 #endif
 
@@ -82,6 +84,11 @@ uint64_t mem_available(void)
 		return 0;
 	return ((uint64_t)s.free_count + s.inactive_count) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
+
+int mem_limited(void)
+{
+	return 0;
+}
 #else
 static uint64_t meminfo(const char *key)
 {
@@ -104,6 +111,33 @@ static struct cgroup_memory group(void)
 	return cgroup_memory("/sys/fs/cgroup", "/proc/self/cgroup");
 }
 
+static uint64_t left_of(__rlimit_resource_t what, uint64_t used)
+{
+	struct rlimit r;
+	if (getrlimit(what, &r) || r.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return r.rlim_cur - MIN((uint64_t)r.rlim_cur, used);
+}
+
+int mem_limited(void)
+{
+	return MIN(left_of(RLIMIT_AS, 0), left_of(RLIMIT_DATA, 0)) != UINT64_MAX;
+}
+
+/* What the limits of this process leave. */
+static uint64_t own_room(void)
+{
+	unsigned long long all = 0, data = 0;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	FILE *f = mem_limited() ? fopen("/proc/self/statm", "re") : NULL;
+	if (!f)
+		return UINT64_MAX;
+	if (fscanf(f, "%llu %*u %*u %*u %*u %llu", &all, &data) != 2)
+		all = data = 0;
+	fclose(f);
+	return MIN(left_of(RLIMIT_AS, all * page), left_of(RLIMIT_DATA, data * page));
+}
+
 uint64_t mem_total(void)
 {
 	uint64_t total = meminfo("MemTotal:"), limit = group().limit;
@@ -113,8 +147,8 @@ uint64_t mem_total(void)
 /* 0 would say that nothing is known. */
 uint64_t mem_available(void)
 {
-	uint64_t have = meminfo("MemAvailable:"), room = MAX(group().room, 1);
-	return MIN(have, room);
+	uint64_t have = meminfo("MemAvailable:"), room = MAX(group().room, 1), own = MAX(own_room(), 1);
+	return MIN(have, MIN(room, own));
 }
 #endif
 

@@ -29,6 +29,8 @@ char *mem_strdup(const char *s);
 /* Physical memory of this machine and what a new process could still take, in bytes; 0 when unknown. */
 uint64_t mem_total(void);
 uint64_t mem_available(void);
+/* 1: this process may not take what the machine has (ulimit -v, -d): asking for memory fails then, where the system gives else what it does not have. mem_available counts it. */
+int mem_limited(void);
 /* Before a large block is filled: 0, or ERR_NOMEM with what is needed and what there is. The system gives more than it has and ends us later. */
 int mem_check(const char *what, uint64_t need, struct err *e);
 

@@ -233,6 +233,9 @@ int blas_open_library(struct blas *b, const char *name)
 		use_builtin(b, wants_builtin() ? "asked for by ANETUI_BLAS" : "");
 		return 0;
 	}
+	/* OpenBLAS takes 128 MiB for each thread that calls, when it does, and asks again and again when there are none; BLIS aborts. */
+	if (mem_limited() && !*blas_wish())
+		return -1;
 	blas_prepare();
 	return open_library(b, name);
 }
@@ -259,7 +262,7 @@ static void find(struct blas *b)
 	for (size_t i = 0; candidates[i]; i++)
 		if (!blas_open_library(b, candidates[i]))
 			return;
-	use_builtin(b, BLAS_NONE_FOUND);
+	use_builtin(b, mem_limited() ? BLAS_LIMITED : BLAS_NONE_FOUND);
 }
 
 int blas_take(const struct blas *b)

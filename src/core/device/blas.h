@@ -28,6 +28,7 @@ int blas_take(const struct blas *b);
 const char *const *blas_names(void);
 #define BLAS_BUILTIN "built-in"
 #define BLAS_NONE_FOUND "no BLAS library found: slower (install libopenblas0, openblas or blis)"
+#define BLAS_LIMITED "memory is limited (ulimit -v, -d): a BLAS library that gets none waits forever or aborts"
 #define BLAS_WISH_FAILS "ANETUI_BLAS=%.60s does not open or has no cblas_sgemm"
 /* Opens one of them (or any library) into *b, after the environment was set. -1: there is none that opens and has cblas_sgemm. */
 int blas_open_library(struct blas *b, const char *name);

@@ -185,6 +185,12 @@ static const char *stale(const struct blas_choice *old, const struct blas_choice
 	struct blas b;
 	if (strcmp(old->processor, now->processor) || strcmp(old->simd, now->simd) || strcmp(old->kernels, now->kernels) || old->cpus != now->cpus)
 		return "another machine's";
+	/* The file is only remembered: it names no library that we would not have tried. */
+	int known = !strcmp(old->tried[old->lib].name, BLAS_BUILTIN);
+	for (int i = 0; how->names[i]; i++)
+		known |= !strcmp(old->tried[old->lib].name, how->names[i]);
+	if (!known)
+		return "of another library";
 	if (old->busy && !now->busy)
 		return "taken while others used the machine";
 	for (int i = 0, k = 0; how->names[i]; i++) {
@@ -255,7 +261,7 @@ void blas_choose_again(const struct blas_choice *c)
 	if (!c->nlib || blas_open_library(&b, name))
 		return;
 	if (!strcmp(name, BLAS_BUILTIN) && !*wish)
-		snprintf(b.info.note, sizeof b.info.note, "%s", libraries_there(c) ? "faster here than the libraries" : BLAS_NONE_FOUND);
+		snprintf(b.info.note, sizeof b.info.note, "%s", libraries_there(c) ? "faster here than the libraries" : mem_limited() ? BLAS_LIMITED : BLAS_NONE_FOUND);
 	else if (!strcmp(name, BLAS_BUILTIN) && strcmp(wish, BLAS_BUILTIN))
 		snprintf(b.info.note, sizeof b.info.note, BLAS_WISH_FAILS, wish);
 	blas_take(&b);

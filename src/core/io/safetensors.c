@@ -215,7 +215,7 @@ static int read_header(const struct reader *r)
 	json_error_t je;
 	json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
 	if (!root)
-		return bad(r, "header, byte %d: %.120s", je.position, je.text);
+		return bad(r, "header, byte %d: %.120s", je.position, *je.text ? je.text : "out of memory");
 	int rc = json_is_object(root) ? read_tensors(r, root) : bad(r, "the header is no object");
 	json_decref(root);
 	return rc ? rc : check_cover(r);
