@@ -65,6 +65,20 @@ static void a_record_is_read_as_it_grows(void **s)
 	assert_int_equal((int)metrics_find(&m, 3), 4);
 	assert_int_equal((int)metrics_find(&m, -1), 0);
 	assert_int_equal((int)metrics_find(&m, 1e9), 12);
+	/* A line of megabytes, whole or still growing, is passed over; what comes behind it is read. */
+	char *big = mem_zalloc(3 << 20, 1);
+	assert_non_null(big);
+	memset(big, 'x', (3 << 20) - 1);
+	put("rec/metrics.jsonl", "a", "{\"t\":1010.6,\"step\":10,\"event\":\"sample\",\"text\":\"");
+	put("rec/metrics.jsonl", "a", big);
+	assert_int_equal(metrics_more(&m, &e), 0);
+	put("rec/metrics.jsonl", "a", big);
+	put("rec/metrics.jsonl", "a", "\"}\n{\"t\":1010.7,\"step\":10,\"event\":\"stop\",\"reason\":\"quit\"}\n");
+	free(big);
+	assert_int_equal(metrics_more(&m, &e), 1);
+	assert_int_equal(m.row[12].kind, METRICS_STOP);
+	m.n--;
+	free(m.row[12].text);
 	/* Gone back to step 7 and on: the branch that was left is forgotten. */
 	assert_int_equal(m.went_back, 0);
 	put("rec/metrics.jsonl", "a", "{\"t\":2000,\"step\":7,\"event\":\"start\",\"resumed\":7}\n");

@@ -86,10 +86,17 @@ static int read_line(struct metrics *m, const char *s, size_t n)
 	return rc;
 }
 
-/* Whole lines of the text; returns the bytes they took, or -1 without memory. */
+/* Whole lines of the text; returns the bytes they took, or -1 without memory. A line that is too long (a sample of half a million tokens) is passed over. */
 static ssize_t read_lines(struct metrics *m, const struct str *text)
 {
 	size_t at = 0;
+	if (m->too_long) {
+		const char *nl = memchr(text->s, '\n', text->len);
+		if (!nl)
+			return (ssize_t)text->len;
+		at = (size_t)(nl - text->s) + 1;
+		m->too_long = 0;
+	}
 	while (at < text->len) {
 		const char *nl = memchr(text->s + at, '\n', text->len - at);
 		if (!nl)
@@ -98,7 +105,10 @@ static ssize_t read_lines(struct metrics *m, const struct str *text)
 			return -1;
 		at = (size_t)(nl - text->s) + 1;
 	}
-	return (ssize_t)at;
+	if (text->len - at <= LINE_MAX_BYTES)
+		return (ssize_t)at;
+	m->too_long = 1;
+	return (ssize_t)text->len;
 }
 
 /* From m->at to the end of the file. */
@@ -119,8 +129,6 @@ static int read_rest(struct metrics *m, int fd, struct err *e)
 		ssize_t used = text.failed ? -1 : read_lines(m, &text);
 		if (used < 0) {
 			rc = err_nomem(e, "metrics", text.len);
-		} else if (!used && text.len > LINE_MAX_BYTES) {
-			rc = err_set(e, ERR_FORMAT, "metrics: %s: a line of more than %d bytes", m->path, LINE_MAX_BYTES);
 		} else {
 			m->at += (uint64_t)used;
 			memmove(text.s, text.s + used, text.len - (size_t)used);
@@ -145,8 +153,10 @@ int metrics_more(struct metrics *m, struct err *e)
 	}
 	int rc = S_ISREG(st.st_mode) ? 0 : err_set(e, ERR_FORMAT, "metrics: %s: is no regular file", m->path);
 	/* Another file, or cut shorter (a torn line is taken back when a run is gone on with): from where it is now. */
-	if (!rc && (uint64_t)st.st_size < m->at)
+	if (!rc && (uint64_t)st.st_size < m->at) {
 		m->at = (uint64_t)st.st_size;
+		m->too_long = 0;
+	}
 	if (!rc && (uint64_t)st.st_size > m->at)
 		rc = read_rest(m, fd, e);
 	close(fd);

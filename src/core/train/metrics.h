@@ -25,6 +25,7 @@ struct metrics {
 	struct metrics_row *row;
 	size_t n, cap;
 	uint64_t at;             /* bytes of the file that were read */
+	int too_long;            /* the file goes on within a line that is passed over */
 	char path[1100];
 	int went_back;           /* set when rows were taken away; whoever shows them looks at it and clears it */
 };
