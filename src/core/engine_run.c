@@ -133,6 +133,12 @@ void worker_announce_run(struct worker *w)
 	worker_emit(w, &ev, 1);
 }
 
+/* A name that comes from a checkpoint must not lead out of runs/. */
+static const char *folder_name(const char *model)
+{
+	return *model && *model != '.' && !strchr(model, '/') ? model : "model";
+}
+
 int worker_need_run(struct worker *w, struct err *e)
 {
 	int rc = worker_need_data(w, e);
@@ -143,7 +149,7 @@ int worker_need_run(struct worker *w, struct err *e)
 		if (w->g->run_dir_opt[0])
 			snprintf(base, sizeof base, "%s", w->g->run_dir_opt);
 		else
-			snprintf(base, sizeof base, "runs/%s", w->params->config.name);
+			snprintf(base, sizeof base, "runs/%s", folder_name(w->params->config.name));
 		rc = run_create(&w->run, base, e);
 		if (rc)
 			return rc;

@@ -222,6 +222,43 @@ done
 plain --resume --run linked -e 'set eval.every 1' -e 'train 1'
 check "checkpoints and commands that are links: replaced, not followed" eval 'is 0 && [ "$(cat precious)" = precious ] && test -f linked/step-00000021.ckpt && ! test -h linked/step-00000021.ckpt && ! test -h linked/settings.cmd'
 
+# Its model's name is no way out of runs/.
+cat >rename.py <<'END'
+import json, struct, sys
+table = []
+for i in range(256):
+    for _ in range(8):
+        i = (i >> 1) ^ (0x82F63B78 if i & 1 else 0)
+    table.append(i)
+def crc(data):
+    c = 0xFFFFFFFF
+    for b in data:
+        c = table[(c ^ b) & 255] ^ (c >> 8)
+    return c ^ 0xFFFFFFFF
+raw = open('runs/demo/step-00000020.ckpt', 'rb').read()
+n = struct.unpack('<Q', raw[:8])[0]
+head = json.loads(raw[8:8 + n])
+head['__metadata__']['config.name'] = sys.argv[1]
+text = json.dumps(head).encode()
+text += b' ' * (-len(text) % 8)
+body = bytearray(raw[8 + n:])
+at = head['anetui.crc']['data_offsets'][0]
+body[at:at + 4] = struct.pack('<I', crc(struct.pack('<Q', len(text)) + text))
+open('named.ckpt', 'wb').write(struct.pack('<Q', len(text)) + text + body)
+END
+if have_python; then
+	for name in ../../away ../away /away .. . "" away/away; do
+		rm -rf inside
+		mkdir -p inside/inside
+		python3 rename.py "$name"
+		(cd inside/inside && plain -e 'load ../../named.ckpt' -e 'train 1' && cp out err ../..; echo $status >../../status)
+		status=$(cat status)
+		check "a checkpoint of a model called \"$name\": its run lies below runs/" eval 'is 0 && test -f inside/inside/runs/model/step-00000021.ckpt && [ "$(ls inside)" = inside ] && [ "$(ls inside/inside/runs)" = model ]'
+	done
+else
+	skip "needs python3"
+fi
+
 # --- a folder that goes away under the run ---
 # under DO: a run of three steps, saved; DO; two more steps, `ckpt x`, `ckpt`, another rate, one more step, the end.
 under() {
