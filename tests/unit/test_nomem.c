@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "io/model_file.h"
+#include "model/ema.h"
 #include "repl/shell.h"
 #include "sample/sample.h"
 #include "support/nomem.h"
@@ -295,6 +296,21 @@ static int train(const char *how, uint32_t *s, struct err *e)
 	return rc;
 }
 
+/* Weights, and an average of them beside. */
+static int average(const char *arg, uint32_t *s, struct err *e)
+{
+	(void)arg;
+	struct params *p = params_new(&model->config, e);
+	if (!p)
+		return e->code;
+	params_init(p, 3);
+	int rc = ema_begin(p, e);
+	if (!rc)
+		sum(s, p->ema->w, p->total * sizeof *p->ema->w);
+	params_free(p);
+	return rc;
+}
+
 static int sample(const char *how, uint32_t *s, struct err *e)
 {
 	static const struct sampler_settings set = {.temperature = 1, .top_k = 5, .top_p = 0.9f, .min_p = 0, .repeat = 1.1f};
@@ -351,6 +367,7 @@ static const struct task {
 	{"a text", "data.txt", open_data, NULL}, {"a folder of texts", "texts", open_data, NULL}, {"JSON lines", "data.jsonl", open_data, NULL}, {"a shard", "data.bin", open_data, NULL},
 	{"saving", "out.ckpt", save_ckpt, "out.ckpt"}, {"loading", "in.ckpt", load_ckpt, NULL}, {"verify", "in.ckpt", verify_ckpt, NULL},
 	{"resuming", "run", open_run, NULL}, {"a run's folder", "made", make_run, NULL}, {"runs", "runs", list_runs, NULL}, {"a record", "run", read_metrics, NULL},
+	{"an average of weights", "", average, NULL},
 	{"training", "cpu static", train, NULL}, {"training, dynamic", "cpu dynamic", train, NULL}, {"training with extras", "cpu dynamic 1", train, NULL},
 	{"training with adapters", "cpu static 0 2", train, NULL}, {"training on sim", "sim static", train, NULL}, {"training on sim, dynamic", "sim dynamic 1", train, NULL},
 	{"a sample", "", sample, NULL}, {"a sample in int8", "int8", sample, NULL},

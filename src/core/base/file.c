@@ -129,11 +129,17 @@ int file_in_memory(const char *name, size_t bytes)
 
 void *file_memory(const char *name, size_t bytes, int *fd)
 {
-	if (*fd < 0)
-		*fd = file_in_memory(name, bytes);
-	int flags = *fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, *fd, 0);
-	return p == MAP_FAILED ? NULL : p;
+	int made = *fd < 0 ? file_in_memory(name, bytes) : -1, use = made < 0 ? *fd : made;
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, use < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED, use, 0);
+	if (p != MAP_FAILED) {
+		*fd = use;
+		return p;
+	}
+	int why = errno;
+	if (made >= 0)
+		close(made);
+	errno = why;
+	return NULL;
 }
 
 int file_memory_move(const char *name, void *p, size_t bytes)

@@ -33,7 +33,7 @@ void file_forget(const struct file_map *m, size_t at, size_t n);
 /* A nameless file in memory, zero-filled, whose pages come when they are touched; closes on exec. -1: see errno. */
 int file_in_memory(const char *name, size_t bytes);
 /* Memory that another process can take over: a file in memory, mapped; its descriptor in *fd (one that is >= 0 already is mapped instead). Where no such file may be
- * (ulimit -f and a full table of files forbid it) the same memory without a name, and *fd is -1. NULL: see errno. munmap and close are the caller's. */
+ * (ulimit -f and a full table of files forbid it) the same memory without a name, and *fd is -1. NULL: see errno, *fd is as it was. munmap and close are the caller's. */
 void *file_memory(const char *name, size_t bytes, int *fd);
 /* Memory of our own (whole pages, mapped, without a name) becomes a file in memory, at the same address and with the same bytes; threads that only read it need not wait. Its descriptor; -1: see
  * errno, the memory is as it was. */

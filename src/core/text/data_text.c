@@ -39,11 +39,8 @@ static int map_memory(struct file_map *m, const struct str *s, struct err *e)
 {
 	int fd = -1;
 	void *p = file_memory("anetui-data", s->len, &fd);
-	if (!p) {
-		if (fd >= 0)
-			close(fd);
+	if (!p)
 		return err_nomem(e, "data", s->len);
-	}
 	memcpy(p, s->s, s->len);
 	*m = (struct file_map){p, s->len, MAX(fd, 0)};
 	return 0;
