@@ -111,7 +111,7 @@ static struct cgroup_memory group(void)
 	return cgroup_memory("/sys/fs/cgroup", "/proc/self/cgroup");
 }
 
-static uint64_t left_of(__rlimit_resource_t what, uint64_t used)
+static uint64_t left_of(int what, uint64_t used)
 {
 	struct rlimit r;
 	if (getrlimit(what, &r) || r.rlim_cur == RLIM_INFINITY)
