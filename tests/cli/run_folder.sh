@@ -78,7 +78,7 @@ for path in glob.glob('runs/demo/*.ckpt'):
         v = struct.unpack('<%df' % (len(t[k][2]) // 4), t[k][2])
         assert all(math.isfinite(x) for x in v), k
 END
-python "the sums of a checkpoint are CRC-32C of the header and of each tensor before" <<'END'
+cat >crc32c.py <<'END'
 table = []
 for i in range(256):
     for _ in range(8):
@@ -89,6 +89,9 @@ def crc(data):
     for b in data:
         c = table[(c ^ b) & 255] ^ (c >> 8)
     return c ^ 0xFFFFFFFF
+END
+python "the sums of a checkpoint are CRC-32C of the header and of each tensor before" <<'END'
+from crc32c import crc
 assert crc(b'123456789') == 0xE3069283
 path = 'runs/demo/step-00000018.ckpt'
 raw = open(path, 'rb').read()
@@ -225,16 +228,7 @@ check "checkpoints and commands that are links: replaced, not followed" eval 'is
 # Its model's name is no way out of runs/.
 cat >rename.py <<'END'
 import json, struct, sys
-table = []
-for i in range(256):
-    for _ in range(8):
-        i = (i >> 1) ^ (0x82F63B78 if i & 1 else 0)
-    table.append(i)
-def crc(data):
-    c = 0xFFFFFFFF
-    for b in data:
-        c = table[(c ^ b) & 255] ^ (c >> 8)
-    return c ^ 0xFFFFFFFF
+from crc32c import crc
 raw = open('runs/demo/step-00000020.ckpt', 'rb').read()
 n = struct.unpack('<Q', raw[:8])[0]
 head = json.loads(raw[8:8 + n])
