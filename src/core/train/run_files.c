@@ -332,8 +332,7 @@ static int by_time(const void *a, const void *b)
 	return strcmp(x->dir, y->dir);
 }
 
-/* *hidden: why a run could not be looked at, the last such; ERR_STATE: only where there is none of ERR_IO. */
-static int list_runs(const char *runs_dir, struct run_info *out, int n, struct err *hidden, struct err *e)
+static int list_once(const char *runs_dir, struct run_info *out, int n, struct err *hidden, struct err *e)
 {
 	DIR *d = opendir(runs_dir);
 	struct dirent *x;
@@ -362,22 +361,28 @@ static int list_runs(const char *runs_dir, struct run_info *out, int n, struct e
 	return rc ? rc : (int)count;
 }
 
+/* *hidden: why a run could not be looked at, the last such; ERR_STATE: only where there is none of ERR_IO. */
+static int list_runs(const char *runs_dir, struct run_info *out, int n, struct err *hidden, struct err *e)
+{
+	*hidden = (struct err){0};
+	int k = list_once(runs_dir, out, n, hidden, e);
+	if (k != ERR_IO)
+		return k;
+	*hidden = (struct err){0};
+	return list_once(runs_dir, out, n, hidden, e); /* for a moment, perhaps */
+}
+
 int run_list(const char *runs_dir, struct run_info *out, int n, struct err *e)
 {
-	struct err hidden = {0};
-	int k = list_runs(runs_dir, out, n, &hidden, e);
-	return k == ERR_IO ? list_runs(runs_dir, out, n, &hidden, e) : k; /* for a moment, perhaps */
+	struct err hidden;
+	return list_runs(runs_dir, out, n, &hidden, e);
 }
 
 int run_newest(const char *runs_dir, char *out, size_t n, struct err *e)
 {
 	struct run_info first;
-	struct err hidden = {0};
+	struct err hidden;
 	int k = list_runs(runs_dir, &first, 1, &hidden, e);
-	if (k == ERR_IO) {
-		hidden = (struct err){0};
-		k = list_runs(runs_dir, &first, 1, &hidden, e);
-	}
 	if (k < 0)
 		return k;
 	/* It may be the newest: an older one is not taken in its place. */
